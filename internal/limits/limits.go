@@ -51,7 +51,7 @@ const (
 	IdleTick        = time.Second            // how often the others are
 	PingIdleRelay   = 5 * time.Second        // silence after which a relay is pinged
 	PingIdleLeaf    = 15 * time.Second       // silence after which a leaf is pinged
-	DeadAfter       = 15 * time.Second       // silence after which a link is dead
+	PingAnswer      = 10 * time.Second       // a ping without a sign of life for so long: the link is dead (a relay: 15 s of silence)
 	LinkRTOMin      = 250 * time.Millisecond // least time to an ack before the link is suspect
 	LinkRTOMax      = time.Second            // most time
 	LinkRekey       = 1 << 16                // records after which a direction takes a new key
@@ -72,6 +72,8 @@ const (
 	DisconnectHold     = 10 * time.Minute // a peer told to go stays away
 	BootstrapRetry     = 2 * time.Second  // longest pause between tries of a bootstrap while no link is up
 	BootstrapRetryLive = 30 * time.Second // the same beside live links
+	Bans               = 256              // peers told to stay away
+	MaxLinks           = 65_536           // either cap may be set no higher
 	BootstrapURLs      = 64               // URLs remembered to join by
 )
 
@@ -139,4 +141,9 @@ const (
 	EventQueue       = 256       // events that wait for one reader of Events; older ones are dropped and counted
 	Scratch          = 2 << 10   // bytes of a small pooled send buffer
 	HandshakeWorkers = 2         // goroutines that do the Diffie-Hellman
+)
+
+// transport/ws.
+const (
+	HTTPIdle = 30 * time.Second // an HTTP connection without a request is closed: browsers open spare ones
 )

@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// routesKept is how many next hops an Ingress remembers. Eight entries are one
+// look at a few cache lines; a miss costs little more than one SHA-256.
+const routesKept = 8
+
+// Ingress is what the reader of one link keeps between frames: remembered next
+// hops, the token buckets of the link, and memory for one rewritten frame (at
+// most limits.MaxFrame bytes, taken with the first frame that needs it).
+//
+// It belongs to one goroutine. A node's own frames need one as well, for every
+// goroutine that sends.
+type Ingress struct {
+	peer  *Peer  // nil: this node itself; set at NewIngress
+	dice  uint64 // state of a xorshift generator that picks among homes
+	stamp *stamp // of the snapshot that routes were found in
+
+	routes [routesKept]route
+	used   int // routes[:used] are valid
+	last   int // index of the route found last
+	victim int // index to be overwritten next
+
+	detours, hints, control, stores bucket
+
+	frame []byte                                // a rewritten frame
+	home  [1]wire.ID                            // the waypoint that rule 5 added
+	list  [wire.MaxDetour * wire.PrefixLen]byte // the detour list that is sent on
+	order []int                                 // relays by distance, for ForwardOwn
+}
+
+// NewIngress returns the Ingress of the link from p, or with nil that of this
+// node itself.
+func NewIngress(p *Peer) *Ingress {
+	in := &Ingress{peer: p, dice: 1}
+	if p != nil {
+		in.dice |= binary.BigEndian.Uint64(p.Key[:])
+	}
+	return in
+}
+
+// Peer returns the peer that the link leads to, or nil for this node itself.
+func (in *Ingress) Peer() *Peer { return in.peer }
+
+// AllowControl takes one token of the link's budget of frames for the control
+// loop (limits.ControlRate, limits.ControlBurst) and tells whether there was one.
+// Forward does so itself for the mesh frames that it delivers or has answered;
+// link frames are the caller's. This node itself has no such budget.
+func (in *Ingress) AllowControl(now time.Time) bool {
+	return in.peer == nil || in.control.take(now, limits.ControlRate, limits.ControlBurst)
+}
+
+// AllowHint is AllowControl for hints to the sources of frames that came by the
+// link (limits.HintRate, limits.HintBurst). Forward does so itself before it
+// returns ActionHint.
+func (in *Ingress) AllowHint(now time.Time) bool {
+	return in.peer == nil || in.hints.take(now, limits.HintRate, limits.HintBurst)
+}
+
+// AllowStore is AllowControl for records to be kept (limits.StoreRate,
+// limits.StoreBurst). Forward does so itself for a Nearest frame that stores.
+func (in *Ingress) AllowStore(now time.Time) bool {
+	return in.peer == nil || in.stores.take(now, limits.StoreRate, limits.StoreBurst)
+}
+
+// route is the way to one target by rules 2, 4 and 6, under one snapshot.
+type route struct {
+	id     wire.ID
+	direct bool        // peer is the target, or speaks for it
+	peer   *Peer       // next hop; nil: a dead end
+	key    routing.Key // of id
+	// open tells what has been checked for id as a destination: 0 nothing;
+	// openAlways: rule 2 sends it to peer; else one more than the version of the
+	// records that held none of it.
+	open uint64
+}
+
+const openAlways = ^uint64(0)
+
+// stamp is the identity of a snapshot. An Ingress remembers it in place of the
+// snapshot, which it would keep alive on an idle link.
+type stamp struct{ _ byte }
+
+// express returns the next hop of a frame that no rule changes: without options,
+// toward a destination whose next hop is remembered. Nil means: walk the rules.
+func (in *Ingress) express(s *Snapshot, frame []byte) *Peer {
+	if len(frame) < wire.HeaderLen || len(frame) > wire.MaxFrame || in.stamp != s.stamp || !unaltered(frame, in.peer == nil) {
+		return nil
+	}
+	if in.peer != nil && in.peer.Leaf && *wire.FrameSrc(frame) != wire.ID(in.peer.ID) {
+		return nil
+	}
+	r := in.recall(wire.FrameDst(frame))
+	if r == nil || r.open != openAlways && r.open != s.recordsVersion()+1 {
+		return nil
+	}
+	return r.peer
+}
+
+// unaltered tells whether the header lets the frame go on as it is, its hop
+// limit aside. Own frames have not crossed a link yet.
+func unaltered(frame []byte, own bool) bool {
+	t, limit := wire.FrameType(frame), wire.FrameHopLimit(frame)
+	return wire.FrameFlags(frame)&^wire.ClassMask == 0 && t != wire.TypeNearest &&
+		t >= wire.TypeData && t <= wire.TypeHint && limit <= wire.MaxHopLimit && (limit > 1 || own && limit == 1)
+}
+
+// recall returns the remembered route to id, or nil. The caller has compared the
+// stamp.
+func (in *Ingress) recall(id *wire.ID) *route {
+	if r := &in.routes[in.last]; in.last < in.used && r.id == *id {
+		return r
+	}
+	for i := range in.routes[:in.used] {
+		if r := &in.routes[i]; r.id == *id {
+			in.last = i
+			return r
+		}
+	}
+	return nil
+}
+
+// resolve returns the route to id, which stays valid while fewer than
+// routesKept others are resolved.
+func (in *Ingress) resolve(s *Snapshot, id *wire.ID) *route {
+	if in.stamp != s.stamp {
+		in.stamp, in.used, in.victim = s.stamp, 0, 0
+	}
+	if r := in.recall(id); r != nil {
+		return r
+	}
+	in.last = in.victim
+	in.victim = (in.victim + 1) % routesKept
+	in.used = max(in.used, in.last+1)
+	r := &in.routes[in.last]
+	s.findRoute(r, id)
+	return r
+}
+
+// roll returns the next pseudo-random number (xorshift64). Whoever foresees it
+// knows which home of a leaf a frame goes by, and nothing more.
+func (in *Ingress) roll() uint64 {
+	in.dice ^= in.dice << 13
+	in.dice ^= in.dice >> 7
+	in.dice ^= in.dice << 17
+	return in.dice
+}

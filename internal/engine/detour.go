@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"encoding/binary"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// A detour list holds the first 4 bytes of the Key of every relay that sent the
+// frame on since it left its source or its last waypoint, in that order and with
+// repetitions. It makes a walk through dead ends a depth-first search: whoever is
+// listed is not tried again, and the entry before a relay's first one is where
+// the frame came from when it was new there.
+
+// deadEnd is rules 7 and 8, at a node that knows nobody strictly closer. False
+// means that a waypoint was given up and the rules begin anew.
+func (p *pass) deadEnd() (Verdict, bool) {
+	if p.f.Type == wire.TypeNearest && p.f.Waypoints == nil {
+		return p.answer(), true
+	}
+	if p.f.Detour != nil {
+		if peer := p.sidestep(); peer != nil {
+			return p.stepTo(peer), true
+		}
+	}
+	if p.f.Waypoints != nil && !p.f.Found {
+		p.dropWaypoint()
+		return Verdict{}, false
+	}
+	if p.own && p.s.relays.Len() == 0 {
+		return drop(reason.NoLink), true
+	}
+	return p.refuse(reason.NoRoute), true
+}
+
+// sidestep returns the closest relay that is not listed, in any direction, or
+// else the one that this node first had the frame from, or nil.
+func (p *pass) sidestep() *Peer {
+	if peer := p.s.scan(&p.key, p.unbarred()); peer != nil {
+		return peer
+	}
+	i := indexOf(p.f.Detour, p.s.selfKey.Prefix())
+	if i == 0 {
+		return nil
+	}
+	return p.s.relayWithPrefix(prefixAt(p.f.Detour, i-1))
+}
+
+// stepTo sends the frame on a detour, if the ingress link has any steps left.
+func (p *pass) stepTo(peer *Peer) Verdict {
+	if !p.own && p.f.HopLimit <= 1 {
+		return p.expire()
+	}
+	if !p.in.detours.take(p.now, limits.DetourRate, limits.DetourBurst) {
+		return p.refuse(reason.DetourBudget)
+	}
+	return p.send(peer)
+}
+
+// appendSelf adds this node to the detour list that is sent on, and tells
+// whether there was room.
+func (p *pass) appendSelf() bool {
+	if p.f.Detour == nil || p.s.leaf {
+		return true
+	}
+	n := len(p.f.Detour)
+	if n/wire.PrefixLen+1 > wire.DetourLimit(p.f.Len()+wire.PrefixLen) {
+		return false
+	}
+	copy(p.in.list[:], p.f.Detour)
+	copy(p.in.list[n:], p.s.selfKey[:wire.PrefixLen])
+	p.f.Detour, p.changed = p.in.list[:n+wire.PrefixLen], true
+	return true
+}
+
+// emptyList forgets the relays passed, because the target is a new one now.
+func (p *pass) emptyList() {
+	if p.f.Detour != nil {
+		p.f.Detour, p.changed = p.in.list[:0], true
+	}
+}
+
+// bar says whom a frame must not go to.
+type bar struct {
+	list   []byte     // a detour list
+	src    routing.ID // when nearest
+	nearer bool       // nobody who is not strictly closer than this node
+	source bool       // not src
+}
+
+// unbarred returns the bar of p's frame in any direction.
+func (p *pass) unbarred() bar {
+	return bar{list: p.f.Detour, src: routing.ID(p.f.Src), source: p.f.Type == wire.TypeNearest}
+}
+
+// forbids tells whether the frame must not go to that peer, direction aside.
+func (b *bar) forbids(peer *Peer) bool {
+	return b.source && peer.ID == b.src || indexOf(b.list, peer.Key.Prefix())*wire.PrefixLen < len(b.list)
+}
+
+// scan returns the relay closest to target that b lets through, or nil. It looks
+// at all relays.
+func (s *Snapshot) scan(target *routing.Key, b bar) *Peer {
+	var best *Peer
+	for i := range s.relays.Len() {
+		peer := s.relays.At(i).Value
+		if best != nil && !routing.Closer(peer.Key, best.Key, *target) || b.forbids(peer) {
+			continue
+		}
+		if !b.nearer || routing.Closer(peer.Key, s.selfKey, *target) {
+			best = peer
+		}
+	}
+	return best
+}
+
+// relayWithPrefix returns a linked relay whose Key begins with prefix, or nil.
+func (s *Snapshot) relayWithPrefix(prefix uint32) *Peer {
+	for i := range s.relays.Len() {
+		if h := s.relays.At(i); h.Key.Prefix() == prefix {
+			return h.Value
+		}
+	}
+	return nil
+}
+
+// indexOf returns the index of the first entry equal to prefix, or the number of
+// entries if there is none.
+func indexOf(list []byte, prefix uint32) int {
+	for i := range len(list) / wire.PrefixLen {
+		if prefixAt(list, i) == prefix {
+			return i
+		}
+	}
+	return len(list) / wire.PrefixLen
+}
+
+// prefixAt returns entry i of a detour list.
+func prefixAt(list []byte, i int) uint32 {
+	return binary.BigEndian.Uint32(list[i*wire.PrefixLen:])
+}

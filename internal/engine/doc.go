@@ -1,0 +1,35 @@
+// Package engine is the part of a node that decides. It does no IO, starts no
+// goroutine and reads no clock: links, bytes and the time come in, decisions go
+// out, so that a node on sockets and a simulation of thousands of nodes run the
+// same code.
+//
+// # Where a frame goes
+//
+// [Snapshot.Forward] answers for one mesh frame that came over a link, and
+// [Snapshot.ForwardOwn] for one of this node's own, what becomes of it. They
+// follow the rules of docs/protocol.md, section 3, in their order:
+//
+//	0  a leaf's link carries that leaf's frames (or its guests') only; a leaf keeps its own and drops the rest
+//	1  a first waypoint that is this node is removed
+//	2  a frame that has arrived is delivered; one whose target is linked goes there
+//	3  an attachment record that led here wrongly: Hint(detached)
+//	4  a leaf's own frame goes to its relay closest to the target
+//	5  an attachment record of the destination adds one of its homes as waypoint
+//	6  else the best relay that is strictly closer to the target than this node
+//	7  at a dead end a Nearest frame is answered; a frame with a detour list goes
+//	   sideways or back, in depth-first order; a waypoint is given up
+//	8  else Hint(no route)
+//
+// The target is the first waypoint, else the destination, else the Key of a
+// Nearest frame. Rule 6 alone cannot loop, as the distance falls with every
+// crossing; rule 7 cannot, because a detour list names every relay the frame was
+// at; the hop limit of 64 bounds both.
+//
+// # Who owns what
+//
+// The owner of the links builds a [Snapshot] whenever a link, its role, its
+// state or what is known of it changes, and publishes it through an atomic
+// pointer. Each reader of a link keeps an [Ingress]: a few remembered next hops,
+// the token buckets of that link, and memory for one rewritten frame. So readers
+// share nothing that is written, take no lock and allocate nothing.
+package engine

@@ -1,0 +1,368 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// FrameAction is what to do with a frame.
+type FrameAction uint8
+
+// What to do with a frame. ActionDrop is the zero value.
+const (
+	ActionDrop         FrameAction = iota // forget the frame and count Reason
+	ActionSend                            // queue Frame on the link of Peer
+	ActionDeliver                         // Frame is for this node
+	ActionDeliverGuest                    // Frame is for a guest of this node: its destination
+	ActionAnswer                          // Frame is a Nearest or an expired Probe that ends here
+	ActionHint                            // forget Frame, count Reason, and tell the source (AppendHint)
+)
+
+var frameActionNames = [...]string{"drop", "send", "deliver", "deliver-guest", "answer", "hint"}
+
+// String returns the lower-case name of a, or "unknown".
+func (a FrameAction) String() string {
+	if int(a) < len(frameActionNames) {
+		return frameActionNames[a]
+	}
+	return "unknown"
+}
+
+// Verdict is the answer of Forward.
+type Verdict struct {
+	Action FrameAction
+	Reason reason.Reason // of ActionDrop and ActionHint; else reason.None
+	Peer   *Peer         // of ActionSend; else nil
+	// Frame is the frame to send, deliver, answer or hint at; nil with ActionDrop.
+	// It is the one that was handed in, or a rewritten copy in memory of the
+	// Ingress, which the next call with the same Ingress overwrites.
+	Frame []byte
+}
+
+// Forward decides about a mesh frame that came over the link of in, by the rules
+// of docs/protocol.md, section 3. now runs the token buckets of in and nothing
+// else.
+//
+// frame may hold any bytes at all. It is changed only where the verdict sends on
+// these very bytes: then its hop limit is one less. A frame with the limit 1 is
+// delivered where it is for this node, and goes no further otherwise. It must
+// not lie in memory that an earlier verdict of in returned. Forward does not
+// allocate, but for the memory of the first rewritten frame.
+//
+// With an Ingress of this node itself the frame is one that had no crossing yet,
+// as for ForwardOwn with k = 0; so are frames that come back from the queue of a
+// lost or suspect link.
+func (s *Snapshot) Forward(in *Ingress, frame []byte, now time.Time) Verdict {
+	peer := in.express(s, frame)
+	if peer == nil {
+		p := pass{s: s, in: in, raw: frame, now: now, own: in.peer == nil}
+		return p.run()
+	}
+	if in.peer != nil {
+		wire.SetFrameHopLimit(frame, wire.FrameHopLimit(frame)-1)
+	}
+	return Verdict{Action: ActionSend, Peer: peer, Frame: frame}
+}
+
+// pass is the walk of one frame through the rules. It lives on the stack.
+type pass struct {
+	s   *Snapshot
+	in  *Ingress
+	raw []byte // as it came in
+	now time.Time
+	k   int // the choice of first hop for an own frame; 0: the best
+
+	f   wire.Frame  // what raw says, and what is to be sent on
+	to  *route      // to the target; nil: the target is the Key of a Nearest frame
+	key routing.Key // of the target
+
+	own     bool // comes from this node, not over a link
+	ours    bool // own, and its source is this node or one of its guests
+	changed bool // f is not what raw says any more, the hop limit aside
+	passed  bool // rule 1 removed a waypoint
+}
+
+// run goes through the rules in their order.
+func (p *pass) run() Verdict {
+	if r := p.refusal(); r != reason.None {
+		return drop(r)
+	}
+	if p.s.leaf && !p.own {
+		return p.keep()
+	}
+	p.shortcut()
+	for {
+		p.passWaypoints()
+		if v, done := p.arrive(); done {
+			return v
+		}
+		if v, done := p.onward(); done {
+			return v
+		}
+		if v, done := p.deadEnd(); done {
+			return v
+		}
+	}
+}
+
+// refusal is the first half of rule 0, after the bytes have proved to be a frame.
+func (p *pass) refusal() reason.Reason {
+	f, err := wire.ParseFrame(p.raw)
+	switch {
+	case err != nil, f.Type == wire.TypeNearest && len(f.Body) < wire.NearestHeaderLen:
+		return reason.Malformed
+	case !p.own && !p.s.speaksFor(p.in.peer, &f.Src):
+		return reason.ForgedSource
+	case f.HopLimit == 0:
+		return reason.HopLimit
+	}
+	p.f = f
+	p.ours = p.own && (f.Src == wire.ID(p.s.self) || p.s.isGuest(&f.Src))
+	return reason.None
+}
+
+// keep is the second half of rule 0: a leaf is the end of every frame.
+func (p *pass) keep() Verdict {
+	if a := p.ending(); a != ActionDrop {
+		return p.deliver(a)
+	}
+	return drop(reason.NotForUs)
+}
+
+// ending returns how a frame with this destination is delivered here, or
+// ActionDrop if it is not for this node.
+func (p *pass) ending() FrameAction {
+	switch {
+	case p.f.Type == wire.TypeNearest:
+		return ActionDrop
+	case p.f.Dst == wire.ID(p.s.self):
+		return ActionDeliver
+	case p.s.isGuest(&p.f.Dst):
+		return ActionDeliverGuest
+	}
+	return ActionDrop
+}
+
+// deliver charges frames that need the control loop to the ingress link. Frames
+// sealed for a session do not.
+func (p *pass) deliver(a FrameAction) Verdict {
+	if p.f.Type != wire.TypeData && !p.own && !p.in.AllowControl(p.now) {
+		return drop(reason.RateLimited)
+	}
+	return Verdict{Action: a, Frame: p.raw}
+}
+
+// passWaypoints is rule 1.
+func (p *pass) passWaypoints() {
+	for p.f.Waypoints != nil && wire.ID(p.f.Waypoints[:idLen]) == wire.ID(p.s.self) {
+		p.dropWaypoint()
+		p.passed = true
+	}
+}
+
+// dropWaypoint removes the first waypoint, which there is.
+func (p *pass) dropWaypoint() {
+	if p.f.Waypoints = p.f.Waypoints[idLen:]; len(p.f.Waypoints) == 0 {
+		p.f.Waypoints = nil
+	}
+	p.changed = true
+	p.emptyList()
+}
+
+// arrive is the first half of rule 2.
+func (p *pass) arrive() (Verdict, bool) {
+	if p.f.Waypoints != nil {
+		return Verdict{}, false
+	}
+	a := p.ending()
+	if a == ActionDrop {
+		return Verdict{}, false
+	}
+	return p.deliver(a), true
+}
+
+// onward is the rest of rule 2, and rules 3 to 6.
+func (p *pass) onward() (Verdict, bool) {
+	p.aim()
+	if p.k > 0 {
+		return p.sendByChoice(), true
+	}
+	if peer := p.linked(); peer != nil {
+		return p.send(peer), true
+	}
+	if p.passed && p.f.Found {
+		return p.refuse(reason.Detached), true
+	}
+	if !(p.own && p.s.leaf) && p.addHome() {
+		if peer := p.linked(); peer != nil {
+			return p.send(peer), true
+		}
+	}
+	if peer := p.bestHop(); peer != nil {
+		return p.send(peer), true
+	}
+	return Verdict{}, false
+}
+
+// aim settles the target.
+func (p *pass) aim() {
+	switch {
+	case p.f.Waypoints != nil:
+		p.to = p.in.resolve(p.s, (*wire.ID)(p.f.Waypoints))
+	case p.f.Type == wire.TypeNearest:
+		p.to, p.key = nil, routing.Key(p.f.Body[wire.NonceLen:])
+		return
+	default:
+		p.to = p.in.resolve(p.s, &p.f.Dst)
+	}
+	p.key = p.to.key
+}
+
+// linked returns the direct peer that is the target or speaks for it, or nil. A
+// gateway that hands on a frame for a guest of its own has lost it, and does not
+// get it back.
+func (p *pass) linked() *Peer {
+	if p.to == nil || !p.to.direct || p.f.Type == wire.TypeNearest && p.to.id == p.f.Src {
+		return nil
+	}
+	if p.to.peer == p.in.peer && p.to.id != wire.ID(p.to.peer.ID) {
+		return nil
+	}
+	if p.f.Waypoints == nil && p.to.peer != p.in.peer {
+		p.to.open = openAlways
+	}
+	return p.to.peer
+}
+
+// addHome is rule 5. It tells whether the target is a home now.
+func (p *pass) addHome() bool {
+	if p.f.Waypoints != nil || p.f.Found || p.to == nil {
+		return false
+	}
+	version := p.s.recordsVersion()
+	if !p.pickHome() {
+		p.to.open = version + 1
+		return false
+	}
+	p.f.Waypoints, p.f.Found, p.changed = p.in.home[0][:], true, true
+	p.emptyList()
+	p.aim()
+	return true
+}
+
+// pickHome chooses one of the homes of the destination that is not this node: a
+// linked relay if there is one, else any.
+func (p *pass) pickHome() bool {
+	if p.s.records == nil {
+		return false
+	}
+	homes, ok := p.s.records.Attachment(p.f.Dst)
+	if !ok || len(homes) == 0 {
+		return false
+	}
+	found := false
+	first := int(p.in.roll() % uint64(len(homes)))
+	for i := range homes {
+		home := &homes[(first+i)%len(homes)]
+		if *home == wire.ID(p.s.self) {
+			continue
+		}
+		if peer := p.s.direct[*home]; peer != nil && !peer.Leaf && wire.ID(peer.ID) == *home {
+			p.in.home[0] = *home
+			return true
+		}
+		if !found {
+			p.in.home[0], found = *home, true
+		}
+	}
+	return found
+}
+
+// bestHop is rules 4 and 6. The remembered hop is the answer unless the frame
+// must not go there.
+func (p *pass) bestHop() *Peer {
+	anywhere := p.own && p.s.leaf || p.ours && p.to == nil
+	var peer *Peer
+	switch {
+	case p.to != nil && !p.to.direct:
+		peer = p.to.peer
+	case anywhere:
+		peer = p.s.nearest(&p.key)
+	default:
+		peer = p.s.best(&p.key)
+	}
+	b := p.unbarred()
+	if peer == nil || !b.forbids(peer) {
+		return peer
+	}
+	b.nearer = !anywhere
+	return p.s.scan(&p.key, b)
+}
+
+// send is the end of rules 2, 4, 6 and 7: the frame goes to that peer.
+func (p *pass) send(peer *Peer) Verdict {
+	if !p.own {
+		if p.f.HopLimit <= 1 {
+			return p.expire()
+		}
+		p.f.HopLimit--
+	}
+	if !p.appendSelf() {
+		return p.refuse(reason.LoopedDetour)
+	}
+	if !p.changed {
+		wire.SetFrameHopLimit(p.raw, p.f.HopLimit)
+		return Verdict{Action: ActionSend, Peer: peer, Frame: p.raw}
+	}
+	if p.f.Len() > wire.MaxFrame {
+		return p.refuse(reason.TooLarge)
+	}
+	return Verdict{Action: ActionSend, Peer: peer, Frame: p.rewrite()}
+}
+
+// rewrite writes the frame anew.
+func (p *pass) rewrite() []byte {
+	if p.in.frame == nil {
+		p.in.frame = make([]byte, 0, limits.MaxFrame)
+	}
+	return wire.AppendFrame(p.in.frame, &p.f)
+}
+
+// expire ends a frame that has used up its hop limit.
+func (p *pass) expire() Verdict {
+	if p.f.Type == wire.TypeProbe {
+		return p.answer()
+	}
+	return drop(reason.HopLimit)
+}
+
+// answer ends a Nearest or Probe frame here.
+func (p *pass) answer() Verdict {
+	allow := p.in.AllowControl
+	if p.f.Type == wire.TypeNearest && wire.Op(p.f.Body[wire.NearestHeaderLen-1]) == wire.OpStore {
+		allow = p.in.AllowStore
+	}
+	if !p.own && !allow(p.now) {
+		return drop(reason.RateLimited)
+	}
+	return Verdict{Action: ActionAnswer, Frame: p.raw}
+}
+
+// refuse drops the frame and has its source told, unless that is of no use, or
+// the ingress link has had its share of hints.
+func (p *pass) refuse(r reason.Reason) Verdict {
+	silent := p.own || p.f.Type == wire.TypeHint || p.f.Type == wire.TypeAnswer
+	if silent || !p.in.hints.take(p.now, limits.HintRate, limits.HintBurst) {
+		return drop(r)
+	}
+	return Verdict{Action: ActionHint, Reason: r, Frame: p.raw}
+}
+
+func drop(r reason.Reason) Verdict { return Verdict{Reason: r} }
+
+// idLen is the length of one waypoint.
+const idLen = len(wire.ID{})

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// ForwardOwn decides about a frame of this node or of one of its guests that
+// leaves by the k-th choice of first hop; in is an Ingress of this node itself.
+// Its hop limit stays as it is, and nobody is hinted at: what would be a hint is
+// a drop.
+//
+// With k = 0 the rules of Forward hold. A destination that is linked here gets
+// the frame at once: waypoints are taken off. With a higher k the frame goes
+// another way on purpose: the choices are that of k = 0 first, then all other
+// relays in the order of their distance to the target, in any direction, and
+// then the first again: [Snapshot.FirstHops] of them. A k below 0 is 0.
+func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) Verdict {
+	if k <= 0 {
+		if peer := in.express(s, frame); peer != nil {
+			return Verdict{Action: ActionSend, Peer: peer, Frame: frame}
+		}
+	}
+	p := pass{s: s, in: in, raw: frame, now: now, own: true}
+	if k > 0 && len(frame) >= wire.HeaderLen {
+		if n := s.FirstHops(*wire.FrameDst(frame)); n > 0 {
+			p.k = k % n
+		}
+	}
+	return p.run()
+}
+
+// shortcut takes the waypoints off a frame of ours to a linked destination: they
+// were put there by somebody who does not know the links.
+func (p *pass) shortcut() {
+	if p.ours && p.k == 0 && p.f.Waypoints != nil && p.s.direct[p.f.Dst] != nil {
+		p.f.Waypoints, p.changed = nil, true
+		p.emptyList()
+	}
+}
+
+// sendByChoice sends to the choice k > 0 among the first hops.
+func (p *pass) sendByChoice() Verdict {
+	first := p.s.direct[p.f.Dst]
+	if p.f.Type == wire.TypeNearest {
+		first = nil
+	}
+	p.addHome()
+	if first == nil {
+		first = p.linked()
+	}
+	if first == nil {
+		first = p.bestHop()
+	}
+	if peer := p.choice(first); peer != nil {
+		return p.send(peer)
+	}
+	return drop(reason.NoRoute)
+}
+
+// choice returns relay number k-1 in the order of distance to the target, first
+// left out; with no first there is nothing to leave out.
+func (p *pass) choice(first *Peer) *Peer {
+	p.in.order = p.s.relays.Nearest(p.key, p.k+1, p.in.order[:0])
+	left := p.k - 1
+	if first == nil {
+		left = p.k
+	}
+	for _, i := range p.in.order {
+		peer := p.s.relays.At(i).Value
+		if peer == first {
+			continue
+		}
+		if left == 0 {
+			return peer
+		}
+		left--
+	}
+	return nil
+}

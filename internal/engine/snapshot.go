@@ -1,0 +1,212 @@
+package engine
+
+import (
+	"github.com/peermesh/peermesh/internal/link"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// Peer is one live link as the data plane sees it. Its fields are set when the
+// link is admitted and never change; the pointer is the identity of the link.
+type Peer struct {
+	ID   routing.ID
+	Key  routing.Key // ID.Key()
+	Leaf bool        // does not forward for others
+	Link *link.Link  // where its frames are queued; Forward never looks at it
+}
+
+// NewPeer returns the peer at the other end of l.
+func NewPeer(l *link.Link) *Peer {
+	id := routing.ID(l.Peer)
+	return &Peer{ID: id, Key: id.Key(), Leaf: l.Leaf, Link: l}
+}
+
+// PeerState is what a snapshot is told about one peer.
+type PeerState struct {
+	*Peer
+	// Suspect: an ack is overdue. Nothing is sent to the peer; what it sends is
+	// taken as before.
+	Suspect bool
+	// RTTMicros is the smoothed round trip to the peer in microseconds; 0 means
+	// not measured and counts as slower than any other.
+	RTTMicros uint32
+	// Neighbours are the relays that the peer said it is linked to; nil: unknown.
+	Neighbours *Neighbours
+	// Guests are the IDs that the peer has shown it may speak for on this link.
+	Guests []wire.ID
+}
+
+// Records finds where leaves are attached. Its methods are called from all
+// readers at once.
+type Records interface {
+	// Attachment returns the homes of id if a live attachment record of it is
+	// held, at most limits.Homes. The slice stays the store's and must not change
+	// any more.
+	Attachment(id wire.ID) (homes []wire.ID, ok bool)
+	// Version returns a number that changes, and never returns to an earlier
+	// value, when the record of an ID that had none is taken. A remembered next
+	// hop is used only while it stays the same, since every record comes before
+	// the next hop by distance. It should cost no more than an atomic load.
+	Version() uint64
+}
+
+// SnapshotConfig is what NewSnapshot builds from. It is not kept.
+type SnapshotConfig struct {
+	Self  routing.ID
+	Leaf  bool        // this node does not forward for others
+	Peers []PeerState // all live links, one for each ID
+	// OwnGuests are the IDs that this node speaks for.
+	OwnGuests []wire.ID
+	// Records; nil: none are held.
+	Records Records
+	// PlainGreedy makes rule 6 take the relay closest to the target even where
+	// neighbour lists are known. It is there to be compared with.
+	PlainGreedy bool
+}
+
+// Snapshot is an immutable picture of a node's links. Any number of goroutines
+// may use it at once.
+type Snapshot struct {
+	self    routing.ID
+	selfKey routing.Key
+	leaf    bool
+	stamp   *stamp
+	relays  *routing.Snapshot[*Peer] // that are not suspect
+	direct  map[wire.ID]*Peer        // relays, leaves and the guests of both, suspect ones aside
+	guests  map[wire.ID]struct{}     // of this node
+	shown   map[guestOf]struct{}     // of linked leaves, suspect or not
+	ahead   *lookahead               // nil: plain greedy
+	records Records                  // nil: none
+}
+
+// guestOf says that the peer may speak for the guest.
+type guestOf struct {
+	peer  *Peer
+	guest wire.ID
+}
+
+// NewSnapshot returns the snapshot of the links in c. Its cost is that of
+// sorting all neighbours of all peers. A guest ID that is also a linked peer's
+// own ID is that peer; where two peers show the same guest the first counts.
+func NewSnapshot(c SnapshotConfig) *Snapshot {
+	s := &Snapshot{
+		self: c.Self, selfKey: c.Self.Key(), leaf: c.Leaf, stamp: new(stamp), records: c.Records,
+		direct: make(map[wire.ID]*Peer, len(c.Peers)),
+		guests: make(map[wire.ID]struct{}, len(c.OwnGuests)),
+		shown:  map[guestOf]struct{}{},
+	}
+	for _, g := range c.OwnGuests {
+		s.guests[g] = struct{}{}
+	}
+	s.addGuests(c.Peers)
+	relays := s.addPeers(c.Peers)
+	s.relays = routing.NewSnapshot(s.selfKey, relays)
+	if !c.PlainGreedy && !c.Leaf {
+		s.ahead = newLookahead(s.selfKey, c.Peers)
+	}
+	return s
+}
+
+func (s *Snapshot) addGuests(peers []PeerState) {
+	for _, p := range peers {
+		for _, g := range p.Guests {
+			if p.Leaf {
+				s.shown[guestOf{p.Peer, g}] = struct{}{}
+			}
+			if _, taken := s.direct[g]; !taken && !p.Suspect {
+				s.direct[g] = p.Peer
+			}
+		}
+	}
+}
+
+// addPeers enters the peers that frames can be sent to and returns the relays
+// among them.
+func (s *Snapshot) addPeers(peers []PeerState) []routing.Hop[*Peer] {
+	relays := make([]routing.Hop[*Peer], 0, len(peers))
+	for _, p := range peers {
+		if p.Suspect {
+			continue
+		}
+		s.direct[wire.ID(p.ID)] = p.Peer
+		if !p.Leaf {
+			relays = append(relays, routing.Hop[*Peer]{ID: p.ID, Key: p.Key, Value: p.Peer})
+		}
+	}
+	return relays
+}
+
+// FirstHops returns how many links there are to try for a frame of this node to
+// that destination: the different choices of k that ForwardOwn knows.
+func (s *Snapshot) FirstHops(to wire.ID) int {
+	n := s.relays.Len()
+	if p := s.direct[to]; p != nil && p.Leaf {
+		n++
+	}
+	return n
+}
+
+// findRoute fills r with the way to id by rules 2, 4 and 6.
+func (s *Snapshot) findRoute(r *route, id *wire.ID) {
+	*r = route{id: *id, peer: s.direct[*id]}
+	if r.peer != nil && wire.ID(r.peer.ID) == *id {
+		r.key, r.direct = r.peer.Key, true
+		return
+	}
+	r.key = routing.ID(*id).Key()
+	switch {
+	case r.peer != nil:
+		r.direct = true
+	case s.leaf:
+		r.peer = s.nearest(&r.key)
+	default:
+		r.peer = s.best(&r.key)
+	}
+}
+
+// best returns the relay that rule 6 sends to: of those strictly closer to the
+// target than this node the one that leads closest, or nil if there is none.
+func (s *Snapshot) best(target *routing.Key) *Peer {
+	if s.ahead != nil {
+		return s.ahead.best(&s.selfKey, target)
+	}
+	if i, ok := s.relays.Next(*target); ok {
+		return s.relays.At(i).Value
+	}
+	return nil
+}
+
+// nearest returns the relay closest to the target whatever the distance, or nil
+// if there is none.
+func (s *Snapshot) nearest(target *routing.Key) *Peer {
+	if i, ok := s.relays.Closest(*target); ok {
+		return s.relays.At(i).Value
+	}
+	return nil
+}
+
+// recordsVersion returns the version of the records, 0 if there are none.
+func (s *Snapshot) recordsVersion() uint64 {
+	if s.records == nil {
+		return 0
+	}
+	return s.records.Version()
+}
+
+// isGuest tells whether this node speaks for id.
+func (s *Snapshot) isGuest(id *wire.ID) bool {
+	if len(s.guests) == 0 {
+		return false
+	}
+	_, ok := s.guests[*id]
+	return ok
+}
+
+// speaksFor tells whether a frame from src may come over the link of p.
+func (s *Snapshot) speaksFor(p *Peer, src *wire.ID) bool {
+	if !p.Leaf || wire.ID(p.ID) == *src {
+		return true
+	}
+	_, ok := s.shown[guestOf{p, *src}]
+	return ok
+}

@@ -1,0 +1,251 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/link"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// Config says what an engine decides for.
+type Config struct {
+	Self      routing.ID
+	Leaf      bool
+	MaxRelays int // links with relays
+	MaxLeaves int // links with leaves
+	Rand      *rand.Rand
+	Sessions  *session.Table
+	Drops     *reason.Counters
+}
+
+// Engine is a node's brain: it is told what happened and answers with what to
+// do. Step, Next and Targets are called by one goroutine; Snapshot by any.
+type Engine struct {
+	cfg      Config
+	links    links
+	targets  targets
+	banned   map[routing.ID]time.Time // until when a peer told to go stays away
+	snapshot atomic.Pointer[Snapshot]
+	actions  []Action
+}
+
+// New returns an engine without links.
+func New(cfg Config) (*Engine, error) {
+	table, err := routing.NewTable(cfg.Self, cfg.MaxRelays+cfg.MaxLeaves+spareLinks)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg:     cfg,
+		links:   links{table: table, byID: make(map[routing.ID][]*neighbour), byNumber: make(map[uint64]*neighbour)},
+		targets: targets{byURL: make(map[string]*Target)},
+		banned:  make(map[routing.ID]time.Time),
+	}
+	e.publish()
+	return e, nil
+}
+
+// spareLinks leaves the table room for outgoing links beyond the caps.
+const spareLinks = 64
+
+// Snapshot is the picture that Forward works on. It never is nil.
+func (e *Engine) Snapshot() *Snapshot { return e.snapshot.Load() }
+
+// Live is how many links are up and not about to be closed.
+func (e *Engine) Live() int { return e.links.live() }
+
+// Event is something that happened. The types below are the events.
+type Event interface {
+	step(e *Engine, now time.Time)
+}
+
+// Action is something to do. The types below are the actions.
+type Action interface{ action() }
+
+// Step takes one event and returns what to do, in order. The slice is valid
+// until the next Step.
+func (e *Engine) Step(now time.Time, ev Event) []Action {
+	e.actions = e.actions[:0]
+	ev.step(e, now)
+	e.dialDue(now)
+	return e.actions
+}
+
+func (e *Engine) do(a Action) { e.actions = append(e.actions, a) }
+
+// Next is when a Wake is due; false: not before another event.
+func (e *Engine) Next() (time.Time, bool) {
+	at, ok := e.nextTarget()
+	if s, armed := e.cfg.Sessions.Next(); armed && (!ok || s.Before(at)) {
+		return s, true
+	}
+	return at, ok
+}
+
+// The events.
+type (
+	// Wake: the time that Next told has come.
+	Wake struct{}
+
+	// Join adds URLs to join by, or tries them again at once.
+	Join struct{ Targets []TargetSpec }
+
+	// DialFailed: a Dial ended without a link.
+	DialFailed struct {
+		Target *Target
+		Stage  string
+		Err    error
+		Reason reason.Reason // None: the network's fault, not the peer's
+	}
+
+	// LinkUp: a link has proved itself and runs. Target is nil for one that was accepted.
+	LinkUp struct {
+		Peer   *Peer
+		Target *Target
+	}
+
+	// LinkDown: a link has ended.
+	LinkDown struct {
+		Link  *link.Link
+		Cause reason.Reason
+	}
+
+	// LinkHealth: a link became suspect or is in good standing again.
+	LinkHealth struct {
+		Link    *link.Link
+		Suspect bool
+	}
+
+	// Pong: a link answered a ping.
+	Pong struct{ Link *link.Link }
+
+	// Goodbye: a peer said why it ends a link.
+	Goodbye struct {
+		Link   *link.Link
+		Reason reason.Reason
+	}
+
+	// Control is a mesh frame for this node that is not Data. The engine may keep it.
+	Control struct {
+		Link  uint64 // number of the link it came by
+		Frame []byte
+	}
+
+	// Finished: a Compute is done.
+	Finished struct{ Job *session.Job }
+
+	// Disconnect: the user wants no link to a peer.
+	Disconnect struct{ ID routing.ID }
+
+	// Leave: the node shuts down.
+	Leave struct{}
+)
+
+// The actions.
+type (
+	// Dial opens a link to a target and ends with LinkUp or DialFailed.
+	Dial struct {
+		Target *Target
+		Count  uint32 // of dials, for the Hello
+	}
+
+	// CloseLink ends a link, after telling the peer why.
+	CloseLink struct {
+		Link   *link.Link
+		Reason reason.Reason
+	}
+
+	// PingLink pings now.
+	PingLink struct{ Link *link.Link }
+
+	// Reforward gives the frames that a link's peer did not take a new way.
+	Reforward struct{ Link *link.Link }
+
+	// Compute runs a job off the loop and ends with Finished.
+	Compute struct{ Job *session.Job }
+
+	// Tell reports to the user.
+	Tell struct{ Notice Notice }
+)
+
+func (Dial) action()      {}
+func (CloseLink) action() {}
+func (PingLink) action()  {}
+func (Reforward) action() {}
+func (Compute) action()   {}
+func (Tell) action()      {}
+
+// NoticeKind says what a Notice is about.
+type NoticeKind uint8
+
+// The kinds of notices.
+const (
+	NoticePeerUp NoticeKind = iota + 1
+	NoticePeerDown
+	NoticeRetry         // a target did not answer; After until the next try
+	NoticeRefused       // a peer refused this node, or the other way round
+	NoticeIdentityInUse // another process runs with this identity
+)
+
+// Notice is what the user of a node is told.
+type Notice struct {
+	Kind   NoticeKind
+	Link   *link.Link // nil: none
+	URL    string
+	Peer   routing.ID
+	Reason reason.Reason
+	Err    error
+	After  time.Duration
+}
+
+func (Wake) step(e *Engine, now time.Time) { e.compute(e.cfg.Sessions.Tick(now)) }
+
+func (ev Finished) step(e *Engine, now time.Time) { e.cfg.Sessions.Finish(now, ev.Job) }
+
+func (e *Engine) compute(jobs []*session.Job) {
+	for _, j := range jobs {
+		e.do(Compute{j})
+	}
+}
+
+func (ev Control) step(e *Engine, now time.Time) {
+	var why reason.Reason
+	switch wire.FrameType(ev.Frame) {
+	case wire.TypeHandshake:
+		var job *session.Job
+		if job, why = e.cfg.Sessions.HandleHandshake(now, ev.Frame, ev.Link); job != nil {
+			e.do(Compute{job})
+		}
+	case wire.TypeHint:
+		why = e.hint(now, ev.Frame)
+	default:
+		why = reason.Unsupported
+	}
+	if why != reason.None {
+		e.cfg.Drops.Add(why, 1)
+	}
+}
+
+func (e *Engine) hint(now time.Time, frame []byte) reason.Reason {
+	f, err := wire.ParseFrame(frame)
+	if err != nil {
+		return reason.Malformed
+	}
+	h, err := wire.ParseHint(f.Body)
+	if err != nil {
+		return reason.Malformed
+	}
+	return e.cfg.Sessions.HandleHint(now, h)
+}
+
+func (Leave) step(e *Engine, _ time.Time) {
+	e.targets.stopped = true
+	for _, n := range e.links.byNumber {
+		e.do(CloseLink{n.link, reason.Leaving})
+	}
+}

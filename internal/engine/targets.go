@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// TargetSpec names a URL to join by.
+type TargetSpec struct {
+	URL string
+	Pin routing.ID // zero: whoever answers
+}
+
+// Target is a URL that the node joins by, for as long as it runs. Owned by the
+// engine; URL and Pin never change.
+type Target struct {
+	TargetSpec
+	peer     routing.ID // who answered last
+	dialing  bool
+	linked   int // links that came up by it and are alive
+	attempts int // since the last link
+	failures int // times replaced in a row
+	next     time.Time
+	lastErr  error
+	stage    string
+}
+
+// TargetInfo is a picture of a Target.
+type TargetInfo struct {
+	TargetSpec
+	Linked   bool
+	Peer     routing.ID
+	Attempts int
+	Stage    string // where the last dial failed
+	Err      error  // why; nil: it did not
+	Next     time.Time
+}
+
+type targets struct {
+	list    []*Target
+	byURL   map[string]*Target
+	flying  int
+	dials   uint32
+	stopped bool
+}
+
+// Targets are the URLs that the node joins by, in the order given.
+func (e *Engine) Targets() []TargetInfo {
+	infos := make([]TargetInfo, 0, len(e.targets.list))
+	for _, t := range e.targets.list {
+		infos = append(infos, TargetInfo{
+			TargetSpec: t.TargetSpec, Linked: e.satisfied(t), Peer: t.peer,
+			Attempts: t.attempts, Stage: t.stage, Err: t.lastErr, Next: t.next,
+		})
+	}
+	return infos
+}
+
+func (ev Join) step(e *Engine, now time.Time) {
+	for _, spec := range ev.Targets {
+		t := e.targets.byURL[spec.URL]
+		if t == nil {
+			if len(e.targets.list) >= limits.BootstrapURLs {
+				continue
+			}
+			t = &Target{TargetSpec: spec}
+			e.targets.byURL[spec.URL] = t
+			e.targets.list = append(e.targets.list, t)
+		}
+		delete(e.banned, t.peer)
+		t.next = now
+	}
+}
+
+// satisfied says that a target needs no dial: its link is up, or another to the
+// same peer is.
+func (e *Engine) satisfied(t *Target) bool {
+	return t.linked > 0 || !t.peer.IsZero() && e.links.linked(t.peer)
+}
+
+// dialDue dials what is due, within the bound on dials under way.
+func (e *Engine) dialDue(now time.Time) {
+	if e.targets.stopped {
+		return
+	}
+	for _, t := range e.targets.list {
+		if e.targets.flying >= limits.DialsInFlight {
+			return
+		}
+		if t.dialing || now.Before(t.next) || e.satisfied(t) {
+			continue
+		}
+		t.dialing = true
+		t.attempts++
+		e.targets.flying++
+		e.targets.dials++
+		e.do(Dial{t, e.targets.dials})
+	}
+}
+
+// nextTarget is when the first target is due.
+func (e *Engine) nextTarget() (at time.Time, ok bool) {
+	if e.targets.stopped || e.targets.flying >= limits.DialsInFlight {
+		return at, false
+	}
+	for _, t := range e.targets.list {
+		if !t.dialing && !e.satisfied(t) && (!ok || t.next.Before(at)) {
+			at, ok = t.next, true
+		}
+	}
+	return at, ok
+}
+
+// up notes that a dial of t ended in a link.
+func (t *Target) up(peer routing.ID) {
+	t.peer, t.linked, t.attempts, t.lastErr, t.stage = peer, t.linked+1, 0, nil, ""
+}
+
+// landed notes that a dial of t is over, whatever came of it.
+func (e *Engine) landed(t *Target) {
+	if t.dialing {
+		t.dialing = false
+		e.targets.flying--
+	}
+}
+
+func (ev DialFailed) step(e *Engine, now time.Time) {
+	e.landed(ev.Target)
+	if ev.Reason == reason.OwnID {
+		e.forgetTarget(ev.Target)
+	}
+	ev.Target.lastErr, ev.Target.stage = ev.Err, ev.Stage
+	e.schedule(ev.Target, now)
+	kind := NoticeRetry
+	if ev.Reason != reason.None {
+		kind = NoticeRefused
+		e.cfg.Drops.Add(ev.Reason, 1)
+	}
+	e.do(Tell{Notice{Kind: kind, URL: ev.Target.URL, Reason: ev.Reason, Err: ev.Err, After: ev.Target.next.Sub(now)}})
+}
+
+// forgetTarget stops dialling a URL that leads to this very node.
+func (e *Engine) forgetTarget(t *Target) {
+	delete(e.targets.byURL, t.URL)
+	e.targets.list = slices.DeleteFunc(e.targets.list, func(o *Target) bool { return o == t })
+}
+
+// retry notes that a link of t came up but was not admitted.
+func (e *Engine) retry(t *Target, now time.Time, stage string, why error) {
+	e.landed(t)
+	t.lastErr, t.stage = why, stage
+	e.schedule(t, now)
+}
+
+// lost notes that a link of t has ended. Unless the peer asked for patience,
+// the next try comes at once, spread a little so that not everybody comes back
+// in the same moment.
+func (e *Engine) lost(t *Target, now time.Time, why reason.Reason) {
+	e.landed(t)
+	t.linked--
+	t.lastErr, t.stage = why, "link"
+	if why != reason.Replaced {
+		t.failures = 0
+	}
+	if !now.Before(t.next) {
+		t.next = now.Add(e.jitter(limits.BootstrapRetry / 8))
+	}
+}
+
+// schedule sets the next try of t: soon while no link is up, with growing
+// pauses beside live ones. A longer pause that was asked for stands.
+func (e *Engine) schedule(t *Target, now time.Time) {
+	pause := limits.BootstrapRetry
+	if e.links.live() > 0 {
+		pause = min(limits.BootstrapRetry<<min(t.attempts, 8), limits.BootstrapRetryLive)
+	}
+	if at := now.Add(pause/2 + e.jitter(pause/2)); t.next.Before(at) {
+		t.next = at
+	}
+}
+
+// hurry brings every target's next try within the short pause: the last link
+// is gone. Targets that were told to stay away keep their time.
+func (e *Engine) hurry(now time.Time) {
+	for _, t := range e.targets.list {
+		if soon := now.Add(e.jitter(limits.BootstrapRetry)); t.failures == 0 && soon.Before(t.next) && t.next.Sub(now) <= limits.BootstrapRetryLive {
+			t.next = soon
+		}
+	}
+}
+
+// replaced notes that the peer gave this node's place to another process with
+// the same identity: wait, longer each time.
+func (t *Target) replaced(now time.Time) {
+	t.hold(now.Add(min(limits.ReplacedWait<<min(t.failures, 8), limits.ReplacedWaitMax)))
+	t.failures++
+}
+
+// hold keeps t from being dialled before at.
+func (t *Target) hold(at time.Time) {
+	if t.next.Before(at) {
+		t.next = at
+	}
+}
+
+// jitter is a random duration in [0, d).
+func (e *Engine) jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return time.Duration(e.cfg.Rand.Int64N(int64(d)))
+}

@@ -1,0 +1,36 @@
+// Package link is one live connection to a neighbour: what the two ends owe
+// each other, and how frames gather into records.
+//
+// # Shape
+//
+// A [Link] holds what waits to be written, by the link it came in by (its
+// source), and within a source by class. One writer goroutine takes what has
+// gathered, at most limits.LinkBatch bytes at a time and round robin over the
+// sources, seals it in place and hands it to the carrier with one flush. One
+// reader goroutine receives records, opens them in place and gives each whole
+// batch to a [Handler]. Batching comes by itself while the writer is busy and
+// adds no delay while it is not: whoever completes a small batch on an idle
+// link flushes it itself, without blocking ([Link.Kick], [Link.KickOwn]).
+//
+// # Back-pressure
+//
+// limits.LinkQueue bytes may wait, shared among the sources that have
+// something waiting. [Link.Append] says when a share is used up; the caller
+// waits for room ([Link.Wait]) for a bounded time and, if that was in vain,
+// marks the source stalled ([Link.MarkStalled]): its frames are then refused
+// until half of its share is free. Link frames (pings, acks, a bye) have their
+// own queue and are never refused for data; a peer that lets more than
+// limits.ControlFrames of them gather is cut.
+//
+// # Acks
+//
+// Mesh frames of classes 0 to 2 stay in the sent ring until the neighbour has
+// taken them. When its ack is late the link is suspect, and [Link.TakeRing]
+// hands the frames back so that they go another way.
+//
+// # Purity
+//
+// The state (queue.go, ring.go, liveness.go, duplicate.go) knows neither
+// goroutines nor clocks; shell*.go are the goroutines, the timers and the
+// carrier around it.
+package link

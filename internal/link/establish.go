@@ -1,0 +1,182 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/identity"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// Version is the protocol version told in a Hello.
+const Version = 1
+
+// prologue binds the handshake to this use of it.
+var prologue = []byte("peermesh/1 link ws")
+
+// Local is what this node says of itself in a link handshake.
+type Local struct {
+	ID         wire.ID
+	Static     identity.Static
+	Hello      wire.Hello // complete but for Dial
+	NetworkKey []byte     // nil, or 32 bytes
+	Rand       io.Reader
+}
+
+// Remote is what a proven neighbour said of itself.
+type Remote struct {
+	ID         wire.ID
+	Hello      wire.Hello   // its slices are the caller's
+	Contact    wire.Contact // from the Hello's signed record
+	Send, Recv *session.Cipher
+}
+
+// HandshakeError is why a link did not come about.
+type HandshakeError struct {
+	Reason reason.Reason
+	Err    error
+}
+
+// Error names the reason and the detail.
+func (e *HandshakeError) Error() string { return fmt.Sprintf("%v: %v", e.Reason, e.Err) }
+
+// Unwrap returns the reason and the detail.
+func (e *HandshakeError) Unwrap() []error { return []error{e.Reason, e.Err} }
+
+func refuse(r reason.Reason, format string, args ...any) error {
+	return &HandshakeError{r, fmt.Errorf(format, args...)}
+}
+
+var errHungUp = errors.New("the peer closed the link during the handshake: its network key differs, or it is no peermesh node")
+
+// Dial runs the dialling side of the handshake on c. want, unless zero, is the
+// ID that has to answer; dial is the count of dials to it. It blocks; closing c
+// from another goroutine ends it.
+func Dial(c Carrier, local *Local, want wire.ID, dial uint32, now time.Time) (*Remote, error) {
+	hs, err := session.NewHandshake(true, prologue, local.Static, local.NetworkKey, local.Rand)
+	if err != nil {
+		return nil, &HandshakeError{reason.HandshakeFailed, err}
+	}
+	if err := write(c, hs, nil); err != nil {
+		return nil, err
+	}
+	payload, err := read(c, hs)
+	if err != nil {
+		return nil, err
+	}
+	remote, err := local.verify(hs, payload, want, now)
+	if err != nil {
+		return nil, err
+	}
+	hello := local.Hello
+	hello.Dial = dial
+	if err := write(c, hs, wire.AppendHello(nil, &hello)); err != nil {
+		return nil, err
+	}
+	remote.Send, remote.Recv = hs.Split()
+	return remote, nil
+}
+
+// Accept runs the accepting side of the handshake on c; see Dial.
+func Accept(c Carrier, local *Local, now time.Time) (*Remote, error) {
+	hs, err := session.NewHandshake(false, prologue, local.Static, local.NetworkKey, local.Rand)
+	if err != nil {
+		return nil, &HandshakeError{reason.HandshakeFailed, err}
+	}
+	payload, err := read(c, hs)
+	switch {
+	case err != nil && local.NetworkKey != nil && !errors.Is(err, reason.CarrierFailed):
+		return nil, refuse(reason.WrongNetwork, "the first message does not open with the network key")
+	case err != nil:
+		return nil, err
+	case len(payload) > 0:
+		return nil, refuse(reason.WrongNetwork, "the peer uses a network key, this node has none")
+	}
+	if err := write(c, hs, wire.AppendHello(nil, &local.Hello)); err != nil {
+		return nil, err
+	}
+	if payload, err = read(c, hs); err != nil {
+		return nil, err
+	}
+	remote, err := local.verify(hs, payload, wire.ID{}, now)
+	if err != nil {
+		return nil, err
+	}
+	remote.Send, remote.Recv = hs.Split()
+	return remote, nil
+}
+
+func write(c Carrier, hs *session.Handshake, payload []byte) error {
+	msg, err := hs.Write(nil, payload)
+	if err != nil {
+		return &HandshakeError{reason.HandshakeFailed, err}
+	}
+	if err = c.Send(msg); err == nil {
+		err = c.Flush()
+	}
+	if err != nil {
+		return &HandshakeError{reason.CarrierFailed, err}
+	}
+	return nil
+}
+
+func read(c Carrier, hs *session.Handshake) ([]byte, error) {
+	msg, err := c.Receive(func() []byte { return make([]byte, limits.PreAuthBytes+1) })
+	if err != nil {
+		return nil, &HandshakeError{reason.CarrierFailed, errors.Join(errHungUp, err)}
+	}
+	payload, err := hs.Read(nil, msg)
+	if err != nil {
+		return nil, &HandshakeError{reason.HandshakeFailed, err}
+	}
+	return payload, nil
+}
+
+// verify checks everything a Hello claims.
+func (l *Local) verify(hs *session.Handshake, payload []byte, want wire.ID, now time.Time) (*Remote, error) {
+	hello, err := wire.ParseHello(payload)
+	if err != nil {
+		return nil, &HandshakeError{reason.Malformed, err}
+	}
+	if hello.Version != Version {
+		return nil, refuse(reason.BadVersion, "the peer speaks version %d, this node %d", hello.Version, Version)
+	}
+	if hello.Network != l.Hello.Network {
+		return nil, refuse(reason.WrongNetwork, "the peer is in network %q, this node in %q", hello.Network, l.Hello.Network)
+	}
+	id, _, err := identity.VerifyCert(hello.Cert, hs.PeerStatic(), want, now)
+	if err != nil {
+		return nil, &HandshakeError{certReason(err), err}
+	}
+	if id == l.ID {
+		return nil, refuse(reason.OwnID, "the peer is this node, or runs with the same key")
+	}
+	contact, err := verifyContact(hello.Contact, id, now)
+	if err != nil {
+		return nil, &HandshakeError{reason.BadRecord, err}
+	}
+	return &Remote{ID: id, Hello: hello, Contact: contact}, nil
+}
+
+func certReason(err error) reason.Reason {
+	if errors.Is(err, identity.ErrWrongID) {
+		return reason.WrongID
+	}
+	return reason.BadCertificate
+}
+
+func verifyContact(b []byte, id wire.ID, now time.Time) (wire.Contact, error) {
+	record, owner, err := identity.VerifyRecord(b, now)
+	if err != nil {
+		return wire.Contact{}, fmt.Errorf("contact record: %w", err)
+	}
+	if owner != id || record.Kind != wire.RecordContact {
+		return wire.Contact{}, errors.New("contact record: signed by another key, or of another kind")
+	}
+	return wire.ParseContact(record.Body)
+}

@@ -1,0 +1,325 @@
+package link
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// Carrier moves whole messages to the neighbour and back; transport.Conn is
+// one, and says what each method promises.
+type Carrier interface {
+	Receive(buf func() []byte) ([]byte, error)
+	Send(msg []byte) error
+	Flush() error
+	TryFlush() (done bool, err error)
+	Max() int
+	Binding() []byte
+	Kind() string
+	Close() error
+}
+
+// Config describes a link whose handshake has ended well.
+type Config struct {
+	Number   uint64 // this node's number for it, from 1, never used twice
+	Peer     wire.ID
+	Leaf     bool // the peer does not forward
+	LeafLink bool // either end is a leaf: pings are rarer
+	Outbound bool
+	Instance wire.Instance
+	Dial     uint32
+	Agent    string
+	Contact  []byte // the peer's signed contact record
+	Carrier  Carrier
+	Send     *session.Cipher // nil: the carrier is the encryption, or a simulation
+	Recv     *session.Cipher
+	OnBusy   func() // an ack begins to be owed or awaited: tick soon. Called with the link's lock held: must not block or call back
+}
+
+// Link is one live link. Its exported methods may be called from any goroutine
+// unless they say otherwise.
+type Link struct {
+	Config // set at New
+
+	rx      struct{ bytes, frames, kept, keptBytes atomic.Uint64 }
+	txBytes atomic.Uint64
+
+	mu       sync.Mutex
+	writer   sync.Cond // the writer goroutine waits here for work
+	queue    queue
+	control  chunk // link frames, written before all else
+	writing  bool  // somebody owns the carrier's sending side
+	sealed   bool  // that somebody handed a half-done flush to the writer
+	closing  bool  // close once nothing waits
+	cause    reason.Reason
+	ended    bool
+	txFrames uint64
+	flushed  int       // frames of the last flush
+	inlineAt time.Time // last flush by a sender
+	ring     ring
+	live     liveness
+
+	done chan struct{}
+}
+
+// New returns a link on which nothing has moved yet. [Link.Run] starts it.
+func New(cfg Config, now time.Time) *Link {
+	overhead := 0
+	if cfg.Send != nil {
+		overhead = sealRoom
+		cfg.Send.EnableRekey()
+		cfg.Recv.EnableRekey()
+	}
+	l := &Link{
+		Config: cfg,
+		queue:  newQueue(min(limits.MaxRecord, cfg.Carrier.Max()) - overhead),
+		live:   newLiveness(cfg.LeafLink, now),
+		done:   make(chan struct{}),
+	}
+	l.writer.L = &l.mu
+	return l
+}
+
+// Origin is what the duplicate rule looks at.
+func (l *Link) Origin() Origin { return Origin{l.Instance, l.Outbound, l.Dial} }
+
+// Done is closed when the link has ended; Cause says why.
+func (l *Link) Done() <-chan struct{} { return l.done }
+
+// Cause is why the link ended, or None.
+func (l *Link) Cause() reason.Reason {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cause
+}
+
+// Stats are a link's counters.
+type Stats struct {
+	RxBytes, TxBytes   uint64 // on the carrier, tags included
+	RxFrames, TxFrames uint64 // mesh frames
+	Queued             int    // bytes waiting
+	RTT                time.Duration
+	Suspect            bool
+}
+
+// Stats returns the counters now.
+func (l *Link) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Stats{
+		RxBytes: l.rx.bytes.Load(), RxFrames: l.rx.frames.Load(),
+		TxBytes: l.txBytes.Load(), TxFrames: l.txFrames,
+		Queued: l.queue.bytes, RTT: l.live.srtt, Suspect: l.live.suspect,
+	}
+}
+
+// Admission is what became of frames given to a link.
+type Admission uint8
+
+// The admissions.
+const (
+	Queued  Admission = iota
+	Full              // the source's share is used up: wait, or give up
+	Stalled           // the source waited in vain before and half of its share is not yet free: drop
+	Ended             // the link is over
+)
+
+// Append queues a run of frames of one class that came by source src: n
+// length-prefixed frames, at most limits.MaxRun bytes or a single frame. The
+// bytes are copied. It wakes nobody: Kick does, once per batch.
+func (l *Link) Append(src uint64, class wire.Class, run []byte, n int) Admission {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || l.closing {
+		return Ended
+	}
+	in := l.queue.inlet(src)
+	if a := l.fits(in, len(run)); a != Queued {
+		return a
+	}
+	l.queue.push(in, class, run, n)
+	l.queue.wake(in) // the next of those who wait
+	return Queued
+}
+
+// AppendFrame is Append for one frame without its length.
+func (l *Link) AppendFrame(src uint64, class wire.Class, frame []byte) Admission {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || l.closing {
+		return Ended
+	}
+	in := l.queue.inlet(src)
+	if a := l.fits(in, wire.BatchHeader+len(frame)); a != Queued {
+		return a
+	}
+	l.queue.pushFrame(in, class, frame)
+	l.queue.wake(in)
+	return Queued
+}
+
+func (l *Link) fits(in *inlet, n int) Admission {
+	switch {
+	case l.queue.fits(in, n):
+		return Queued
+	case in.stalled:
+		return Stalled
+	}
+	return Full
+}
+
+// MarkStalled makes the link refuse frames of src until half of its share is free.
+func (l *Link) MarkStalled(src uint64) {
+	l.mu.Lock()
+	l.queue.inlet(src).stalled = true
+	l.mu.Unlock()
+}
+
+// Forget drops what the link keeps for a source whose link has ended.
+func (l *Link) Forget(src uint64) {
+	l.mu.Lock()
+	l.queue.forget(src)
+	l.mu.Unlock()
+}
+
+// AppendControl queues one link frame and wakes the writer. A peer that reads
+// so slowly that too many gather has its link ended.
+func (l *Link) AppendControl(frame []byte) {
+	l.mu.Lock()
+	if l.ended || l.closing {
+		l.mu.Unlock()
+		return
+	}
+	if l.control.frames >= limits.ControlFrames {
+		l.mu.Unlock()
+		l.Close(reason.Stalled)
+		return
+	}
+	l.control.buf = wire.AppendToBatch(l.control.buf, frame)
+	l.control.frames++
+	l.wakeWriter()
+	l.mu.Unlock()
+}
+
+// wakeWriter needs mu.
+func (l *Link) wakeWriter() {
+	if !l.writing {
+		l.writer.Signal()
+	}
+}
+
+// pending says whether anything waits to be written; it needs mu.
+func (l *Link) pending() bool { return l.queue.bytes > 0 || l.control.frames > 0 }
+
+// prepare takes what has gathered as records, link frames first, keeps copies
+// of what has to be acked, and counts. It needs mu.
+func (l *Link) prepare(out *chunks, now time.Time) {
+	if l.control.frames > 0 || (l.queue.bytes > 0 && l.live.owesAck()) {
+		out.push(l.takeControl(now))
+	}
+	mesh := chunks{}
+	frames := l.queue.take(&mesh)
+	idle := len(l.ring.entries) == 0
+	for c := mesh.head; c != nil; c = c.next {
+		if c.kept {
+			l.ring.keep(c, now)
+		}
+	}
+	if idle && len(l.ring.entries) > 0 {
+		l.busy()
+	}
+	l.txFrames += uint64(frames)
+	l.flushed = frames
+	out.splice(&mesh, l.queue.recordMax)
+}
+
+// takeControl moves the link frames, and an ack if one is owed, into a chunk.
+func (l *Link) takeControl(now time.Time) *chunk {
+	c := newChunk(len(l.control.buf) + 32)
+	c.buf = append(c.buf, l.control.buf...)
+	l.control.buf, l.control.frames = l.control.buf[:0], 0
+	l.live.pongOwed = false
+	if l.live.owesAck() {
+		c.buf = wire.AppendToBatch(c.buf, wire.AppendLinkAck(nil, l.rx.kept.Load()))
+		l.live.ackSent(l.rx.keptBytes.Load())
+	}
+	return c
+}
+
+// splice puts more behind l, into l's last record where it fits.
+func (l *chunks) splice(more *chunks, max int) {
+	if t := l.tail; t != nil && more.head != nil && t.room(max) >= len(more.head.buf) {
+		c := more.pop()
+		t.buf = append(t.buf, c.buf...)
+		c.free()
+	}
+	if more.head == nil {
+		return
+	}
+	if l.tail == nil {
+		*l = *more
+		return
+	}
+	l.tail.next, l.tail = more.head, more.tail
+}
+
+// Took tells the link that the reader has dealt with a batch: how many frames
+// it held, how many of those are of the acked classes, and their bytes. From
+// the reader goroutine only.
+func (l *Link) Took(frames, kept, keptBytes int) {
+	l.rx.frames.Add(uint64(frames))
+	if kept == 0 {
+		return
+	}
+	l.rx.kept.Add(uint64(kept))
+	total := l.rx.keptBytes.Add(uint64(keptBytes))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.live.owed {
+		l.busy()
+	}
+	if l.live.owe(total) { // enough for an ack at once
+		l.wakeAck()
+	}
+}
+
+func (l *Link) busy() {
+	if l.OnBusy != nil {
+		l.OnBusy()
+	}
+}
+
+// wakeAck has the writer send the owed ack even if no data goes its way; it needs mu.
+func (l *Link) wakeAck() {
+	if l.ended || l.closing || l.control.frames > 0 {
+		return
+	}
+	l.control.buf = wire.AppendToBatch(l.control.buf, wire.AppendLinkAck(nil, l.rx.kept.Load()))
+	l.control.frames++
+	l.live.ackSent(l.rx.keptBytes.Load())
+	l.wakeWriter()
+}
+
+// TakeRing empties the sent ring: the frames that the neighbour has not taken,
+// as one batch, to be forwarded another way.
+func (l *Link) TakeRing() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ring.take()
+}
+
+// Leftover empties a link that has ended. The batch holds the frames of classes
+// 0 to 2 that the neighbour has not taken, to be forwarded another way; lost is
+// how many others waited.
+func (l *Link) Leftover() (batch []byte, lost int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	batch = l.ring.take()
+	kept, lost := l.queue.drain()
+	return append(batch, kept...), lost
+}

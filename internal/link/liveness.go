@@ -1,0 +1,182 @@
+package link
+
+import (
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// liveness is what a link knows of its neighbour's health. Guarded by Link.mu.
+type liveness struct {
+	idle    time.Duration // silence after which to ping
+	heard   uint64        // bytes received when last looked at
+	heardAt time.Time     // when that number last grew
+	pingAt  time.Time     // zero: no ping is out
+	ping    [8]byte
+	srtt    time.Duration
+
+	suspect  bool
+	owedAt   time.Time // when an ack began to be owed; zero: none, or not looked at yet
+	owed     bool
+	pongOwed bool   // an answer waits to be written
+	ackedRx  uint64 // bytes of kept frames covered by the last ack sent
+}
+
+func newLiveness(leaf bool, now time.Time) liveness {
+	idle := limits.PingIdleRelay
+	if leaf {
+		idle = limits.PingIdleLeaf
+	}
+	return liveness{idle: idle, heardAt: now}
+}
+
+func (v *liveness) owesAck() bool { return v.owed }
+
+// owe notes that frames are to be acked, total bytes of them since the start;
+// true: so many that the ack should go at once.
+func (v *liveness) owe(total uint64) bool {
+	v.owed = true
+	return total-v.ackedRx >= limits.AckBytes
+}
+
+func (v *liveness) ackSent(total uint64) {
+	v.owed, v.owedAt, v.ackedRx = false, time.Time{}, total
+}
+
+// rto is how long an ack may take.
+func (v *liveness) rto() time.Duration {
+	return min(max(4*v.srtt+limits.AckDelay, limits.LinkRTOMin), limits.LinkRTOMax)
+}
+
+// Health is what a tick found.
+type Health struct {
+	Dead    reason.Reason // not None: end the link for this cause
+	Suspect bool          // frames should avoid the link for now
+	Changed bool          // Suspect differs from the last tick
+	Busy    bool          // acks are owed or awaited: tick again after limits.LinkTick
+}
+
+// Tick looks at the link's clocks: it pings an idle neighbour, sends an ack
+// that was owed for limits.AckDelay, and says whether the neighbour is suspect
+// or dead. nonce is used if a ping goes out. A busy link is ticked every
+// limits.LinkTick, the others every limits.IdleTick.
+func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || l.closing {
+		return Health{}
+	}
+	v := &l.live
+	if bytes := l.rx.bytes.Load(); bytes != v.heard {
+		v.heard, v.heardAt = bytes, now
+	}
+	l.tickAck(now)
+	h := Health{Suspect: l.late(now)}
+	h.Changed = h.Suspect != v.suspect
+	v.suspect = h.Suspect
+	if h.Suspect && v.pingAt.IsZero() {
+		l.sendPing(now, nonce)
+	}
+	h.Dead = l.tickPing(now, nonce)
+	_, awaits := l.ring.oldest()
+	h.Busy = awaits || v.owed || v.suspect
+	return h
+}
+
+// late says whether the oldest unacked frame has waited too long.
+func (l *Link) late(now time.Time) bool {
+	if at, ok := l.ring.oldest(); ok && now.Sub(at) > l.live.rto() {
+		return true
+	}
+	return l.live.suspect // until the next ack or pong
+}
+
+func (l *Link) tickAck(now time.Time) {
+	v := &l.live
+	switch {
+	case !v.owed:
+	case v.owedAt.IsZero():
+		v.owedAt = now
+	case now.Sub(v.owedAt) >= limits.AckDelay-limits.LinkTick:
+		l.wakeAck()
+	}
+}
+
+func (l *Link) tickPing(now time.Time, nonce [8]byte) reason.Reason {
+	v := &l.live
+	silence := now.Sub(v.heardAt)
+	switch {
+	case !v.pingAt.IsZero() && silence >= limits.PingAnswer && now.Sub(v.pingAt) >= limits.PingAnswer:
+		return reason.Idle
+	case v.pingAt.IsZero() && silence >= v.idle:
+		l.sendPing(now, nonce)
+	}
+	return reason.None
+}
+
+// Ping sends a ping now, unless one is out, so that the round-trip time is known.
+func (l *Link) Ping(now time.Time, nonce [8]byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ended && !l.closing && l.live.pingAt.IsZero() {
+		l.sendPing(now, nonce)
+	}
+}
+
+// sendPing needs mu.
+func (l *Link) sendPing(now time.Time, nonce [8]byte) {
+	if l.control.frames >= limits.ControlFrames {
+		return
+	}
+	l.live.pingAt, l.live.ping = now, nonce
+	l.control.buf = wire.AppendToBatch(l.control.buf, wire.AppendPing(nil, nonce))
+	l.control.frames++
+	l.wakeWriter()
+}
+
+// OnPing answers a ping. At most one answer waits to be written.
+func (l *Link) OnPing(nonce [8]byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || l.closing || l.live.pongOwed {
+		return
+	}
+	l.live.pongOwed = true
+	l.control.buf = wire.AppendToBatch(l.control.buf, wire.AppendPong(nil, nonce))
+	l.control.frames++
+	l.wakeWriter()
+}
+
+// OnPong takes the answer to a ping; false: nobody asked for it. A suspect
+// link is in good standing again.
+func (l *Link) OnPong(now time.Time, nonce [8]byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := &l.live
+	if v.pingAt.IsZero() || v.ping != nonce {
+		return false
+	}
+	rtt := now.Sub(v.pingAt)
+	v.pingAt = time.Time{}
+	if v.srtt == 0 {
+		v.srtt = rtt
+	} else {
+		v.srtt += (rtt - v.srtt) / 8
+	}
+	v.suspect = false
+	return true
+}
+
+// OnAck takes the neighbour's count of frames it took; false: it counts frames
+// that were never sent.
+func (l *Link) OnAck(count uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ring.ack(count) {
+		return false
+	}
+	l.live.suspect = false
+	return true
+}

@@ -1,0 +1,210 @@
+package link
+
+import (
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// Self is the source number of the node's own frames. Links have numbers from 1.
+const Self uint64 = 0
+
+// classes is how many mesh classes there are.
+const classes = 4
+
+// inlet is what waits for this link from one source.
+type inlet struct {
+	src     uint64
+	byClass [classes]chunks
+	bytes   int
+	active  bool          // in queue.turn
+	stalled bool          // refused until half of the share is free
+	gone    bool          // its link has ended: forgotten once it is empty
+	waiters int           // how many wait on space
+	space   chan struct{} // capacity 1: "there may be room"
+}
+
+// queue is what waits to be written. Guarded by Link.mu.
+type queue struct {
+	recordMax int // bytes of frames in one record
+	inlets    map[uint64]*inlet
+	last      *inlet   // the inlet looked up last
+	turn      []*inlet // sources that have something waiting, in the order they are served
+	bytes     int
+}
+
+func newQueue(recordMax int) queue {
+	return queue{recordMax: recordMax, inlets: make(map[uint64]*inlet)}
+}
+
+func (q *queue) inlet(src uint64) *inlet {
+	if in := q.last; in != nil && in.src == src {
+		return in
+	}
+	in := q.inlets[src]
+	if in == nil {
+		in = &inlet{src: src, space: make(chan struct{}, 1)}
+		q.inlets[src] = in
+	}
+	q.last = in
+	return in
+}
+
+// forget drops the inlet of a source whose link has ended, once it is empty.
+func (q *queue) forget(src uint64) {
+	in := q.inlets[src]
+	if in == nil {
+		return
+	}
+	if in.gone = true; in.bytes > 0 {
+		return
+	}
+	delete(q.inlets, src)
+	if q.last == in {
+		q.last = nil
+	}
+}
+
+// share is how many bytes one source may have waiting.
+func (q *queue) share(in *inlet) int {
+	n := len(q.turn)
+	if !in.active {
+		n++
+	}
+	return max(limits.LinkQueue/n, limits.LinkQueueShareMin)
+}
+
+// fits says whether n more bytes of in may wait; one run always may.
+func (q *queue) fits(in *inlet, n int) bool {
+	share := q.share(in)
+	if in.stalled {
+		if in.bytes > share/2 {
+			return false
+		}
+		in.stalled = false
+	}
+	return in.bytes == 0 || in.bytes+n <= share
+}
+
+func (q *queue) push(in *inlet, class wire.Class, run []byte, frames int) {
+	in.byClass[class].append(run, frames, q.recordMax)
+	q.pushed(in, len(run))
+}
+
+// pushFrame is push for one frame without its length.
+func (q *queue) pushFrame(in *inlet, class wire.Class, frame []byte) {
+	c := in.byClass[class].room(wire.BatchHeader+len(frame), q.recordMax)
+	c.buf = wire.AppendToBatch(c.buf, frame)
+	c.frames++
+	q.pushed(in, wire.BatchHeader+len(frame))
+}
+
+func (q *queue) pushed(in *inlet, n int) {
+	in.bytes += n
+	q.bytes += n
+	if !in.active {
+		in.active = true
+		q.turn = append(q.turn, in)
+	}
+}
+
+// take moves at most limits.LinkBatch bytes, chunk by chunk and source by
+// source, to out, and joins small chunks that fit one record.
+func (q *queue) take(out *chunks) (frames int) {
+	for taken := 0; taken < limits.LinkBatch && len(q.turn) > 0; {
+		in := q.turn[0]
+		class, c := in.pop()
+		taken += len(c.buf)
+		frames += c.frames
+		in.bytes -= len(c.buf)
+		q.bytes -= len(c.buf)
+		q.rotate(in)
+		q.wake(in)
+		if in.gone {
+			q.forget(in.src)
+		}
+		c.kept = class < wire.ClassBulk
+		q.join(out, c)
+	}
+	return frames
+}
+
+// pop takes the first chunk of the most urgent class that has one.
+func (in *inlet) pop() (wire.Class, *chunk) {
+	for class := range in.byClass {
+		if in.byClass[class].head != nil {
+			return wire.Class(class), in.byClass[class].pop()
+		}
+	}
+	return 0, nil // not reached: an active inlet has a chunk
+}
+
+// rotate moves in to the end of the turn, or out of it when it is empty.
+func (q *queue) rotate(in *inlet) {
+	if len(q.turn) == 1 {
+		if in.bytes == 0 {
+			q.turn, in.active = q.turn[:0], false
+		}
+		return
+	}
+	copy(q.turn, q.turn[1:])
+	if in.bytes > 0 {
+		q.turn[len(q.turn)-1] = in
+		return
+	}
+	q.turn[len(q.turn)-1] = nil
+	q.turn, in.active = q.turn[:len(q.turn)-1], false
+}
+
+// roomy says whether half of the share is free: worth waking somebody for, who
+// then moves many frames each time.
+func (q *queue) roomy(in *inlet) bool { return in.bytes <= q.share(in)/2 }
+
+// wake tells one of those who wait for room in the share of in. That one's
+// Append wakes the next.
+func (q *queue) wake(in *inlet) {
+	if in.waiters > 0 && q.roomy(in) {
+		signal(in.space)
+	}
+}
+
+// join appends c to the record under way in out, or begins the next one. A
+// record has one fate for all of its frames, so kept and other frames may share
+// it only once the ring has its copy; see Link.prepare.
+func (q *queue) join(out *chunks, c *chunk) {
+	t := out.tail
+	if t == nil || t.kept != c.kept || t.room(q.recordMax) < len(c.buf) {
+		out.push(c)
+		return
+	}
+	t.buf = append(t.buf, c.buf...)
+	t.frames += c.frames
+	c.free()
+}
+
+// drain empties the queue: the frames of classes 0 to 2 as one batch, and how
+// many bulk frames there were.
+func (q *queue) drain() (batch []byte, bulk int) {
+	for _, in := range q.inlets {
+		for class := range in.byClass {
+			for list := &in.byClass[class]; list.head != nil; {
+				c := list.pop()
+				if wire.Class(class) < wire.ClassBulk {
+					batch = append(batch, c.buf...)
+				} else {
+					bulk += c.frames
+				}
+				c.free()
+			}
+		}
+		in.bytes, in.active = 0, false
+	}
+	q.turn, q.bytes = nil, 0
+	return batch, bulk
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

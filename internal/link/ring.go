@@ -1,0 +1,89 @@
+package link
+
+import (
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+)
+
+// sent is a copy of the class 0-2 frames of one record, in the order written.
+type sent struct {
+	*chunk
+	last uint64    // number of its last frame, counted from 1 since the link's start
+	at   time.Time // when it was handed to the carrier
+}
+
+// ring keeps what the neighbour has not yet said it took, at most
+// limits.SentRing bytes; what is pushed out by newer frames counts as taken.
+// Guarded by Link.mu.
+type ring struct {
+	entries []sent
+	bytes   int
+	frames  uint64 // frames ever kept
+	acked   uint64 // frames the neighbour took, or that were pushed out
+}
+
+// keep copies a record's frames. now is when it goes out.
+func (r *ring) keep(c *chunk, now time.Time) {
+	cp := newChunk(len(c.buf))
+	cp.buf = append(cp.buf, c.buf...)
+	cp.frames = c.frames
+	r.frames += uint64(c.frames)
+	r.entries = append(r.entries, sent{cp, r.frames, now})
+	r.bytes += len(cp.buf)
+	for r.bytes > limits.SentRing && len(r.entries) > 1 {
+		r.shift()
+	}
+}
+
+func (r *ring) shift() {
+	e := r.entries[0]
+	r.acked = max(r.acked, e.last)
+	r.bytes -= len(e.buf)
+	e.free()
+	n := copy(r.entries, r.entries[1:])
+	r.entries[n] = sent{}
+	r.entries = r.entries[:n]
+}
+
+// ack drops what the neighbour took: the first count kept frames of the link's
+// life. A count that was never sent is refused.
+func (r *ring) ack(count uint64) bool {
+	if count > r.frames {
+		return false
+	}
+	r.acked = max(r.acked, count)
+	for len(r.entries) > 0 && r.entries[0].last <= r.acked {
+		r.shift()
+	}
+	return true
+}
+
+// oldest is when the longest unacked record left.
+func (r *ring) oldest() (time.Time, bool) {
+	if len(r.entries) == 0 {
+		return time.Time{}, false
+	}
+	return r.entries[0].at, true
+}
+
+// take empties the ring into one batch of the frames not yet acked.
+func (r *ring) take() (batch []byte) {
+	for len(r.entries) > 0 {
+		e := r.entries[0]
+		batch = append(batch, unackedPart(e, r.acked)...)
+		r.shift()
+	}
+	r.acked = r.frames
+	return batch
+}
+
+// unackedPart cuts off the frames of e that are known to be taken.
+func unackedPart(e sent, acked uint64) []byte {
+	first := e.last - uint64(e.frames) // frames before this record
+	b := e.buf
+	for n := acked; n > first; n-- {
+		b = b[2+(int(b[0])<<8|int(b[1])):]
+	}
+	return b
+}

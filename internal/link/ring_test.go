@@ -1,0 +1,83 @@
+package link
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+func record(frames ...[]byte) *chunk {
+	c := newChunk(largeChunk)
+	for _, f := range frames {
+		c.buf = append(c.buf, f...)
+		c.frames++
+	}
+	return c
+}
+
+func small(m byte) []byte { return testFrame(wire.ClassAck, 50, m) }
+
+func TestRingGivesBackWhatWasNotTaken(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for _, c := range []struct {
+		name string
+		ack  uint64
+		ok   bool
+		want []byte
+	}{
+		{"nothing acked", 0, true, []byte{1, 2, 3, 4, 5}},
+		{"part of a record", 2, true, []byte{3, 4, 5}},
+		{"a whole record", 3, true, []byte{4, 5}},
+		{"all", 5, true, nil},
+		{"more than was sent", 6, false, []byte{1, 2, 3, 4, 5}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var r ring
+			r.keep(record(small(1), small(2), small(3)), now)
+			r.keep(record(small(4), small(5)), now.Add(time.Second))
+			if ok := r.ack(c.ack); ok != c.ok {
+				t.Errorf("ack %d: got %v, want %v", c.ack, ok, c.ok)
+			}
+			if got := marks(t, r.take()); !bytes.Equal(got, c.want) {
+				t.Errorf("given back: got %v, want %v", got, c.want)
+			}
+			if len(r.entries) != 0 || r.bytes != 0 {
+				t.Errorf("after take: %d entries of %d bytes are left", len(r.entries), r.bytes)
+			}
+		})
+	}
+}
+
+func TestRingIsBounded(t *testing.T) {
+	var r ring
+	big := testFrame(wire.ClassInteractive, 10_000, 1)
+	for range 100 {
+		r.keep(record(big), time.Unix(1, 0))
+	}
+	if r.bytes > limits.SentRing {
+		t.Errorf("bytes: got %d, want at most %d", r.bytes, limits.SentRing)
+	}
+	if !r.ack(100) || len(r.entries) != 0 {
+		t.Error("a count of frames that were pushed out is refused")
+	}
+}
+
+func TestRingKnowsItsOldest(t *testing.T) {
+	var r ring
+	if _, ok := r.oldest(); ok {
+		t.Error("an empty ring has an oldest entry")
+	}
+	first, second := time.Unix(1, 0), time.Unix(2, 0)
+	r.keep(record(small(1)), first)
+	r.keep(record(small(2)), second)
+	if at, _ := r.oldest(); !at.Equal(first) {
+		t.Errorf("oldest: got %v, want %v", at, first)
+	}
+	r.ack(1)
+	if at, _ := r.oldest(); !at.Equal(second) {
+		t.Errorf("oldest after an ack: got %v, want %v", at, second)
+	}
+}

@@ -1,0 +1,271 @@
+package link
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+)
+
+// Handler takes what a link receives.
+type Handler interface {
+	// HandleBatch takes one record's frames, length-prefixed. The bytes are
+	// valid, and may be changed, until it returns. It runs on the reader
+	// goroutine: while it waits, nothing is read, which is back-pressure. A
+	// reason other than None ends the link.
+	HandleBatch(l *Link, batch []byte) reason.Reason
+}
+
+var recordBuffers = sync.Pool{New: func() any { return new([limits.MaxRecord + 1]byte) }}
+
+// Run starts the link's reader and writer and returns when both have ended,
+// which is after Close. It must be called once.
+func (l *Link) Run(h Handler) {
+	var writer sync.WaitGroup
+	writer.Go(l.write)
+	l.Close(l.read(h))
+	writer.Wait()
+}
+
+// read receives until something ends the link, and says what.
+func (l *Link) read(h Handler) reason.Reason {
+	var held *[limits.MaxRecord + 1]byte
+	buf := func() []byte {
+		held = recordBuffers.Get().(*[limits.MaxRecord + 1]byte)
+		return held[:]
+	}
+	for {
+		msg, err := l.Carrier.Receive(buf)
+		var cause reason.Reason
+		if err == nil {
+			cause = l.handle(h, msg)
+		} else {
+			cause = carrierCause(err)
+		}
+		if held != nil {
+			recordBuffers.Put(held)
+			held = nil
+		}
+		if cause != reason.None {
+			return cause
+		}
+	}
+}
+
+// carrierCause is why a link ends whose carrier failed. A carrier that made no
+// progress in writing says so with a deadline error.
+func carrierCause(err error) reason.Reason {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return reason.Stalled
+	}
+	return reason.CarrierFailed
+}
+
+func (l *Link) handle(h Handler, msg []byte) reason.Reason {
+	l.rx.bytes.Add(uint64(len(msg)))
+	if l.Recv != nil {
+		plain, err := l.Recv.Open(msg[:0], msg, nil)
+		if err != nil {
+			return reason.BadSeal
+		}
+		msg = plain
+	}
+	return h.HandleBatch(l, msg)
+}
+
+// write is the writer goroutine.
+func (l *Link) write() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for {
+		for !l.ended && !l.sealed && (l.writing || !l.pending()) {
+			if l.closing && !l.writing && !l.pending() {
+				cause := l.cause
+				l.mu.Unlock()
+				l.Close(cause)
+				l.mu.Lock()
+				return
+			}
+			l.writer.Wait()
+		}
+		if l.ended {
+			return
+		}
+		if err := l.flush(); err != nil {
+			l.mu.Unlock()
+			l.Close(carrierCause(err))
+			l.mu.Lock()
+			return
+		}
+	}
+}
+
+// flush writes what pends, or finishes what an inline flush began. It is called
+// with mu held and holds it again when it returns.
+func (l *Link) flush() error {
+	var out chunks
+	if l.sealed {
+		l.sealed = false
+	} else {
+		l.prepare(&out, time.Now())
+	}
+	l.writing = true
+	l.mu.Unlock()
+	err := l.seal(&out)
+	if err == nil {
+		err = l.Carrier.Flush()
+	}
+	l.mu.Lock()
+	l.writing = false
+	return err
+}
+
+// seal seals each record in place and gathers it in the carrier. Only the owner
+// of writing calls it.
+func (l *Link) seal(out *chunks) error {
+	var err error
+	var bytes int
+	for out.head != nil {
+		c := out.pop()
+		if err == nil {
+			if l.Send != nil {
+				c.buf = l.Send.Seal(c.buf[:0], c.buf, nil)
+			}
+			bytes += len(c.buf)
+			err = l.Carrier.Send(c.buf)
+		}
+		c.free()
+	}
+	l.txBytes.Add(uint64(bytes))
+	return err
+}
+
+// Kick has what was appended written, after a reader has dealt with a whole
+// batch of frames: by the reader itself and without blocking when batch and
+// link are quiet, else by the writer goroutine.
+func (l *Link) Kick(batch int) {
+	l.mu.Lock()
+	if l.writing || l.ended || !l.pending() {
+		l.mu.Unlock() // the writer looks again when it is done
+		return
+	}
+	if batch > limits.InlineFrames || l.flushed > limits.InlineFrames {
+		l.writer.Signal()
+		l.mu.Unlock()
+		return
+	}
+	l.inline(time.Now())
+}
+
+// KickOwn is Kick for one frame that this node itself appended.
+func (l *Link) KickOwn(now time.Time) {
+	l.mu.Lock()
+	if l.writing || l.ended || !l.pending() {
+		l.mu.Unlock()
+		return
+	}
+	if l.flushed > limits.InlineFrames || now.Sub(l.inlineAt) < limits.InlineQuiet {
+		l.writer.Signal()
+		l.mu.Unlock()
+		return
+	}
+	l.inlineAt = now
+	l.inline(now)
+}
+
+// inline writes what pends as far as that goes without blocking and leaves the
+// rest, and the ownership of the carrier, to the writer. It is called with mu
+// held and releases it.
+func (l *Link) inline(now time.Time) {
+	var out chunks
+	l.prepare(&out, now)
+	l.writing = true
+	l.mu.Unlock()
+	err := l.seal(&out)
+	done := false
+	if err == nil {
+		done, err = l.Carrier.TryFlush()
+	}
+	l.mu.Lock()
+	switch {
+	case err != nil:
+		l.writing = false
+		l.mu.Unlock()
+		l.Close(carrierCause(err))
+		return
+	case !done: // writing stays set: nobody may come between
+		l.sealed = true
+		l.writer.Signal()
+	default:
+		l.writing = false
+		if l.pending() || l.closing {
+			l.writer.Signal()
+		}
+	}
+	l.mu.Unlock()
+}
+
+// Wait blocks until n more bytes of src may wait, the timeout, or the end of the
+// link; false means the timeout. Who is woken still has to Append and may find
+// that another was faster. Kick every link that was appended to before calling
+// it: the room may depend on that.
+func (l *Link) Wait(src uint64, n int, timeout <-chan time.Time) bool {
+	l.mu.Lock()
+	if !l.writing {
+		l.writer.Signal()
+	}
+	in := l.queue.inlet(src)
+	if l.ended || l.closing || l.queue.fits(in, n) {
+		l.mu.Unlock()
+		return true
+	}
+	in.waiters++
+	l.mu.Unlock()
+	ok := true
+	select {
+	case <-in.space:
+	case <-l.done:
+	case <-timeout:
+		ok = false
+	}
+	l.mu.Lock()
+	in.waiters--
+	l.mu.Unlock()
+	return ok
+}
+
+// Close ends the link at once. The first cause given is the one that counts.
+func (l *Link) Close(cause reason.Reason) {
+	l.mu.Lock()
+	if l.ended {
+		l.mu.Unlock()
+		return
+	}
+	l.ended = true
+	if l.cause == reason.None {
+		l.cause = cause
+	}
+	l.writer.Broadcast()
+	l.mu.Unlock()
+	l.Carrier.Close()
+	close(l.done)
+}
+
+// Finish writes what waits, a last link frame behind it, and then ends the
+// link for the given cause. The caller bounds how long that may take, with
+// Close.
+func (l *Link) Finish(last []byte, cause reason.Reason) {
+	if last != nil {
+		l.AppendControl(last)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || l.closing {
+		return
+	}
+	l.closing, l.cause = true, cause
+	l.writer.Signal()
+}

@@ -1,0 +1,123 @@
+package wire
+
+// LinkType is the first byte of a frame between two neighbours: 0x80 or more,
+// so that it is never the Type of a mesh frame.
+type LinkType uint8
+
+// The link frames.
+const (
+	LinkPing     LinkType = 0x80 // asks for a Pong
+	LinkPong     LinkType = 0x81 // answers a Ping
+	LinkAck      LinkType = 0x82 // counts the mesh frames taken
+	LinkBye      LinkType = 0x83 // ends the link (Bye)
+	LinkRecord   LinkType = 0x84 // a record for a fellow holder (RecordCopy)
+	LinkGuest    LinkType = 0x85 // whom a gateway speaks for (Guest)
+	LinkPeers    LinkType = 0x86 // the relay links of the sender (Peers)
+	LinkFindNode LinkType = 0x87 // asks for contact records (FindNode)
+	LinkNodes    LinkType = 0x88 // answers a FindNode (Nodes)
+)
+
+var linkNames = [...]string{
+	"ping", "pong", "ack", "bye", "record", "guest", "peers", "find-node", "nodes",
+}
+
+// String returns the lower-case name of t, or "unknown".
+func (t LinkType) String() string {
+	if t >= LinkPing && t <= LinkNodes {
+		return linkNames[t-LinkPing]
+	}
+	return "unknown"
+}
+
+// IsLink reports whether b, one frame of a batch, is a link frame. The frame is
+// not checked further.
+func IsLink(b []byte) bool { return len(b) > 0 && b[0] >= 0x80 }
+
+// linkReader returns a reader behind the type byte, which must be t.
+func linkReader(b []byte, t LinkType) reader {
+	r := reader{b: b}
+	r.require(LinkType(r.u8()) == t, ErrType)
+	return r
+}
+
+// AppendPing appends a Ping.
+//
+//	offset  size  field
+//	0       1     0x80
+//	1       8     nonce, to be found in the Pong
+func AppendPing(dst []byte, nonce [8]byte) []byte {
+	return append(append(dst, byte(LinkPing)), nonce[:]...)
+}
+
+// ParsePing reads a Ping and returns its nonce. It does not allocate.
+func ParsePing(b []byte) (nonce [8]byte, err error) { return parseNonce(b, LinkPing) }
+
+// AppendPong appends a Pong.
+//
+//	offset  size  field
+//	0       1     0x81
+//	1       8     nonce of the Ping
+func AppendPong(dst []byte, nonce [8]byte) []byte {
+	return append(append(dst, byte(LinkPong)), nonce[:]...)
+}
+
+// ParsePong reads a Pong and returns its nonce. It does not allocate.
+func ParsePong(b []byte) (nonce [8]byte, err error) { return parseNonce(b, LinkPong) }
+
+func parseNonce(b []byte, t LinkType) (nonce [8]byte, err error) {
+	r := linkReader(b, t)
+	r.fill(nonce[:])
+	return finish(&r, nonce)
+}
+
+// AppendLinkAck appends an Ack: count is the number of mesh frames of classes
+// 0 to 2 that its sender has taken since the link began.
+//
+//	offset  size  field
+//	0       1     0x82
+//	1       8     count
+func AppendLinkAck(dst []byte, count uint64) []byte {
+	return appendU64(append(dst, byte(LinkAck)), count)
+}
+
+// ParseLinkAck reads an Ack and returns its count. It does not allocate.
+func ParseLinkAck(b []byte) (count uint64, err error) {
+	r := linkReader(b, LinkAck)
+	count = r.u64()
+	return finish(&r, count)
+}
+
+// Bounds of a Bye.
+const (
+	MaxByeText     = 128 // bytes of its text
+	MaxByeContacts = 8   // records in it
+)
+
+// Bye ends a link and says why. It is not signed and counts on its own link only.
+//
+//	offset  size  field
+//	0       1     0x83
+//	1       1     reason, a number of internal/reason
+//	2       1     n, length of the text, 0 to 128
+//	3       n     text for people: UTF-8 without control characters
+//	3+n     1     count, 0 to 8
+//	4+n     ..    count × { length u16, contact record }: where to go instead
+type Bye struct {
+	Reason   uint8
+	Text     string
+	Contacts [][]byte // whole records; only their length is checked
+}
+
+// AppendBye appends v. A text that is too long or not clean is made fit (CleanText).
+func AppendBye(dst []byte, v *Bye) []byte {
+	text := CleanText(v.Text, MaxByeText)
+	dst = append(dst, byte(LinkBye), v.Reason, byte(len(text)))
+	return appendRecords(append(dst, text...), v.Contacts)
+}
+
+// ParseBye reads the Bye that fills b.
+func ParseBye(b []byte) (Bye, error) {
+	r := linkReader(b, LinkBye)
+	v := Bye{Reason: r.u8(), Text: r.text(r.count(MaxByeText)), Contacts: r.records(MaxByeContacts)}
+	return finish(&r, v)
+}

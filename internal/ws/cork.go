@@ -1,0 +1,193 @@
+package ws
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"github.com/peermesh/peermesh/transport"
+)
+
+// controlBytes is how many bytes of pongs wait for a peer that does not read.
+// Further ones are dropped, which RFC 6455, section 5.5.3, allows: only the
+// latest ping needs an answer.
+const controlBytes = 1 << 10
+
+// cork is the connection that the library writes to. Until start it passes
+// bytes through (the HTTP upgrade). Then it gathers complete frames: data
+// frames until they are flushed, control frames until the way is free.
+//
+// Reads, deadlines and addresses are those of the connection below.
+type cork struct {
+	net.Conn
+	way   *inline // writes that do not block; nil if the connection cannot
+	stall time.Duration
+
+	mu       sync.Mutex
+	idle     sync.Cond      // signalled when flushing ends; L is &mu
+	helper   sync.WaitGroup // the goroutine that writes a late control frame
+	framed   bool           // past the upgrade
+	left     int            // bytes of a data frame that are still to come
+	pending  *buffer        // gathered; nil: nothing
+	data     bool           // pending holds a message, so its sender will flush
+	control  int            // bytes of control frames in pending
+	flushing bool           // somebody writes without holding mu
+	err      error          // why nothing can be written any more
+}
+
+func newCork(conn net.Conn, stall time.Duration) *cork {
+	tune(conn)
+	c := &cork{Conn: conn, way: newInline(conn), stall: stall}
+	c.idle.L = &c.mu
+	return c
+}
+
+// start begins to gather frames.
+func (c *cork) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.framed = true
+}
+
+// Write takes a frame or a part of one. It does not touch the network, but for
+// a control frame that finds the way free.
+func (c *cork) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.framed {
+		return c.passThrough(p)
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	if c.left == 0 && len(p) > 0 && isControl(p) {
+		c.addControl(p)
+		return len(p), c.err
+	}
+	c.addData(p)
+	return len(p), nil
+}
+
+func (c *cork) passThrough(p []byte) (int, error) {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	return c.Conn.Write(p)
+}
+
+func (c *cork) addData(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	if c.left == 0 {
+		c.left = frameLen(p)
+	}
+	c.left -= len(p)
+	c.data = true
+	c.pending = c.pending.add(p)
+}
+
+// addControl gathers one control frame and, if nobody else is going to, sees
+// to it that it is written.
+func (c *cork) addControl(p []byte) {
+	if c.control+len(p) > controlBytes && !isClose(p) {
+		return
+	}
+	c.control += len(p)
+	c.pending = c.pending.add(p)
+	if c.data || c.flushing {
+		return
+	}
+	if c.attempt(); c.pending != nil && c.err == nil {
+		c.flushing = true
+		c.helper.Go(c.flushControl)
+	}
+}
+
+// flushControl runs on a goroutine of its own with the flushing mark set.
+func (c *cork) flushControl() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finish()
+}
+
+// TryFlush writes what it can without blocking.
+func (c *cork) TryFlush() (done bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.flushing {
+		c.attempt()
+	}
+	return c.err == nil && c.pending == nil && !c.flushing, c.err
+}
+
+// Flush writes everything gathered.
+func (c *cork) Flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.flushing && c.err == nil {
+		c.idle.Wait()
+	}
+	c.attempt()
+	c.finish()
+	return c.err
+}
+
+// attempt writes once without blocking, holding mu meanwhile.
+func (c *cork) attempt() {
+	if c.way == nil || c.pending == nil || c.err != nil {
+		return
+	}
+	n, err := c.way.write(c.pending.rest())
+	c.pending.off += n
+	if err != nil {
+		c.failed(err)
+	} else if len(c.pending.rest()) == 0 {
+		c.take().free()
+	}
+}
+
+// finish writes what is pending, and the control frames that come meanwhile.
+// It is called with mu held and lets go of it to write. A message gathered
+// while the helper writes is left to its sender.
+func (c *cork) finish() {
+	for c.pending != nil && c.err == nil {
+		c.flushing = true
+		out := c.take()
+		c.mu.Unlock()
+		err := c.writeAll(out.rest())
+		c.mu.Lock()
+		out.free()
+		c.failed(err)
+		if c.data {
+			break
+		}
+	}
+	c.flushing = false
+	c.idle.Broadcast()
+}
+
+// take removes the pending buffer.
+func (c *cork) take() *buffer {
+	out := c.pending
+	c.pending, c.data, c.control = nil, false, 0
+	return out
+}
+
+// failed notes the first error. It is called with mu held.
+func (c *cork) failed(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+// Close ends the connection and what waits for it, without waiting itself.
+func (c *cork) Close() error {
+	c.mu.Lock()
+	c.failed(transport.ErrClosed)
+	c.idle.Broadcast()
+	c.mu.Unlock()
+	return closeNow(c.Conn)
+}
+
+// wait returns when the cork runs no goroutine any more. Call it after Close.
+func (c *cork) wait() { c.helper.Wait() }

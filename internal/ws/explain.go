@@ -1,0 +1,134 @@
+package ws
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/peermesh/peermesh/transport"
+)
+
+// checkURL finds what is wrong with a URL before anything is dialled.
+func checkURL(u *url.URL) error {
+	switch {
+	case u.Scheme != "ws" && u.Scheme != "wss":
+		return fmt.Errorf("scheme %q is neither ws nor wss; write ws://host:port", u.Scheme)
+	case u.Hostname() == "":
+		return errors.New("no host; write ws://host:port")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("port %q is not a number from 1 to 65535", port)
+		}
+	}
+	return nil
+}
+
+// explain says at which stage the dial ended, why, and what to do about it.
+func (d *dial) explain(resp *http.Response, err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fault != nil {
+		err = d.fault
+	}
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	switch {
+	case resp != nil:
+		return d.explainResponse(resp, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer within %v; %s: %w", d.opts.Timeout, silence[d.stage], err)
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	switch d.stage {
+	case transport.StageResolve:
+		return fmt.Errorf("no address for %q; check its spelling and the name server: %w", d.url.Hostname(), err)
+	case transport.StageConnect:
+		return explainConnect(err)
+	case transport.StageTLS:
+		return explainTLS(err)
+	}
+	return fmt.Errorf("the server does not answer as an HTTP server does; check the port, and whether it wants wss: %w", err)
+}
+
+// silence says what to look at when a stage takes too long.
+var silence = map[string]string{
+	transport.StageResolve: "check the name server",
+	transport.StageConnect: "check host and port, and the firewalls between",
+	transport.StageTLS:     "the server accepts connections but no TLS; check the port",
+	transport.StageUpgrade: "the server accepts connections but no requests; check the port, and whether it wants wss",
+}
+
+func explainConnect(err error) error {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("nothing listens there; check host and port, and that the node runs: %w", err)
+	}
+	return fmt.Errorf("no way to that address; check host, port and network: %w", err)
+}
+
+func explainTLS(err error) error {
+	var (
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		record    tls.RecordHeaderError
+	)
+	hint := "check the certificates of both sides"
+	switch {
+	case errors.As(err, &authority):
+		hint = "the server's certificate is signed by an unknown authority; trust it (--tls-ca) if it is yours"
+	case errors.As(err, &name):
+		hint = "the server's certificate is for another name; dial a name that stands in it"
+	case errors.As(err, &invalid):
+		hint = "the server's certificate does not hold; renew it, or set the clock"
+	case errors.As(err, &record):
+		hint = "the server does not speak TLS; use ws"
+	}
+	return fmt.Errorf("%s: %w", hint, err)
+}
+
+// explainResponse is for a server that speaks HTTP but did not upgrade.
+func (d *dial) explainResponse(resp *http.Response, err error) error {
+	switch code := resp.StatusCode; {
+	case code == http.StatusSwitchingProtocols && d.unasked(resp):
+		d.stage = transport.StageSubprotocol
+		return d.noSubprotocol()
+	case code == http.StatusSwitchingProtocols:
+		return fmt.Errorf("the server's answer is no WebSocket upgrade: %w", bare(err))
+	case code >= 300 && code < 400:
+		return fmt.Errorf("the server redirects to %q; dial that", resp.Header.Get("Location"))
+	case code == http.StatusNotFound:
+		return fmt.Errorf("the server has nothing at %q; check the path", d.url.Path)
+	case code == http.StatusBadRequest:
+		return errors.New("the server refuses the request (400 Bad Request); check the path, and whether it wants wss")
+	case code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests:
+		return fmt.Errorf("the server is busy (%s); try again later", resp.Status)
+	}
+	return fmt.Errorf("the server answers %q where an upgrade was expected; check the path", resp.Status)
+}
+
+// unasked tells whether the server picked a subprotocol that was not offered.
+func (d *dial) unasked(resp *http.Response) bool {
+	picked := resp.Header.Get("Sec-WebSocket-Protocol")
+	for _, offered := range d.opts.Subprotocols {
+		if strings.EqualFold(offered, picked) {
+			return false
+		}
+	}
+	return picked != ""
+}
+
+func (d *dial) noSubprotocol() error {
+	return fmt.Errorf("the server speaks WebSocket but not %s; check the path, or bring both sides to the same version",
+		strings.Join(d.opts.Subprotocols, " or "))
+}
