@@ -51,7 +51,7 @@ type Verdict struct {
 // these very bytes: then its hop limit is one less. A frame with the limit 1 is
 // delivered where it is for this node, and goes no further otherwise. It must
 // not lie in memory that an earlier verdict of in returned. Forward does not
-// allocate, but for the memory of the first rewritten frame.
+// allocate, but for the memory of the first rewritten frames of in.
 //
 // With an Ingress of this node itself the frame is one that had no crossing yet,
 // as for ForwardOwn with k = 0; so are frames that come back from the queue of a
@@ -197,7 +197,7 @@ func (p *pass) onward() (Verdict, bool) {
 	if p.passed && p.f.Found {
 		return p.refuse(reason.Detached), true
 	}
-	if !(p.own && p.s.leaf) && p.addHome() {
+	if p.addHome() {
 		if peer := p.linked(); peer != nil {
 			return p.send(peer), true
 		}
@@ -238,9 +238,14 @@ func (p *pass) linked() *Peer {
 	return p.to.peer
 }
 
-// addHome is rule 5. It tells whether the target is a home now.
+// addHome is rule 5. It tells whether the target is a home now. For a leaf rule 4
+// comes first.
 func (p *pass) addHome() bool {
 	if p.f.Waypoints != nil || p.f.Found || p.to == nil {
+		return false
+	}
+	if p.s.leaf {
+		p.to.open = openAlways
 		return false
 	}
 	version := p.s.recordsVersion()
@@ -324,10 +329,15 @@ func (p *pass) send(peer *Peer) Verdict {
 	return Verdict{Action: ActionSend, Peer: peer, Frame: p.rewrite()}
 }
 
-// rewrite writes the frame anew.
+// rewrite writes the frame anew. Few links ever see a large frame that has to be
+// rewritten, so that their memory stays small.
 func (p *pass) rewrite() []byte {
-	if p.in.frame == nil {
-		p.in.frame = make([]byte, 0, limits.MaxFrame)
+	if need := p.f.Len(); need > cap(p.in.frame) {
+		size := limits.Scratch
+		if need > size {
+			size = limits.MaxFrame
+		}
+		p.in.frame = make([]byte, 0, size)
 	}
 	return wire.AppendFrame(p.in.frame, &p.f)
 }

@@ -36,8 +36,10 @@ func keyHead(k *routing.Key) uint64 { return binary.BigEndian.Uint64(k[:]) }
 // that leads there, in one sorted list.
 type lookahead struct {
 	owners []*Peer
-	spots  []spot      // ascending by head
 	mask   routing.Key // bit b is set when some owner shares exactly b leading bits with this node
+	spots  []spot      // ascending by head
+	cells  []uint32    // spots[cells[c]:cells[c+1]] are those with head>>shift == c
+	shift  int
 }
 
 // spot is one place within two hops. 16 bytes, four to a cache line.
@@ -65,10 +67,34 @@ func newLookahead(self routing.Key, peers []PeerState) *lookahead {
 	if !lists {
 		return nil
 	}
-	slices.SortFunc(l.spots, func(a, b spot) int {
-		return cmp.Or(cmp.Compare(a.head, b.head), cmp.Compare(a.owner, b.owner))
-	})
+	l.sort()
 	return l
+}
+
+// sort puts the spots in order by counting those of each cell. Heads are hashes:
+// a cell gets one or two, unless somebody made them crowd together.
+func (l *lookahead) sort() {
+	width := bits.Len(uint(len(l.spots)))
+	l.shift = 64 - width
+	l.cells = make([]uint32, 1<<width+1)
+	for i := range l.spots {
+		l.cells[l.spots[i].head>>l.shift+1]++
+	}
+	for c := range l.cells[1:] {
+		l.cells[c+1] += l.cells[c]
+	}
+	next, sorted := slices.Clone(l.cells), make([]spot, len(l.spots))
+	for _, at := range l.spots {
+		c := at.head >> l.shift
+		sorted[next[c]] = at
+		next[c]++
+	}
+	l.spots = sorted
+	for c, end := range l.cells[1:] {
+		if run := sorted[l.cells[c]:end]; len(run) > 1 {
+			slices.SortFunc(run, func(a, b spot) int { return cmp.Compare(a.head, b.head) })
+		}
+	}
 }
 
 // add enters a relay and its neighbours. This node itself is left out: going
@@ -153,7 +179,8 @@ func (a *spot) less(b *spot, t uint64) bool {
 
 // search returns the index of the first spot whose head is at least t.
 func (l *lookahead) search(t uint64) int {
-	low, high := 0, len(l.spots)
+	c := t >> l.shift
+	low, high := int(l.cells[c]), int(l.cells[c+1])
 	for low < high {
 		mid := int(uint(low+high) / 2)
 		if l.spots[mid].head < t {

@@ -40,6 +40,6 @@ func ParseDataBody(b []byte) (DataBody, error) {
 	}
 	return DataBody{
 		Receiver: binary.BigEndian.Uint32(b), Counter: binary.BigEndian.Uint64(b[4:]),
-		Sealed: b[DataHeaderLen:],
+		Sealed: b[DataHeaderLen:len(b):len(b)],
 	}, nil
 }

@@ -56,7 +56,7 @@ func ParseHandshakeBody(b []byte) (HandshakeBody, error) {
 	}
 	v := HandshakeBody{
 		Kind: b[0], Sender: binary.BigEndian.Uint32(b[1:]), Receiver: binary.BigEndian.Uint32(b[5:]),
-		Cookie: [16]byte(b[9:25]), Noise: b[HandshakeHeaderLen:],
+		Cookie: [16]byte(b[9:25]), Noise: b[HandshakeHeaderLen:len(b):len(b)],
 	}
 	return v, nil
 }

@@ -42,7 +42,7 @@ func ParsePlainHeader(b []byte) (h PlainHeader, body []byte, err error) {
 		return h, nil, ErrShort
 	}
 	h = PlainHeader{Kind: b[0], DstPort: binary.BigEndian.Uint16(b[1:]), SrcPort: binary.BigEndian.Uint16(b[3:])}
-	body = b[PlainHeaderLen:]
+	body = b[PlainHeaderLen:len(b):len(b)]
 	switch {
 	case h.Kind < PlainDatagram || h.Kind > PlainHomes:
 		return PlainHeader{}, nil, ErrType
@@ -84,7 +84,10 @@ func ParseMessageBody(b []byte) (MessageBody, error) {
 	if len(b) < MessageIDsLen {
 		return MessageBody{}, ErrShort
 	}
-	v := MessageBody{ID: binary.BigEndian.Uint64(b), Lowest: binary.BigEndian.Uint64(b[8:]), Data: b[MessageIDsLen:]}
+	v := MessageBody{
+		ID: binary.BigEndian.Uint64(b), Lowest: binary.BigEndian.Uint64(b[8:]),
+		Data: b[MessageIDsLen:len(b):len(b)],
+	}
 	switch {
 	case len(v.Data) > MaxMessage:
 		return MessageBody{}, ErrTooLong
@@ -122,7 +125,7 @@ func ParseResponseBody(b []byte) (ResponseBody, error) {
 	}
 	v := ResponseBody{
 		ID: binary.BigEndian.Uint64(b), Lowest: binary.BigEndian.Uint64(b[8:]),
-		Request: binary.BigEndian.Uint64(b[16:]), Data: b[head:],
+		Request: binary.BigEndian.Uint64(b[16:]), Data: b[head:len(b):len(b)],
 	}
 	switch {
 	case len(v.Data) > MaxMessage:

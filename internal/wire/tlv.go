@@ -8,9 +8,6 @@ package wire
 // with an unknown tag are skipped. A field that is absent means its zero
 // value, and a zero value is written as an absent field.
 
-// tlvLen is the number of bytes in front of a value.
-const tlvLen = 3
-
 // fields calls f for each field that fills b until the first refusal.
 func fields(b []byte, f func(tag uint8, r *reader)) error {
 	r := reader{b: b}

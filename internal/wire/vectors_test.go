@@ -45,6 +45,7 @@ func TestVectors(t *testing.T) {
 		"answers":    vectorsAnswers(t),
 		"hints":      vectorsHints(t),
 		"invalid":    vectorsInvalid(t),
+		"tolerant":   vectorsTolerant(t),
 		"limits":     vectorsLimits(),
 	}
 	for name, got := range sections {
@@ -55,14 +56,16 @@ func TestVectors(t *testing.T) {
 // vectorsAbout tells a reader of the file how to use it.
 func vectorsAbout() any {
 	return map[string]string{
-		"bytes":   "lower-case hex",
-		"numbers": "64-bit numbers are decimal strings, all others are JSON numbers",
-		"absent":  "null is an absent option or an empty list, an empty string is one that is there and has no bytes",
-		"parser":  "names what the bytes are: the same names in all sections; plain is a plaintext header and the body of its kind",
-		"valid":   "bytes beside fields parse to them, and the fields are appended as those bytes",
-		"invalid": "bytes that the parser must refuse; error is the text of the Go implementation, for information",
-		"signed":  "certificates and records inside of frames and bodies verify at 1750000000 Unix seconds; certificates are of the static key 6061..7f",
-		"now":     "Unix milliseconds at which a certificate, record or proof is looked at",
+		"bytes":    "lower-case hex",
+		"numbers":  "64-bit numbers are decimal strings, all others are JSON numbers",
+		"absent":   "null is an absent option or an empty list, an empty string is one that is there and has no bytes",
+		"parser":   "names what the bytes are: the same names in all sections; plain is a plaintext header and the body of its kind",
+		"valid":    "bytes beside fields parse to them, and the fields are appended as those bytes",
+		"options":  "detour and waypoints of a frame are their entries one behind the other, without the count",
+		"tolerant": "bytes that parse although they are not what an implementation appends, which is canonical",
+		"invalid":  "bytes that the parser must refuse; error is the text of the Go implementation, for information",
+		"signed":   "certificates and records inside of frames and bodies verify at 1750000000 Unix seconds; certificates are of the static key 6061..7f",
+		"now":      "Unix milliseconds at which a certificate, record or proof is looked at",
 	}
 }
 
@@ -267,6 +270,40 @@ func vectorsHints(t *testing.T) []vector {
 	return []vector{
 		example(t, hints, "hint", "no route", Hint{3, TypeData, testID(1), testNonce(2)}),
 		example(t, hints, "hint", "detached", Hint{4, TypeHandshake, testID(1), testNonce(2)}),
+	}
+}
+
+// tolerant is an example of tagged fields that parse and have a shorter spelling.
+type tolerant struct {
+	Name      string `json:"name"`
+	Parser    string `json:"parser"`
+	Bytes     string `json:"bytes"`
+	Canonical string `json:"canonical"`
+}
+
+func tolerate[T any](t *testing.T, c codec[T], parser, name string, b []byte) tolerant {
+	t.Helper()
+	v, err := c.parse(b)
+	if err != nil {
+		t.Errorf("%s: %s: got %v, want no error", parser, name, err)
+	}
+	canonical := c.append(nil, &v)
+	if len(canonical) >= len(b) {
+		t.Errorf("%s: %s: got %x appended for %x, want less", parser, name, canonical, b)
+	}
+	return tolerant{name, parser, hex.EncodeToString(b), hex.EncodeToString(canonical)}
+}
+
+func vectorsTolerant(t *testing.T) []tolerant {
+	hello, payload := fullHello(), fullPayload()
+	least := join(field(1, []byte{1}), field(4, pattern(1, 8)))
+	return []tolerant{
+		tolerate(t, hellos, "hello", "unknown tags", join(field(0, []byte("older")), AppendHello(nil, &hello), field(255, nil))),
+		tolerate(t, hellos, "hello", "newer version", join(field(1, []byte{9}), field(4, pattern(1, 8)), field(11, []byte("new")))),
+		tolerate(t, hellos, "hello", "zero dial and empty agent", join(least, field(6, make([]byte, 4)), field(8, nil))),
+		tolerate(t, payloads, "handshakePayload", "unknown tag", append(AppendHandshakePayload(nil, &payload), 9, 0, 1, 0xff)),
+		tolerate(t, payloads, "handshakePayload", "zero window and no homes",
+			join(field(2, pattern(1, 8)), field(3, make([]byte, 8)), field(5, []byte{0}))),
 	}
 }
 

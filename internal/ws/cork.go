@@ -60,7 +60,7 @@ func (c *cork) Write(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	if c.left == 0 && len(p) > 0 && isControl(p) {
+	if len(p) > 0 && isControl(p) {
 		c.addControl(p)
 		return len(p), c.err
 	}

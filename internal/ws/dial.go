@@ -3,11 +3,11 @@ package ws
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -53,86 +53,80 @@ func Dial(ctx context.Context, u *url.URL, opts DialOptions) (*Conn, error) {
 	return conn, nil
 }
 
-// dial is one dial under way. The HTTP client calls back from goroutines of
-// its own, so what they leave here is guarded by mu.
+// dial is one dial under way, on one goroutine.
 type dial struct {
-	url  *url.URL
-	opts *DialOptions
-
-	mu    sync.Mutex
+	url   *url.URL
+	opts  *DialOptions
 	stage string
-	fault error // what ended the stage before the upgrade
-	cork  *cork
+
+	mu   sync.Mutex // for abandon, which the context's end calls
+	cork *cork
 }
 
 func (d *dial) upgrade(ctx context.Context) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.opts.Timeout)
 	defer cancel()
-	carrier := d.carrier()
-	defer carrier.CloseIdleConnections()
-	// The library reads on for up to 3 s from a server that answers wrongly.
-	inTime := context.AfterFunc(ctx, d.abandon)
-	d.enter(transport.StageResolve)
-	sock, resp, err := dialSocket(ctx, d.url.String(), &http.Client{Transport: carrier, CheckRedirect: noRedirect}, d.opts)
-	stopped := inTime()
-	if err != nil {
-		return nil, d.explain(resp, err)
-	}
-	conn := d.opened(sock)
-	switch {
-	case !stopped:
-		_ = conn.Close()
+	stop := context.AfterFunc(ctx, d.abandon)
+	client := &http.Client{Transport: d, CheckRedirect: noRedirect}
+	sock, resp, err := dialSocket(ctx, d.url.String(), client, d.opts)
+	switch late := !stop(); {
+	case err == nil && late:
+		sock.closeNow()
 		return nil, d.explain(nil, ctx.Err())
-	case len(d.opts.Subprotocols) > 0 && conn.Subprotocol() == "":
+	case err == nil:
+		return d.opened(sock)
+	case late && resp == nil:
+		err = ctx.Err()
+	}
+	return nil, d.explain(resp, err)
+}
+
+// opened makes the connection: from here on the cork gathers frames.
+func (d *dial) opened(sock socket) (*Conn, error) {
+	d.cork.start()
+	conn := newConn(sock, d.cork, d.opts.Settings)
+	if len(d.opts.Subprotocols) > 0 && conn.Subprotocol() == "" {
 		_ = conn.Close()
-		d.enter(transport.StageSubprotocol)
+		d.stage = transport.StageSubprotocol
 		return nil, d.noSubprotocol()
 	}
 	return conn, nil
 }
 
-// opened makes the connection: from here on the cork gathers frames.
-func (d *dial) opened(sock socket) *Conn {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.cork.start()
-	return newConn(sock, d.cork, d.opts.Settings)
-}
-
-// carrier is the transport of this one dial. It keeps nothing alive, so that
-// it can be forgotten afterwards.
-func (d *dial) carrier() *http.Transport {
-	return &http.Transport{
-		DialContext:            d.dialPlain,
-		DialTLSContext:         d.dialTLS,
-		DisableKeepAlives:      true,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: limits.HTTPHeaderBytes,
-	}
-}
-
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func (d *dial) dialPlain(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := d.connect(ctx, network, addr)
+// open connects, with TLS for https, and puts the cork on top.
+func (d *dial) open(ctx context.Context, u *url.URL) error {
+	conn, err := d.connect(ctx, "tcp", address(u))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return d.ready(conn), nil
+	if u.Scheme == "https" {
+		if conn, err = d.secure(ctx, conn); err != nil {
+			return err
+		}
+	}
+	d.ready(ctx, conn)
+	return nil
 }
 
-func (d *dial) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := d.connect(ctx, network, addr)
-	if err != nil {
-		return nil, err
+// address is the host and port of the URL.
+func address(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	d.enter(transport.StageTLS)
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+func (d *dial) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	d.stage = transport.StageTLS
 	secure := tls.Client(conn, d.tlsConfig())
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, d.broken(transport.StageTLS, err)
+		return nil, err
 	}
-	return d.ready(secure), nil
+	return secure, nil
 }
 
 // tlsConfig names the server if the caller's does not, and asks for HTTP/1.1,
@@ -150,49 +144,32 @@ func (d *dial) tlsConfig() *tls.Config {
 }
 
 func (d *dial) connect(ctx context.Context, network, addr string) (net.Conn, error) {
-	dialer := net.Dialer{ControlContext: d.control}
+	d.stage = transport.StageResolve
+	var resolved atomic.Bool // the dialer may try two addresses at once
+	dialer := net.Dialer{ControlContext: func(ctx context.Context, network, address string, c syscall.RawConn) error {
+		resolved.Store(true)
+		if d.opts.Control == nil {
+			return nil
+		}
+		return d.opts.Control(ctx, network, address, c)
+	}}
 	conn, err := dialer.DialContext(ctx, network, addr)
-	var dns *net.DNSError
-	switch {
-	case err == nil:
-		return conn, nil
-	case errors.As(err, &dns):
-		return nil, d.broken(transport.StageResolve, err)
+	if resolved.Load() {
+		d.stage = transport.StageConnect
 	}
-	return nil, d.broken(transport.StageConnect, err)
-}
-
-// control is called when the name is resolved.
-func (d *dial) control(ctx context.Context, network, address string, c syscall.RawConn) error {
-	d.enter(transport.StageConnect)
-	if d.opts.Control == nil {
-		return nil
-	}
-	return d.opts.Control(ctx, network, address, c)
+	return conn, err
 }
 
 // ready is the last step below HTTP.
-func (d *dial) ready(conn net.Conn) net.Conn {
-	d.enter(transport.StageUpgrade)
+func (d *dial) ready(ctx context.Context, conn net.Conn) {
+	d.stage = transport.StageUpgrade
 	c := newCork(conn, d.opts.writeStall())
 	d.mu.Lock()
 	d.cork = c
 	d.mu.Unlock()
-	return c
-}
-
-func (d *dial) enter(stage string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.stage = stage
-}
-
-// broken notes what ended a stage and returns it.
-func (d *dial) broken(stage string, err error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.stage, d.fault = stage, err
-	return err
+	if ctx.Err() != nil {
+		d.abandon() // the context's own call may have come before
+	}
 }
 
 // abandon closes what a failed dial may have opened.
@@ -206,7 +183,5 @@ func (d *dial) abandon() {
 
 // wrap makes the error of the dial.
 func (d *dial) wrap(err error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	return &transport.DialError{URL: d.url.Redacted(), Stage: d.stage, Err: err}
 }

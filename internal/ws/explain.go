@@ -33,11 +33,6 @@ func checkURL(u *url.URL) error {
 
 // explain says at which stage the dial ended, why, and what to do about it.
 func (d *dial) explain(resp *http.Response, err error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.fault != nil {
-		err = d.fault
-	}
 	var outer *url.Error
 	if errors.As(err, &outer) {
 		err = outer.Err
@@ -57,6 +52,8 @@ func (d *dial) explain(resp *http.Response, err error) error {
 		return explainConnect(err)
 	case transport.StageTLS:
 		return explainTLS(err)
+	case transport.StageSubprotocol:
+		return d.noSubprotocol()
 	}
 	return fmt.Errorf("the server does not answer as an HTTP server does; check the port, and whether it wants wss: %w", err)
 }
@@ -91,7 +88,7 @@ func explainTLS(err error) error {
 		hint = "the server's certificate is for another name; dial a name that stands in it"
 	case errors.As(err, &invalid):
 		hint = "the server's certificate does not hold; renew it, or set the clock"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		hint = "the server does not speak TLS; use ws"
 	}
 	return fmt.Errorf("%s: %w", hint, err)
@@ -100,9 +97,6 @@ func explainTLS(err error) error {
 // explainResponse is for a server that speaks HTTP but did not upgrade.
 func (d *dial) explainResponse(resp *http.Response, err error) error {
 	switch code := resp.StatusCode; {
-	case code == http.StatusSwitchingProtocols && d.unasked(resp):
-		d.stage = transport.StageSubprotocol
-		return d.noSubprotocol()
 	case code == http.StatusSwitchingProtocols:
 		return fmt.Errorf("the server's answer is no WebSocket upgrade: %w", bare(err))
 	case code >= 300 && code < 400:
@@ -127,6 +121,8 @@ func (d *dial) unasked(resp *http.Response) bool {
 	}
 	return picked != ""
 }
+
+var errUnasked = errors.New("a subprotocol that was not offered")
 
 func (d *dial) noSubprotocol() error {
 	return fmt.Errorf("the server speaks WebSocket but not %s; check the path, or bring both sides to the same version",

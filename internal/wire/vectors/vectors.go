@@ -1,8 +1,3 @@
-// Package vectors keeps the golden vectors of the wire protocol: one JSON file,
-// internal/wire/testdata/vectors.json, that the tests of every implementation
-// read. Each top-level key is a section that belongs to one test.
-//
-// It is for tests only and depends on the standard library alone.
 package vectors
 
 import (
@@ -33,8 +28,8 @@ const fileName = "vectors.json"
 // got may be anything that encoding/json takes; 64-bit numbers should be
 // strings, because JavaScript cannot hold them as numbers.
 //
-// Tests of several packages must not update at once (go test -p 1): the later
-// one fails and says so.
+// Tests of several packages must not update at once: the later one fails and
+// says so. To update all: go test -p 1 ./internal/wire ./internal/identity -update
 func Section(t TB, name string, update bool, got any) {
 	t.Helper()
 	path, err := find()

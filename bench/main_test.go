@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestParse(t *testing.T) {
+	cases := []struct {
+		name, args, wantErr string
+	}{
+		{"defaults", "", ""},
+		{"one of each", "--systems ws --size 100 --modes echo --rounds 1", ""},
+		{"unknown system", "--systems ws,udp", `system "udp"`},
+		{"size too small", "--size 15", `size "15"`},
+		{"size too large", "--size 60001", `size "60001"`},
+		{"unknown mode", "--modes fast", `mode "fast"`},
+		{"no rounds", "--rounds 0", "above zero"},
+		{"stray argument", "all", "no arguments"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := parse(strings.Fields(c.args), new(bytes.Buffer))
+			if got := errText(err); (got == "") != (c.wantErr == "") || !strings.Contains(got, c.wantErr) {
+				t.Errorf("got error %q, want %q", got, c.wantErr)
+			}
+		})
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestDefaultRunTakesAtMostSixMinutes(t *testing.T) {
+	o, err := parse(nil, new(bytes.Buffer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := newPlan(o).expected().Minutes(); got > 6 {
+		t.Errorf("got %.1f minutes, want at most 6", got)
+	}
+}
+
+func TestRunReports(t *testing.T) {
+	var out, log bytes.Buffer
+	args := "--rounds 1 --time 100ms --size 64 --links 4 --json - --systems tcp,sealed"
+	if code := run(strings.Fields(args), &out, &log); code != 0 {
+		t.Fatalf("got exit code %d, want 0: %s %s", code, &log, &out)
+	}
+	var r report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if got := []int{len(r.Throughput), len(r.Echo), len(r.Hop), len(r.Idle), len(r.Overhead)}; !slices.Equal(got, []int{12, 2, 2, 1, 2}) {
+		t.Errorf("got %v rows, want 12 2 2 1 2", got)
+	}
+	for _, row := range r.Throughput {
+		if row.Median.PerSecond <= 0 || row.Ratios["tcp"] <= 0 || row.Ratios["sealed"] <= 0 {
+			t.Errorf("got %+v, want a rate and ratios to tcp and sealed", row)
+		}
+	}
+	for _, title := range []string{"64 B, 1 relay", "1024 B, 2 relay", "Round trip", "second relay", "idle link end", "on the wire"} {
+		if !strings.Contains(r.markdown(), title) {
+			t.Errorf("got no table %q in:\n%s", title, r.markdown())
+		}
+	}
+}
+
+func TestFailureIsReported(t *testing.T) {
+	p := newPlan(options{rounds: 1})
+	p.note(errFake{})
+	p.note(errFake{})
+	if r := p.report(); len(r.Failures) != 1 || !strings.Contains(r.markdown(), "FAILED: fake") {
+		t.Errorf("got %v, want the failure once", r.Failures)
+	}
+}
+
+type errFake struct{}
+
+func (errFake) Error() string { return "fake" }

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"math"
+	"os"
+	"time"
+
+	"github.com/peermesh/peermesh/bench/harness"
+)
+
+// report is everything that a run found. Ratios are medians of per-round ratios
+// to the named system and absent where that system did not run.
+type report struct {
+	Version     int          `json:"v"`
+	Started     time.Time    `json:"started"`
+	Seconds     float64      `json:"seconds"`
+	Environment environment  `json:"environment"`
+	Rounds      int          `json:"rounds"`
+	Throughput  []throughput `json:"throughput"`
+	Echo        []echo       `json:"echo"`
+	Hop         []hop        `json:"hop"`
+	Idle        []idle       `json:"idle"`
+	Overhead    []overhead   `json:"overhead"`
+	Failures    []string     `json:"failures"`
+}
+
+// ratios go from the name of a baseline to the ratio.
+type ratios map[string]float64
+
+type throughput struct {
+	System string         `json:"system"`
+	Mode   string         `json:"mode"`
+	Size   int            `json:"size"`
+	Relays int            `json:"relays"`
+	Median harness.Rate   `json:"median"` // of each figure by itself
+	Ratios ratios         `json:"ratios"`
+	Rounds []harness.Rate `json:"rounds"`
+}
+
+type echo struct {
+	System string        `json:"system"`
+	Size   int           `json:"size"`
+	Median harness.RTT   `json:"median"`
+	Ratios ratios        `json:"ratios"`
+	Rounds []harness.RTT `json:"rounds"`
+}
+
+// hop is the CPU time that the second relay adds to a message, median of the
+// per-round differences, in microseconds.
+type hop struct {
+	System string  `json:"system"`
+	Size   int     `json:"size"`
+	Win    float64 `json:"win_us"`
+	Own    float64 `json:"own_us"`
+}
+
+type idle struct {
+	System string `json:"system"`
+	harness.Memory
+}
+
+type overhead struct {
+	System string `json:"system"`
+	harness.Wire
+}
+
+func (p *plan) report() report {
+	r := report{
+		Version: 1, Started: p.started.UTC(), Seconds: time.Since(p.started).Seconds(),
+		Environment: describe(p.load), Rounds: p.rounds, Failures: p.failures,
+	}
+	for _, c := range p.cells {
+		for _, s := range p.systems {
+			at := result{s.Name(), c}
+			if c.mode == "echo" {
+				r.Echo = append(r.Echo, p.echo(at))
+			} else {
+				r.Throughput = append(r.Throughput, p.throughput(at))
+			}
+		}
+	}
+	for _, s := range p.systems {
+		p.addOnce(&r, s.Name())
+	}
+	return r
+}
+
+func (p *plan) addOnce(r *report, system string) {
+	if p.wants("hop") {
+		r.Hop = append(r.Hop, hop{system, hopSize, p.hop(system, "win"), p.hop(system, "own")})
+	}
+	if m, ok := p.idle[system]; ok {
+		r.Idle = append(r.Idle, idle{system, m})
+	}
+	if w, ok := p.wire[system]; ok {
+		r.Overhead = append(r.Overhead, overhead{system, w})
+	}
+}
+
+func (p *plan) throughput(at result) throughput {
+	rounds := p.rates[at]
+	perSecond := func(r harness.Rate) float64 { return r.PerSecond }
+	return throughput{
+		System: at.system, Mode: at.cell.mode, Size: at.cell.size, Relays: at.cell.relays,
+		Median: medianRate(rounds), Rounds: rounds,
+		Ratios: compare(at, p.rates, perSecond, baselineWire, baselineSeal, baselinePeer),
+	}
+}
+
+func (p *plan) echo(at result) echo {
+	p50 := func(r harness.RTT) float64 { return r.P50 }
+	rounds := p.trips[at]
+	return echo{
+		System: at.system, Size: at.cell.size, Rounds: rounds,
+		Ratios: compare(at, p.trips, p50, baselineEcho, baselineSeal, baselinePeer),
+		Median: harness.RTT{
+			Trips: int(median(rounds, func(r harness.RTT) float64 { return float64(r.Trips) })),
+			P50:   median(rounds, p50),
+			P99:   median(rounds, func(r harness.RTT) float64 { return r.P99 }),
+		},
+	}
+}
+
+func (p *plan) hop(system, mode string) float64 {
+	cpu := func(r harness.Rate) float64 { return r.CPU }
+	one := p.rates[result{system, cell{mode, hopSize, 1}}]
+	two := p.rates[result{system, cell{mode, hopSize, 2}}]
+	return finite(harness.MedianDifference(each(two, cpu), each(one, cpu)))
+}
+
+// compare returns the ratios of one series to the same cell of the baselines.
+func compare[T any](at result, all map[result][]T, of func(T) float64, baselines ...string) ratios {
+	out := make(ratios)
+	for _, b := range baselines {
+		base := each(all[result{b, at.cell}], of)
+		if ratio := harness.MedianRatio(each(all[at], of), base); !math.IsNaN(ratio) {
+			out[b] = ratio
+		}
+	}
+	return out
+}
+
+func medianRate(rounds []harness.Rate) harness.Rate {
+	return harness.Rate{
+		Sent:      uint64(median(rounds, func(r harness.Rate) float64 { return float64(r.Sent) })),
+		Delivered: uint64(median(rounds, func(r harness.Rate) float64 { return float64(r.Delivered) })),
+		Loss:      median(rounds, func(r harness.Rate) float64 { return r.Loss }),
+		PerSecond: median(rounds, func(r harness.Rate) float64 { return r.PerSecond }),
+		CPU:       median(rounds, func(r harness.Rate) float64 { return r.CPU }),
+		Allocs:    median(rounds, func(r harness.Rate) float64 { return r.Allocs }),
+	}
+}
+
+func median[T any](rounds []T, of func(T) float64) float64 {
+	return finite(harness.Median(each(rounds, of)))
+}
+
+// finite makes 0 of the NaN of an empty series, which JSON cannot say.
+func finite(f float64) float64 {
+	if math.IsNaN(f) {
+		return 0
+	}
+	return f
+}
+
+func each[T any](rounds []T, of func(T) float64) []float64 {
+	out := make([]float64, len(rounds))
+	for i, r := range rounds {
+		out[i] = of(r)
+	}
+	return out
+}
+
+// write prints the tables, and the JSON where file says.
+func write(r report, file string, stdout io.Writer) error {
+	if file == "-" {
+		return writeJSON(stdout, r)
+	}
+	if _, err := io.WriteString(stdout, r.markdown()); err != nil || file == "" {
+		return err
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	if err := writeJSON(f, r); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+func writeJSON(w io.Writer, r report) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(r)
+}

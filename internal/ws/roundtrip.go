@@ -1,0 +1,63 @@
+package ws
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/transport"
+)
+
+// RoundTrip implements http.RoundTripper for the one request of a dial, on its
+// own connection: no goroutines, no proxy, and nothing logged (http.Transport
+// writes what a server sends too early to the standard logger). The library
+// gets the connection as the body of the response, which it may write to.
+func (d *dial) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := d.open(req.Context(), req.URL); err != nil {
+		return nil, err
+	}
+	if err := req.Write(d.cork); err != nil {
+		return nil, err
+	}
+	r := bufio.NewReader(io.LimitReader(d.cork, limits.HTTPHeaderBytes))
+	resp, err := readResponse(r, req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		if d.unasked(resp) {
+			d.stage = transport.StageSubprotocol
+			return nil, errUnasked
+		}
+		resp.Body = &upgraded{cork: d.cork, early: r}
+	}
+	return resp, nil
+}
+
+// readResponse skips informational responses before the one that counts.
+func readResponse(r *bufio.Reader, req *http.Request) (*http.Response, error) {
+	for {
+		resp, err := http.ReadResponse(r, req)
+		if err != nil || resp.StatusCode >= 200 || resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp, err
+		}
+	}
+}
+
+// upgraded is the connection after the upgrade. What came with the response
+// is read first, then its buffer is let go.
+type upgraded struct {
+	*cork
+	early *bufio.Reader
+}
+
+func (u *upgraded) Read(p []byte) (int, error) {
+	if u.early != nil {
+		if u.early.Buffered() > 0 {
+			return u.early.Read(p)
+		}
+		u.early = nil
+	}
+	return u.cork.Read(p)
+}

@@ -1,0 +1,45 @@
+package transport
+
+import (
+	"errors"
+	"net"
+)
+
+// ErrMessageTooBig says that a message is longer than the pipe (Conn.Max) or
+// its receiver (the memory given to Conn.Receive) accepts.
+var ErrMessageTooBig = errors.New("message too big")
+
+// ErrClosed says that this end of the pipe was closed. It unwraps to
+// net.ErrClosed.
+var ErrClosed error = closedError{}
+
+type closedError struct{}
+
+func (closedError) Error() string { return "pipe closed" }
+func (closedError) Unwrap() error { return net.ErrClosed }
+
+// The stages of a dial, in their order.
+const (
+	StageParse       = "parse"       // the URL itself
+	StageResolve     = "resolve"     // the host's name
+	StageConnect     = "connect"     // the connection below
+	StageTLS         = "tls"         // certificates and TLS
+	StageUpgrade     = "upgrade"     // the HTTP upgrade
+	StageSubprotocol = "subprotocol" // what is spoken after it
+)
+
+// DialError says at which stage the dial of a URL ended, and why. It unwraps
+// to the cause.
+type DialError struct {
+	URL   string // as it was dialled, without fragment and password
+	Stage string // one of the Stage constants
+	Err   error  // the cause; its text says what to do about it
+}
+
+// Error implements error.
+func (e *DialError) Error() string {
+	return "dial " + e.URL + ": " + e.Stage + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *DialError) Unwrap() error { return e.Err }

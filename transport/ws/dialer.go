@@ -1,0 +1,47 @@
+package ws
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/url"
+	"syscall"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/ws"
+	"github.com/peermesh/peermesh/transport"
+)
+
+// Dialer dials ws and wss URLs. The zero value is ready to use, by any number
+// of goroutines. It implements transport.Dialer.
+type Dialer struct {
+	// TLSConfig is for wss URLs: authorities to trust, certificates to show.
+	// nil: the system's authorities.
+	TLSConfig *tls.Config
+	// Header goes with each request.
+	Header http.Header
+	// HandshakeTimeout bounds each dial, up to the upgraded connection. 0:
+	// limits.HandshakeTimeout.
+	HandshakeTimeout time.Duration
+	// Control, if set, sees each resolved address ("ip:port") before it is
+	// connected to; its error refuses the address.
+	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
+}
+
+// Dial opens a pipe to a URL such as ws://host:port/path. A fragment (the ID
+// that a link is pinned to) is none of its business. Proxies of the
+// environment are not used and redirects not followed. An error is a
+// *transport.DialError.
+func (d *Dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
+	c, err := ws.Dial(ctx, u, ws.DialOptions{
+		Subprotocols: []string{Subprotocol},
+		Header:       d.Header,
+		TLSConfig:    d.TLSConfig,
+		Timeout:      d.HandshakeTimeout,
+		Control:      d.Control,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: c, remote: c.RemoteAddr()}, nil
+}

@@ -1,0 +1,97 @@
+package ws
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/peermesh/peermesh/internal/ws"
+	"github.com/peermesh/peermesh/transport"
+)
+
+// Handler accepts links. Mount it at any path.
+//
+//   - An upgrade that offers peermesh.1, from whatever Origin, is handed to
+//     Accept.
+//   - One that offers only other versions is closed with status 1002.
+//   - One that offers none is answered 400, a request that is no upgrade 426,
+//     each with a sentence for people.
+type Handler struct {
+	// Accept is given each new pipe, which it owns from then on. It is called
+	// on the goroutine of the request and returns at once, so that an idle
+	// link keeps no goroutine.
+	Accept func(transport.Conn)
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is
+	// believed. Empty: nobody's.
+	TrustedProxies []netip.Prefix
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case !isUpgrade(r):
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+		http.Error(w, "This is a node of a peermesh network: point a peermesh client here, as a ws:// or wss:// address.",
+			http.StatusUpgradeRequired)
+	case !offersFamily(r):
+		http.Error(w, "This address speaks the WebSocket subprotocol "+Subprotocol+": offer it.", http.StatusBadRequest)
+	default:
+		h.upgrade(w, r)
+	}
+}
+
+func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request) {
+	c, err := ws.Accept(w, r, ws.AcceptOptions{Subprotocols: []string{Subprotocol}})
+	if err != nil {
+		return // the request has been answered
+	}
+	if !strings.EqualFold(c.Subprotocol(), Subprotocol) {
+		_ = c.CloseWith(ws.StatusProtocol, "this node speaks "+Subprotocol)
+		return
+	}
+	h.hand(&conn{Conn: c, remote: h.remoteAddr(r)})
+}
+
+// hand gives the pipe away. A panic of Accept does not leave it open.
+func (h *Handler) hand(c transport.Conn) {
+	given := false
+	defer func() {
+		if !given {
+			_ = c.Close()
+		}
+	}()
+	h.Accept(c)
+	given = true
+}
+
+// Wants tells whether the request is an upgrade that offers a version of the
+// mesh's subprotocol, so that it belongs to a Handler and to nothing else on
+// the same port.
+func Wants(r *http.Request) bool { return isUpgrade(r) && offersFamily(r) }
+
+func isUpgrade(r *http.Request) bool {
+	return hasToken(r, "Connection", isName("upgrade")) && hasToken(r, "Upgrade", isName("websocket"))
+}
+
+func offersFamily(r *http.Request) bool {
+	return hasToken(r, "Sec-WebSocket-Protocol", func(token string) bool {
+		return strings.HasPrefix(strings.ToLower(token), subprotocolFamily)
+	})
+}
+
+func isName(name string) func(string) bool {
+	return func(token string) bool { return strings.EqualFold(token, name) }
+}
+
+// hasToken tells whether one token of a comma-separated header is so.
+func hasToken(r *http.Request, header string, is func(string) bool) bool {
+	for _, line := range r.Header.Values(header) {
+		for token := range strings.SplitSeq(line, ",") {
+			if is(strings.TrimSpace(token)) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,67 @@
+package ws
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// remoteAddr is the address of the client: the socket's other end or, behind
+// trusted proxies, the last address of X-Forwarded-For that is not one of
+// them. What stands before that one, anybody may have written. nil if the
+// server knows no address (a Unix socket).
+func (h *Handler) remoteAddr(r *http.Request) net.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return nil
+	}
+	at := netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
+	hops := forwardedFor(r)
+	for _, hop := range slices.Backward(hops) {
+		if !h.trusted(at.Addr()) {
+			break
+		}
+		addr, ok := parseHop(hop)
+		if !ok {
+			break
+		}
+		at = addr
+	}
+	return net.TCPAddrFromAddrPort(at)
+}
+
+func (h *Handler) trusted(addr netip.Addr) bool {
+	addr = addr.WithZone("")
+	return slices.ContainsFunc(h.TrustedProxies, func(p netip.Prefix) bool {
+		return unmapped(p).Contains(addr)
+	})
+}
+
+// unmapped writes ::ffff:10.0.0.0/104 as 10.0.0.0/8.
+func unmapped(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
+}
+
+// forwardedFor is the list of X-Forwarded-For over all its lines: the client
+// first, the latest proxy last.
+func forwardedFor(r *http.Request) []string {
+	return strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+}
+
+// parseHop reads one entry: an address, with or without a port or brackets.
+func parseHop(s string) (netip.AddrPort, bool) {
+	s = strings.TrimSpace(s)
+	if full, err := netip.ParseAddrPort(s); err == nil {
+		return netip.AddrPortFrom(full.Addr().Unmap(), full.Port()), true
+	}
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(addr.Unmap(), 0), true
+}
