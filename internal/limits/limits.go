@@ -147,3 +147,24 @@ const (
 const (
 	HTTPIdle = 30 * time.Second // an HTTP connection without a request is closed: browsers open spare ones
 )
+
+// internal/ws.
+const (
+	PongBytes = 1 << 10 // bytes of pongs that wait for a peer that does not read; further ones are dropped (RFC 6455, section 5.5.3)
+)
+
+// internal/session.
+const (
+	HandshakeBuckets  = 1_024                  // budgets of first messages kept: one per ingress link, and one per return waypoint that showed a cookie
+	HandshakeLoad     = HandshakesInFlight / 8 // answers under way from which on every first message has to show a cookie (WireGuard: an eighth of the queue)
+	HandshakeAnswers  = 4 * HandshakesInFlight // answers remembered, finished ones included, so that late copies of a first message cost nothing
+	HandshakeGlare    = HandshakeRetryMax      // how long a handshake of our own keeps a peer's from being answered
+	SessionUnknownGap = time.Second            // least time between handshakes that "session unknown" hints cause with one peer
+	SessionDoubt      = 10 * time.Second       // silence of a peer that owes acks after which a new session is tried beside the old one
+	RekeyGap          = time.Minute            // pause after a renewal that got no answer
+	HomesTold         = 60 * time.Second       // peers talked to within this time are told new homes
+	MessageStall      = 10 * time.Millisecond  // first pause after a full outgoing queue; doubles
+	MessageStallMax   = MessageRTOMin          // longest such pause
+	MessageReorder    = 5 * time.Millisecond   // least time between two transmissions from whose order a loss is concluded
+	AckReach          = 256                    // message ids below a range that an ack covers once more, in case an earlier ack was lost
+)

@@ -5,13 +5,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
 )
-
-// controlBytes is how many bytes of pongs wait for a peer that does not read.
-// Further ones are dropped, which RFC 6455, section 5.5.3, allows: only the
-// latest ping needs an answer.
-const controlBytes = 1 << 10
 
 // cork is the connection that the library writes to. Until start it passes
 // bytes through (the HTTP upgrade). Then it gathers complete frames: data
@@ -60,7 +56,7 @@ func (c *cork) Write(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	if len(p) > 0 && isControl(p) {
+	if c.left == 0 && len(p) > 0 && isControl(p) {
 		c.addControl(p)
 		return len(p), c.err
 	}
@@ -87,9 +83,10 @@ func (c *cork) addData(p []byte) {
 }
 
 // addControl gathers one control frame and, if nobody else is going to, sees
-// to it that it is written.
+// to it that it is written. Pongs beyond limits.PongBytes are dropped: only
+// the latest ping needs an answer (RFC 6455, section 5.5.3).
 func (c *cork) addControl(p []byte) {
-	if c.control+len(p) > controlBytes && !isClose(p) {
+	if c.control+len(p) > limits.PongBytes && !isClose(p) {
 		return
 	}
 	c.control += len(p)
@@ -103,11 +100,14 @@ func (c *cork) addControl(p []byte) {
 	}
 }
 
-// flushControl runs on a goroutine of its own with the flushing mark set.
+// flushControl runs on a goroutine of its own with the flushing mark set. If
+// it cannot write, there is no caller to tell: it ends the connection.
 func (c *cork) flushControl() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.finish()
+	if c.finish(); c.err != nil {
+		_ = closeNow(c.Conn)
+	}
 }
 
 // TryFlush writes what it can without blocking.
@@ -146,9 +146,8 @@ func (c *cork) attempt() {
 	}
 }
 
-// finish writes what is pending, and the control frames that come meanwhile.
-// It is called with mu held and lets go of it to write. A message gathered
-// while the helper writes is left to its sender.
+// finish writes what is pending, and what comes meanwhile. It is called with mu
+// held and lets go of it to write.
 func (c *cork) finish() {
 	for c.pending != nil && c.err == nil {
 		c.flushing = true
@@ -158,9 +157,6 @@ func (c *cork) finish() {
 		c.mu.Lock()
 		out.free()
 		c.failed(err)
-		if c.data {
-			break
-		}
 	}
 	c.flushing = false
 	c.idle.Broadcast()

@@ -110,15 +110,16 @@ func TestBufferSizes(t *testing.T) {
 // taker is a connection that takes what its script says.
 type taker struct {
 	net.Conn
-	mu      sync.Mutex
-	got     []byte
-	script  []int // bytes to take before each timeout; afterwards everything
-	written chan struct{}
+	mu     sync.Mutex
+	got    []byte
+	writes int
+	script []int // bytes to take before each timeout; afterwards everything
 }
 
 func (c *taker) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.writes++
 	n, err := len(p), error(nil)
 	if len(c.script) > 0 {
 		n, err = min(n, c.script[0]), os.ErrDeadlineExceeded
@@ -247,6 +248,7 @@ func TestPongBehindMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	c.wait() // nobody was sent to write
 	if got := conn.bytes(); len(got) != 0 {
 		t.Errorf("got %x before Flush, want nothing", got)
 	}
@@ -255,6 +257,9 @@ func TestPongBehindMessage(t *testing.T) {
 	}
 	if got, want := conn.bytes(), append(msg, pong...); !bytes.Equal(got, want) {
 		t.Errorf("got %x, want %x", got, want)
+	}
+	if conn.writes != 1 {
+		t.Errorf("got %d writes, want 1 for everything gathered", conn.writes)
 	}
 }
 
@@ -265,8 +270,8 @@ func TestControlIsBounded(t *testing.T) {
 	if _, err := c.Write(frame(2, false, nil)); err != nil { // holds the pongs back
 		t.Fatal(err)
 	}
-	pong := frame(10, false, make([]byte, 125))
-	for range 1000 {
+	for i := range 1000 {
+		pong := frame(10, false, make([]byte, max(0, 125-i)))
 		if n, err := c.Write(pong); n != len(pong) || err != nil {
 			t.Fatalf("got %d, %v; want %d written", n, err, len(pong))
 		}
@@ -276,8 +281,8 @@ func TestControlIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := c.pending.rest()
-	if len(got) > controlBytes+100 {
-		t.Errorf("got %d bytes held, want at most %d", len(got), controlBytes)
+	if len(got) > limits.PongBytes+100 {
+		t.Errorf("got %d bytes held, want at most %d", len(got), limits.PongBytes)
 	}
 	if !bytes.HasSuffix(got, farewell) {
 		t.Error("the close frame was dropped")

@@ -39,17 +39,13 @@ func testCloseWakesPeer(t testing.TB, a, b transport.Conn) {
 }
 
 func testCloseWakesFlush(t testing.TB, a, b transport.Conn) {
-	fill(t, a)
-	got := start(a.Flush)
+	got := startBlockedFlush(t, a)
 	_ = a.Close()
 	wantClosed(t, "Flush", awaitResult(t, "Flush", got))
 }
 
 func testCloseWakesPeersFlush(t testing.TB, a, b transport.Conn) {
-	fill(t, a)
-	tryFlush(t, a)
-	fill(t, a)
-	got := start(a.Flush)
+	got := startBlockedFlush(t, a)
 	_ = b.Close()
 	wantEOF(t, "Flush", awaitResult(t, "Flush", got))
 }

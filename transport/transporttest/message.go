@@ -77,17 +77,17 @@ func receiveError(c transport.Conn) error {
 	return err
 }
 
-// fill gathers messages that the carrier cannot take while the peer does not
-// read, and returns them.
-func fill(t testing.TB, c transport.Conn) [][]byte {
+// startBlockedFlush gathers more than the carrier takes while the peer does
+// not read, and flushes it.
+func startBlockedFlush(t testing.TB, c transport.Conn) <-chan error {
 	t.Helper()
 	const beyondBuffers = 8 << 20 // more than sockets hold for a peer that does not read
 	size := min(c.Max(), 32<<10)
-	var sent [][]byte
 	for total := 0; total < beyondBuffers; total += size {
-		msg := message(total, size)
-		send(t, c, msg)
-		sent = append(sent, msg)
+		if total == size {
+			tryFlush(t, c) // a queue may take one batch of any size
+		}
+		send(t, c, message(total, size))
 	}
-	return sent
+	return start(c.Flush)
 }

@@ -19,7 +19,7 @@ import (
 type Handler struct {
 	// Accept is given each new pipe, which it owns from then on. It is called
 	// on the goroutine of the request and returns at once, so that an idle
-	// link keeps no goroutine.
+	// link keeps no goroutine. It must be set.
 	Accept func(transport.Conn)
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For is
 	// believed. Empty: nobody's.
