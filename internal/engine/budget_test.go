@@ -66,6 +66,23 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
+// TestAnExpiredFrameTakesNoStep: it would not be sent.
+func TestAnExpiredFrameTakesNoStep(t *testing.T) {
+	s := scene{peers: states(r1, r11)}.snapshot()
+	in := engine.NewIngress(r1)
+	f := wire.Frame{Type: wire.TypeHint, Dst: wid(beside), Src: wid(source), Detour: []byte{}}
+	for range 2 * limits.DetourBurst {
+		f.HopLimit = 1
+		if v := s.Forward(in, bytesOf(f), noon); v.Reason != reason.HopLimit {
+			t.Fatalf("got %v, %v, want a drop for the hop limit", v.Action, v.Reason)
+		}
+	}
+	f.HopLimit = 2
+	if v := s.Forward(in, bytesOf(f), noon); v.Action != engine.ActionSend {
+		t.Errorf("got %v, %v, want a step", v.Action, v.Reason)
+	}
+}
+
 func TestNoBudgets(t *testing.T) {
 	s := scene{peers: states(r1, r11)}.snapshot()
 	for _, tt := range []struct {

@@ -25,6 +25,7 @@ type Ingress struct {
 	dice  uint64 // state of a xorshift generator that picks among homes
 	stamp *stamp // of the snapshot that routes were found in
 
+	tags   [routesKept]uint64 // first 8 bytes of the id of each route: one cache line to look at
 	routes [routesKept]route
 	used   int // routes[:used] are valid
 	last   int // index of the route found last
@@ -78,9 +79,9 @@ type route struct {
 	direct bool        // peer is the target, or speaks for it
 	peer   *Peer       // next hop; nil: a dead end
 	key    routing.Key // of id
-	// open tells what has been checked for id as a destination: 0 nothing;
-	// openAlways: rule 2 sends it to peer; else one more than the version of the
-	// records that held none of it.
+	// open tells whether peer is where a frame for id goes that bears no options:
+	// 0 if that is not known; openAlways if no record matters; else one more than
+	// the version of the records, of which none was of id.
 	open uint64
 }
 
@@ -91,19 +92,46 @@ const openAlways = ^uint64(0)
 type stamp struct{ _ byte }
 
 // express returns the next hop of a frame that no rule changes: without options,
-// toward a destination whose next hop is remembered. Nil means: walk the rules.
+// for another node, whose next hop is by rule 2, 4 or 6. Nil means: walk the rules.
 func (in *Ingress) express(s *Snapshot, frame []byte) *Peer {
-	if len(frame) < wire.HeaderLen || len(frame) > wire.MaxFrame || in.stamp != s.stamp || !unaltered(frame, in.peer == nil) {
+	if len(frame) < wire.HeaderLen || len(frame) > wire.MaxFrame || !unaltered(frame, in.peer == nil) {
 		return nil
 	}
-	if in.peer != nil && in.peer.Leaf && *wire.FrameSrc(frame) != wire.ID(in.peer.ID) {
+	if in.peer != nil && (s.leaf || in.peer.Leaf && *wire.FrameSrc(frame) != wire.ID(in.peer.ID)) {
 		return nil
 	}
-	r := in.recall(wire.FrameDst(frame))
-	if r == nil || r.open != openAlways && r.open != s.recordsVersion()+1 {
-		return nil
+	r := in.resolve(s, wire.FrameDst(frame))
+	if r.open == openAlways || r.open == s.recordsVersion()+1 || in.opens(s, r) {
+		return r.peer
 	}
-	return r.peer
+	return nil
+}
+
+// opens tells whether a frame for r.id goes on by r as it is, and notes for how
+// long that holds.
+func (in *Ingress) opens(s *Snapshot, r *route) bool {
+	switch version := s.recordsVersion(); {
+	case r.id == wire.ID(s.self) || s.isGuest(&r.id):
+		return false
+	case r.direct:
+		if r.astray(in.peer) {
+			return false
+		}
+		r.open = openAlways
+	case s.leaf:
+		r.open = openAlways
+	case s.records != nil && s.hasRecord(&r.id):
+		return false
+	default:
+		r.open = version + 1
+	}
+	return true
+}
+
+// astray tells whether a frame for r.id comes from the very gateway that speaks
+// for it, which has lost it, and must not get it back.
+func (r *route) astray(from *Peer) bool {
+	return r.direct && r.peer == from && r.id != wire.ID(from.ID)
 }
 
 // unaltered tells whether the header lets the frame go on as it is, its hop
@@ -114,20 +142,22 @@ func unaltered(frame []byte, own bool) bool {
 		t >= wire.TypeData && t <= wire.TypeHint && limit <= wire.MaxHopLimit && (limit > 1 || own && limit == 1)
 }
 
-// recall returns the remembered route to id, or nil. The caller has compared the
-// stamp.
+// recall returns the remembered route to id, or nil.
 func (in *Ingress) recall(id *wire.ID) *route {
-	if r := &in.routes[in.last]; in.last < in.used && r.id == *id {
+	tag := tagOf(id)
+	if r := &in.routes[in.last]; in.last < in.used && in.tags[in.last] == tag && r.id == *id {
 		return r
 	}
-	for i := range in.routes[:in.used] {
-		if r := &in.routes[i]; r.id == *id {
+	for i, t := range in.tags[:in.used] {
+		if t == tag && in.routes[i].id == *id {
 			in.last = i
-			return r
+			return &in.routes[i]
 		}
 	}
 	return nil
 }
+
+func tagOf(id *wire.ID) uint64 { return binary.BigEndian.Uint64(id[:]) }
 
 // resolve returns the route to id, which stays valid while fewer than
 // routesKept others are resolved.
@@ -141,6 +171,7 @@ func (in *Ingress) resolve(s *Snapshot, id *wire.ID) *route {
 	in.last = in.victim
 	in.victim = (in.victim + 1) % routesKept
 	in.used = max(in.used, in.last+1)
+	in.tags[in.last] = tagOf(id)
 	r := &in.routes[in.last]
 	s.findRoute(r, id)
 	return r

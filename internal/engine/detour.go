@@ -26,6 +26,11 @@ func (p *pass) deadEnd() (Verdict, bool) {
 			return p.stepTo(peer), true
 		}
 	}
+	if p.ours && p.f.Detour == nil { // at its source a frame without a list may leave in any direction, once
+		if peer := p.s.nearest(&p.key); peer != nil {
+			return p.send(peer), true
+		}
+	}
 	if p.f.Waypoints != nil && !p.f.Found {
 		p.dropWaypoint()
 		return Verdict{}, false

@@ -17,7 +17,8 @@
 //	5  an attachment record of the destination adds one of its homes as waypoint
 //	6  else the best relay that is strictly closer to the target than this node
 //	7  at a dead end a Nearest frame is answered; a frame with a detour list goes
-//	   sideways or back, in depth-first order; a waypoint is given up
+//	   sideways or back, in depth-first order; one without leaves its source in
+//	   any direction; a waypoint is given up
 //	8  else Hint(no route)
 //
 // The target is the first waypoint, else the destination, else the Key of a

@@ -136,9 +136,7 @@ func (p *pass) keep() Verdict {
 // ending returns how a frame with this destination is delivered here, or
 // ActionDrop if it is not for this node.
 func (p *pass) ending() FrameAction {
-	switch {
-	case p.f.Type == wire.TypeNearest:
-		return ActionDrop
+	switch { // of a Nearest it is zero
 	case p.f.Dst == wire.ID(p.s.self):
 		return ActionDeliver
 	case p.s.isGuest(&p.f.Dst):
@@ -222,18 +220,13 @@ func (p *pass) aim() {
 	p.key = p.to.key
 }
 
-// linked returns the direct peer that is the target or speaks for it, or nil. A
-// gateway that hands on a frame for a guest of its own has lost it, and does not
-// get it back.
+// linked returns the direct peer that is the target or speaks for it, or nil.
 func (p *pass) linked() *Peer {
-	if p.to == nil || !p.to.direct || p.f.Type == wire.TypeNearest && p.to.id == p.f.Src {
+	switch {
+	case p.to == nil || !p.to.direct || p.to.astray(p.in.peer):
 		return nil
-	}
-	if p.to.peer == p.in.peer && p.to.id != wire.ID(p.to.peer.ID) {
+	case p.f.Type == wire.TypeNearest && p.to.id == p.f.Src:
 		return nil
-	}
-	if p.f.Waypoints == nil && p.to.peer != p.in.peer {
-		p.to.open = openAlways
 	}
 	return p.to.peer
 }
@@ -241,16 +234,7 @@ func (p *pass) linked() *Peer {
 // addHome is rule 5. It tells whether the target is a home now. For a leaf rule 4
 // comes first.
 func (p *pass) addHome() bool {
-	if p.f.Waypoints != nil || p.f.Found || p.to == nil {
-		return false
-	}
-	if p.s.leaf {
-		p.to.open = openAlways
-		return false
-	}
-	version := p.s.recordsVersion()
-	if !p.pickHome() {
-		p.to.open = version + 1
+	if p.f.Waypoints != nil || p.f.Found || p.to == nil || p.s.leaf || !p.pickHome() {
 		return false
 	}
 	p.f.Waypoints, p.f.Found, p.changed = p.in.home[0][:], true, true

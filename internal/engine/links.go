@@ -17,6 +17,7 @@ type neighbour struct {
 	target   *Target // nil: accepted
 	suspect  bool
 	closing  bool
+	answered bool       // a ping: it holds this node among its own links
 	replaces *neighbour // closed once this one answers a ping
 }
 
@@ -28,6 +29,17 @@ type links struct {
 	byNumber map[uint64]*neighbour
 	relays   int
 	leaves   int
+}
+
+// reached says whether a link to a peer, or with a zero ID to any, has answered
+// a ping: from then on that peer forwards to this node.
+func (l *links) reached(id routing.ID) bool {
+	for _, n := range l.byNumber {
+		if n.answered && !n.closing && (id.IsZero() || n.ID == id) {
+			return true
+		}
+	}
+	return false
 }
 
 // live says how many links are up and not about to be closed.
@@ -171,7 +183,11 @@ func (e *Engine) end(n *neighbour, why reason.Reason) {
 
 func (ev Pong) step(e *Engine, _ time.Time) {
 	n := e.links.byNumber[ev.Link.Number]
-	if n == nil || n.replaces == nil {
+	if n == nil {
+		return
+	}
+	n.answered = true
+	if n.replaces == nil {
 		return
 	}
 	e.end(n.replaces, reason.Replaced)

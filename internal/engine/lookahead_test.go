@@ -37,6 +37,9 @@ func agreement(a, b routing.Key, n int) int {
 func TestLookahead(t *testing.T) {
 	near, nearer := beyond(target.Key(), 8), beyond(target.Key(), 9)
 	nearest1, nearest2 := beyond(target.Key(), 10, 1), beyond(target.Key(), 10, 2)
+	if routing.Closer(nearest2.Key(), nearest1.Key(), target.Key()) {
+		nearest1, nearest2 = nearest2, nearest1
+	}
 	wrong := relay(beyond(me.Key(), agreement(me.Key(), target.Key(), 4)))
 	other, third := relay(at("1001")), relay(at("1011"))
 	suspect := knows(r1, 10, target)
@@ -61,6 +64,7 @@ func TestLookahead(t *testing.T) {
 		{"as near: the faster", []engine.PeerState{knows(r1, 300, near), knows(other, 200, near), knows(third, 400, near)}, false, other},
 		{"as near: measured before not measured", []engine.PeerState{knows(r1, 0, near), knows(third, 9_000_000, near)}, false, third},
 		{"as near: the same leading bits", []engine.PeerState{knows(r1, 300, nearest1), knows(other, 200, nearest2)}, false, other},
+		{"as near and as fast: the closer", []engine.PeerState{knows(r1, 300, nearest2), knows(other, 300, nearest1)}, false, other},
 		{"nearer before faster", []engine.PeerState{knows(r1, 300, nearer), knows(other, 200, near)}, false, r1},
 		{"as near: the relay before a neighbour", []engine.PeerState{knows(r1, 1, at("1100000")), {Peer: r11, RTTMicros: 900}}, false, r11},
 	} {
@@ -177,8 +181,11 @@ func TestLookaheadAgainstTrying(t *testing.T) {
 			}
 		}
 		s := engine.NewSnapshot(engine.SnapshotConfig{Self: self, Peers: peers})
-		got := s.Forward(engine.NewIngress(nil), datagram(wid(dst), wid(self)), noon)
-		if want == nil && got.Peer != nil || want != nil && got.Peer != want.state.Peer {
+		got := s.Forward(engine.NewIngress(r1), datagram(wid(dst), wid(source)), noon)
+		if want == nil { // its source lets it leave in any direction
+			return
+		}
+		if got.Peer != want.state.Peer {
 			t.Fatalf("got %v to %v, want %v", got.Action, got.Peer, want)
 		}
 	})

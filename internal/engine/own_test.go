@@ -27,7 +27,7 @@ func TestForwardOwn(t *testing.T) {
 		{ruleCase{"the first again", scene{peers: relays}, wire.Frame{Dst: wid(target)}, send(r11)}, 4},
 		{ruleCase{"modulo", scene{peers: relays}, wire.Frame{Dst: wid(target)}, send(r1)}, 9},
 		{ruleCase{"below zero", scene{peers: relays}, wire.Frame{Dst: wid(target)}, send(r11)}, -1},
-		{ruleCase{"at a dead end", scene{peers: relays}, wire.Frame{Dst: wid(beside)}, dropped(reason.NoRoute)}, 0},
+		{ruleCase{"at a dead end", scene{peers: relays}, wire.Frame{Dst: wid(beside)}, send(r001)}, 0},
 		{ruleCase{"the second at a dead end", scene{peers: relays}, wire.Frame{Dst: wid(beside)}, send(r01)}, 1},
 		{ruleCase{"no suspect", scene{peers: suspect}, wire.Frame{Dst: wid(target)}, send(r01)}, 1},
 		{ruleCase{"a direct leaf first", scene{peers: linked}, wire.Frame{Dst: wid(lf.ID)}, send(lf)}, 0},
@@ -60,6 +60,18 @@ func TestForwardOwn(t *testing.T) {
 			checkOutcome(t, v, tt.want, f, frame, true)
 		})
 	}
+}
+
+// TestAFrameThatComesBackFromAQueue is of another node, and was on its way over a
+// link that is lost: it keeps its waypoints and its hop limit.
+func TestAFrameThatComesBackFromAQueue(t *testing.T) {
+	relays := scene{peers: states(r1, r11, r01, lf)}
+	runCases(t, []ruleCase{
+		{"on its way", relays, wire.Frame{Dst: wid(target)}, send(r11)},
+		{"to a waypoint", relays, wire.Frame{Dst: wid(lf.ID), Waypoints: waypoints(r01.ID)}, send(r01)},
+		{"a nearest that is ours now", relays, wire.Frame{Type: wire.TypeNearest, Body: nearest(beside.Key(), wire.OpStore)}, ends(engine.ActionAnswer)},
+		{"nobody left", relays, wire.Frame{Dst: wid(beside)}, dropped(reason.NoRoute)},
+	})
 }
 
 func TestForwardOwnOnAnyBytes(t *testing.T) {

@@ -224,6 +224,7 @@ func TestRule1Waypoints(t *testing.T) {
 		{"the last one is this node", s, wire.Frame{Dst: wid(target), Waypoints: waypoints(me)}, sendChanged(r11, drop1())},
 		{"the first of three", s, wire.Frame{Dst: wid(target), Waypoints: waypoints(me, r1.ID, r01.ID)}, sendChanged(r1, drop1(r1.ID, r01.ID))},
 		{"this node twice", s, wire.Frame{Dst: wid(target), Waypoints: waypoints(me, me)}, sendChanged(r11, drop1())},
+		{"this node twice, with a list", s, wire.Frame{Dst: wid(target), Waypoints: waypoints(me, me), Detour: prefixes(r01.ID)}, sendChanged(r11, drop1())},
 		{"the list is emptied", s, wire.Frame{Dst: wid(target), Waypoints: waypoints(me), Detour: prefixes(r11.ID, r01.ID)}, sendChanged(r11, drop1())},
 		{"not the first", s, wire.Frame{Dst: wid(target), Waypoints: waypoints(r1.ID, me)}, send(r1)},
 		{"on the way to one", s, wire.Frame{Dst: wid(r01.ID), Waypoints: waypoints(target)}, send(r11)},
@@ -234,7 +235,11 @@ func TestRule1Waypoints(t *testing.T) {
 
 func TestRule2Arrival(t *testing.T) {
 	s := scene{peers: states(r1, r11, r01), guests: []wire.ID{wid(guest)}, from: r01}
+	claims := s
+	claims.peers = append(states(r11), engine.PeerState{Peer: r1, Guests: []wire.ID{wid(me), wid(guest)}})
 	runCases(t, []ruleCase{
+		{"for this node, which a gateway claims to speak for", claims, wire.Frame{Dst: wid(me)}, ends(engine.ActionDeliver)},
+		{"for a guest that is a gateway's as well", claims, wire.Frame{Dst: wid(guest)}, ends(engine.ActionDeliverGuest)},
 		{"for this node", s, wire.Frame{Dst: wid(me)}, ends(engine.ActionDeliver)},
 		{"for a guest", s, wire.Frame{Dst: wid(guest)}, ends(engine.ActionDeliverGuest)},
 		{"at the last crossing", s, wire.Frame{Dst: wid(me), HopLimit: 1}, ends(engine.ActionDeliver)},
@@ -415,6 +420,8 @@ func TestRule7Detour(t *testing.T) {
 		{"the entry that would make the frame large", s, wire.Frame{Dst: wid(target), Detour: make([]byte, 16*4), Body: make([]byte, 4096-43-65)}, hint(reason.LoopedDetour)},
 		{"the entry that would make the frame too long", s, wire.Frame{Dst: wid(target), Detour: []byte{}, Body: make([]byte, wire.MaxFrame-43-1)}, hint(reason.TooLarge)},
 		{"nobody to go to, as this node's own", scene{}, wire.Frame{Src: wid(me), Dst: wid(beside), Detour: []byte{}}, dropped(reason.NoLink)},
+		{"without a list in any direction, as this node's own", scene{peers: states(r1, r001)}, wire.Frame{Src: wid(me), Dst: wid(beside)}, send(r001)},
+		{"without a list only at its source", scene{peers: states(r1, r001), from: r1}, wire.Frame{Src: wid(me), Dst: wid(beside)}, hint(reason.NoRoute)},
 		{"sideways, as this node's own", scene{peers: states(r1, r001)}, wire.Frame{Src: wid(me), Dst: wid(beside), Detour: []byte{}}, sendChanged(r001, list(me))},
 	})
 }
@@ -450,7 +457,7 @@ func TestRule8Hint(t *testing.T) {
 		{"of a probe", s, wire.Frame{Type: wire.TypeProbe, Dst: wid(beside)}, hint(reason.NoRoute)},
 		{"never of a hint", s, wire.Frame{Type: wire.TypeHint, Dst: wid(beside)}, dropped(reason.NoRoute)},
 		{"never of an answer", s, wire.Frame{Type: wire.TypeAnswer, Dst: wid(beside)}, dropped(reason.NoRoute)},
-		{"never to this node itself", scene{peers: states(r1)}, wire.Frame{Src: wid(me), Dst: wid(beside)}, dropped(reason.NoRoute)},
+		{"never to this node itself", scene{peers: states(r1)}, wire.Frame{Src: wid(me), Dst: wid(beside), Detour: prefixes(me, r1.ID)}, dropped(reason.NoRoute)},
 		{"without any link", scene{}, wire.Frame{Src: wid(me), Dst: wid(beside)}, dropped(reason.NoLink)},
 	})
 }
@@ -473,6 +480,17 @@ func TestHopLimit(t *testing.T) {
 		b := bytesOf(wire.Frame{Type: typ, Dst: wid(me), Src: wid(source)})
 		if v := s.snapshot().Forward(engine.NewIngress(r1), b, noon); v.Reason != reason.HopLimit {
 			t.Errorf("%v at 0: got %v, %v, want a drop for the hop limit", typ, v.Action, v.Reason)
+		}
+	}
+}
+
+func TestFrameActionString(t *testing.T) {
+	for a, want := range map[engine.FrameAction]string{
+		engine.ActionDrop: "drop", engine.ActionSend: "send", engine.ActionDeliver: "deliver",
+		engine.ActionDeliverGuest: "deliver-guest", engine.ActionAnswer: "answer", engine.ActionHint: "hint", 99: "unknown",
+	} {
+		if got := a.String(); got != want {
+			t.Errorf("action %d: got %q, want %q", a, got, want)
 		}
 	}
 }

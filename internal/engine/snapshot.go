@@ -43,10 +43,10 @@ type Records interface {
 	// held, at most limits.Homes. The slice stays the store's and must not change
 	// any more.
 	Attachment(id wire.ID) (homes []wire.ID, ok bool)
-	// Version returns a number that changes, and never returns to an earlier
-	// value, when the record of an ID that had none is taken. A remembered next
-	// hop is used only while it stays the same, since every record comes before
-	// the next hop by distance. It should cost no more than an atomic load.
+	// Version returns a number that changes when a record of an ID that had none
+	// has become visible to Attachment, and never takes an earlier value again. A
+	// remembered next hop is used only while it stays the same, as a record comes
+	// before any next hop by distance. Called for every frame: one atomic load.
 	Version() uint64
 }
 
@@ -191,6 +191,12 @@ func (s *Snapshot) recordsVersion() uint64 {
 		return 0
 	}
 	return s.records.Version()
+}
+
+// hasRecord tells whether an attachment record of id is held.
+func (s *Snapshot) hasRecord(id *wire.ID) bool {
+	_, ok := s.records.Attachment(*id)
+	return ok
 }
 
 // isGuest tells whether this node speaks for id.

@@ -56,8 +56,8 @@ const spareLinks = 64
 // Snapshot is the picture that Forward works on. It never is nil.
 func (e *Engine) Snapshot() *Snapshot { return e.snapshot.Load() }
 
-// Live is how many links are up and not about to be closed.
-func (e *Engine) Live() int { return e.links.live() }
+// Reached says whether a peer has this node among its links.
+func (e *Engine) Reached() bool { return e.links.reached(routing.ID{}) }
 
 // Event is something that happened. The types below are the events.
 type Event interface {
@@ -214,33 +214,30 @@ func (e *Engine) compute(jobs []*session.Job) {
 }
 
 func (ev Control) step(e *Engine, now time.Time) {
-	var why reason.Reason
 	switch wire.FrameType(ev.Frame) {
 	case wire.TypeHandshake:
-		var job *session.Job
-		if job, why = e.cfg.Sessions.HandleHandshake(now, ev.Frame, ev.Link); job != nil {
+		job, _ := e.cfg.Sessions.HandleHandshake(now, ev.Frame, ev.Link) // counts its drops
+		if job != nil {
 			e.do(Compute{job})
 		}
 	case wire.TypeHint:
-		why = e.hint(now, ev.Frame)
+		e.hint(now, ev.Frame)
 	default:
-		why = reason.Unsupported
-	}
-	if why != reason.None {
-		e.cfg.Drops.Add(why, 1)
+		e.cfg.Drops.Add(reason.Unsupported, 1)
 	}
 }
 
-func (e *Engine) hint(now time.Time, frame []byte) reason.Reason {
+func (e *Engine) hint(now time.Time, frame []byte) {
 	f, err := wire.ParseFrame(frame)
-	if err != nil {
-		return reason.Malformed
+	if err == nil {
+		var h wire.Hint
+		if h, err = wire.ParseHint(f.Body); err == nil {
+			e.cfg.Sessions.HandleHint(now, h) // counts its drops
+		}
 	}
-	h, err := wire.ParseHint(f.Body)
 	if err != nil {
-		return reason.Malformed
+		e.cfg.Drops.Add(reason.Malformed, 1)
 	}
-	return e.cfg.Sessions.HandleHint(now, h)
 }
 
 func (Leave) step(e *Engine, _ time.Time) {

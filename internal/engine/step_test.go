@@ -33,7 +33,14 @@ func newBrain(t *testing.T, change func(*Config)) *brain {
 	cfg := Config{
 		Self: routing.ID{0x50}, MaxRelays: 3, MaxLeaves: 2,
 		Rand: rand.New(rand.NewPCG(1, 2)), Drops: &b.drops,
-		Sessions: session.New(session.Config{Self: wire.ID{0x50}, Null: true, Drops: &b.drops}),
+	}
+	var err error
+	cfg.Sessions, err = session.New(session.Config{
+		Self: wire.ID{0x50}, Instance: wire.Instance{1}, Null: true, Rand: rand.NewChaCha8([32]byte{1}), Drops: &b.drops,
+		Emit: func([]byte, int) (wire.ID, bool) { return wire.ID{}, false },
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if change != nil {
 		change(&cfg)
@@ -223,12 +230,12 @@ func TestStepDuplicates(t *testing.T) {
 		if len(closed) != 1 || closed[0].Link != old.Link || closed[0].Reason != reason.Replaced {
 			t.Errorf("closed: got %v, want the old one, replaced", closed)
 		}
-		if b.Live() != 1 {
-			t.Errorf("live: got %d, want 1", b.Live())
+		if got := b.links.live(); got != 1 {
+			t.Errorf("live: got %d, want 1", got)
 		}
 	})
 	t.Run("both dialled: the lower's stays once it answers", func(t *testing.T) {
-		b := newBrain(t, func(c *Config) { c.Self = routing.ID{0} })
+		b := newBrain(t, func(c *Config) { c.Self = routing.ID{0, 1} })
 		theirs := b.peer(id, inbound(1))
 		ours := b.peer(id, func(c *link.Config) { c.Outbound = true })
 		b.up(theirs, nil)
@@ -368,7 +375,7 @@ func TestStepControlFramesThatMeanNothingAreCounted(t *testing.T) {
 	}{
 		"a probe":                  {frame(wire.TypeProbe, make([]byte, 16)), reason.Unsupported},
 		"an answer to no question": {frame(wire.TypeAnswer, make([]byte, 40)), reason.Unsupported},
-		"a hint that is too short": {frame(wire.TypeHint, make([]byte, 3)), reason.Malformed},
+		"a hint about nothing":     {frame(wire.TypeHint, make([]byte, 38)), reason.Malformed},
 	} {
 		before := b.drops.Get(c.want)
 		b.step(Control{Link: 1, Frame: c.frame})

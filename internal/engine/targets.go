@@ -32,7 +32,7 @@ type Target struct {
 // TargetInfo is a picture of a Target.
 type TargetInfo struct {
 	TargetSpec
-	Linked   bool
+	Linked   bool // and the peer has this node among its links
 	Peer     routing.ID
 	Attempts int
 	Stage    string // where the last dial failed
@@ -53,7 +53,7 @@ func (e *Engine) Targets() []TargetInfo {
 	infos := make([]TargetInfo, 0, len(e.targets.list))
 	for _, t := range e.targets.list {
 		infos = append(infos, TargetInfo{
-			TargetSpec: t.TargetSpec, Linked: e.satisfied(t), Peer: t.peer,
+			TargetSpec: t.TargetSpec, Linked: e.satisfied(t) && e.links.reached(t.peer), Peer: t.peer,
 			Attempts: t.attempts, Stage: t.stage, Err: t.lastErr, Next: t.next,
 		})
 	}

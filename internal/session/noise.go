@@ -138,6 +138,14 @@ func (h *Handshake) went(write bool, b []byte, c1, c2 *noise.CipherState) {
 	h.past = append(h.past, step{write, append([]byte(nil), b...)})
 }
 
+// rewind forgets the message read last, which proved to be genuine Noise from
+// the wrong party, so that the right one's can be read. Only before the end.
+func (h *Handshake) rewind() {
+	if n := len(h.past); n > 0 && !h.past[n-1].write {
+		h.past, h.stale = h.past[:n-1], true
+	}
+}
+
 // PeerStatic returns the static key that the peer proved to hold, zero before
 // its message was read.
 func (h *Handshake) PeerStatic() (key [32]byte) {

@@ -1,0 +1,45 @@
+package arch
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/peermesh/peermesh/internal/reason"
+)
+
+func readDoc(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// The numbers of reasons are on the wire, so the normative page has them all.
+func TestProtocolNamesEveryReason(t *testing.T) {
+	doc := readDoc(t, "docs/protocol.md")
+	for n := range reason.Count {
+		if row := fmt.Sprintf("\n| %d | `%s` | ", n, reason.Reason(n)); !strings.Contains(doc, row) {
+			t.Errorf("docs/protocol.md, section 6: got no row that begins with%q", row)
+		}
+	}
+	if beyond := fmt.Sprintf("\n| %d | `", reason.Count); strings.Contains(doc, beyond) {
+		t.Errorf("docs/protocol.md, section 6: got a row for reason %d, want the last to be %d", reason.Count, reason.Count-1)
+	}
+}
+
+// The README has to stay a page that a newcomer reads to its end.
+func TestReadmeIsShort(t *testing.T) {
+	const most = 200
+	readme := readDoc(t, "README.md")
+	if got := strings.Count(readme, "\n"); got > most {
+		t.Errorf("README.md: got %d lines, want at most %d", got, most)
+	}
+	if !strings.Contains(readme, "make test") {
+		t.Error("README.md: got no test command, want make test")
+	}
+}

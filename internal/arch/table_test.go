@@ -1,0 +1,132 @@
+package arch
+
+// room is a package, or several whose paths begin alike, with what it may
+// import of this module and why no more than that.
+type room struct {
+	path   string   // below the module; "x/*" is every package below x
+	may    []string // the same form
+	reason string
+}
+
+// The house, from the ground up. An arrow points from a package to what it
+// imports, and never up:
+//
+//	wire   routing   reason   limits        leaves
+//	   \      |       /        /
+//	    identity → session → link → engine  pure
+//	                                  |
+//	       transport ← ws, webrtc, mem → node
+//	                                      |
+//	                   dgram · stream · topic · internal/admin
+//	                                      |
+//	                   gateway
+//	                                      |
+//	                   testnet · cmd · examples
+//
+// Packages that are planned and not there yet have their row already.
+var house = []room{
+	{"internal/reason", nil, "a leaf: every layer names its causes by it"},
+	{"internal/limits", nil, "a leaf: every layer is bounded by it"},
+	{"internal/wire", nil, "a leaf: the bytes mean the same whatever is built on them; it does not know routing"},
+	{"internal/wire/vectors", nil, "golden vectors are read by other implementations: nothing of this one may colour them"},
+	{"routing", nil, "a leaf: which way is asked of IDs alone; it does not know wire"},
+
+	{"internal/identity", under(), "keys and their proofs come before everything that is proved with them"},
+	{"internal/session", under("internal/identity"), "what two ends owe each other does not depend on the way between them"},
+	{"internal/link", under("internal/identity", "internal/session"), "what two neighbours owe each other does not depend on where frames go"},
+	{"internal/engine", under("internal/identity", "internal/session", "internal/link"), "it decides and does no IO, so that a simulation can run it"},
+
+	{"transport", []string{"internal/limits"}, "the contract of carriers: they know bytes, not frames"},
+	{"transport/transporttest", carrier(), "the suite tests the contract and nothing behind it"},
+	{"internal/ws", carrier(), "below the carrier that uses it"},
+	{"transport/ws", carrier("internal/ws"), carriersReason},
+	{"transport/mem", carrier("internal/ws"), carriersReason},
+	{"transport/webrtc", carrier(), carriersReason},
+
+	{"node", under("internal/identity", "internal/session", "internal/link", "internal/engine",
+		"transport", "transport/ws", "transport/mem", "transport/webrtc"),
+		"it puts the parts together and does not know what is built on it; gateways are mounted by whoever starts a node"},
+
+	{"dgram", onNode(), "a view of a node, as any program has it"},
+	{"stream", onNode("dgram"), "reliable bytes are built on datagrams"},
+	{"topic", onNode(), "a view of a node, as any program has it"},
+	{"internal/admin", onNode(), "it shows what a node tells"},
+	{"gateway", onNode("internal/ws", "dgram", "stream", "topic"), "it serves others' clients by means of a node"},
+	{"gateway/*", onNode("internal/ws", "dgram", "stream", "topic", "gateway"), "one foreign protocol each; none knows another"},
+
+	{"testnet", under("internal/identity", "internal/session", "internal/link", "internal/engine",
+		"transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*"), "whole meshes in one process"},
+	{"cmd/*", onNode("internal/identity", "internal/admin", "internal/ws", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"),
+		"a user of the library as any other: no logic of its own"},
+	{"examples/*", []string{"routing", "transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"},
+		"an example shows what a program outside of this module can do: only public packages"},
+	{"examples", nil, "it holds tests alone"},
+	{"internal/arch", nil, "it looks at packages and uses none"},
+}
+
+const carriersReason = "carriers know bytes, not frames: nothing of links, sessions or routing"
+
+// under returns the leaves and what is given: what the pure packages stand on.
+func under(more ...string) []string {
+	return append([]string{"internal/wire", "routing", "internal/reason", "internal/limits"}, more...)
+}
+
+// carrier returns what a carrier stands on.
+func carrier(more ...string) []string {
+	return append([]string{"transport", "internal/limits"}, more...)
+}
+
+// onNode returns what a user of the node stands on.
+func onNode(more ...string) []string {
+	return append([]string{"node", "routing", "transport", "internal/reason", "internal/limits"}, more...)
+}
+
+// owner is the one place that may import a library.
+type owner struct {
+	library string // what the import path begins with
+	place   string // a package or one file of it, below the module; "x/*" as above
+	reason  string
+}
+
+var owners = []owner{
+	{"nhooyr.io/websocket", "internal/ws", "the library is frozen and lives on under another path: the swap has to be one line"},
+	{"github.com/coder/websocket", "internal/ws", "see nhooyr.io/websocket"},
+	{"github.com/libp2p/", "routing/kbucket.go", "the table is ours, its buckets are theirs; one file adapts them"},
+	{"github.com/pion/", "transport/webrtc", "a node without WebRTC has to build without it"},
+	{"github.com/flynn/noise", "internal/session", "there is one implementation of the handshake, for links and for sessions"},
+	{"github.com/urfave/cli", "cmd/*", "a library does not read command lines"},
+}
+
+// pure are the packages that do no IO and know no time of their own: now and
+// randomness come in as arguments.
+var pure = []string{
+	"internal/reason", "internal/limits", "internal/wire", "routing",
+	"internal/identity", "internal/session", "internal/link", "internal/engine",
+}
+
+// impureFiles are the files of pure packages that may do what the others may
+// not, by the pattern of their path.
+var impureFiles = []struct{ pattern, reason string }{
+	{"internal/link/shell*.go", "the goroutines, timers and carrier around a link's state"},
+	{"internal/identity/key*.go", "the key file"},
+}
+
+// outside are imports that reach out of a pure package.
+var outside = map[string]string{
+	"net": "IO", "net/http": "IO", "os": "IO", "os/exec": "IO", "os/signal": "IO", "syscall": "IO",
+	"crypto/rand": "randomness that no test can repeat; take an io.Reader",
+}
+
+// clock are the functions of package time that look at the clock or wait for it.
+var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
+
+// ownRandomness are the names of math/rand and math/rand/v2 that do not use
+// the process's one generator.
+var ownRandomness = []string{"New", "NewSource", "NewPCG", "NewChaCha8", "NewZipf", "Rand", "Source", "Source64", "PCG", "ChaCha8", "Zipf"}
+
+// heavy are packages that a program must not get with the library.
+var heavy = map[string]string{
+	"testing":                  "it registers flags and belongs to tests",
+	"github.com/urfave/cli/v2": "a library does not read command lines",
+	"net/http/pprof":           "importing it opens a profile on every default server",
+}

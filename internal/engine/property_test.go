@@ -1,0 +1,231 @@
+package engine_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// arena is a node with everything a snapshot can hold, and what tests have to
+// know about it.
+type arena struct {
+	snap    *engine.Snapshot
+	leaf    bool
+	peers   []engine.PeerState
+	guests  []wire.ID
+	records *held
+	names   []routing.ID // of nodes, linked and not; names[0] is this node
+}
+
+func newArena(n int, leaf bool, seed uint64) *arena {
+	a := &arena{leaf: leaf, records: new(held), names: ids(n+20, seed)}
+	for i, id := range a.names[1:n] {
+		p := relay(id)
+		p.Leaf = i%5 == 4
+		state := engine.PeerState{Peer: p, Suspect: i%7 == 6, RTTMicros: uint32(i % 3)}
+		if i%3 == 0 {
+			state.Neighbours = engine.NewNeighbours(a.names[i : i+10])
+		}
+		if i%6 == 4 {
+			state.Guests = []wire.ID{wid(a.names[n]), wid(a.names[n+1+i%2])}
+		}
+		a.peers = append(a.peers, state)
+	}
+	a.guests = []wire.ID{wid(a.names[n+3])}
+	a.records.put(a.names[n+4], a.names[1:4]...)
+	a.records.put(a.names[n+5], a.names[0], a.names[n+6])
+	a.snap = engine.NewSnapshot(engine.SnapshotConfig{
+		Self: a.names[0], Leaf: leaf, Peers: a.peers, OwnGuests: a.guests, Records: a.records,
+	})
+	return a
+}
+
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// check runs one frame and holds the verdict against what must always be true.
+func (a *arena) check(t failer, in *engine.Ingress, raw []byte, k int) {
+	t.Helper()
+	before := bytes.Clone(raw)
+	var v engine.Verdict
+	if in.Peer() == nil {
+		v = a.snap.ForwardOwn(in, raw, k, noon)
+	} else {
+		v = a.snap.Forward(in, raw, noon)
+	}
+	if (v.Action == engine.ActionSend) != (v.Peer != nil) || (v.Action == engine.ActionDrop) != (v.Frame == nil) {
+		t.Fatalf("got %v with peer %v and a frame of %d bytes", v.Action, v.Peer, len(v.Frame))
+	}
+	if reasoned := v.Action == engine.ActionDrop || v.Action == engine.ActionHint; reasoned != (v.Reason != 0) {
+		t.Fatalf("got %v for %v", v.Action, v.Reason)
+	}
+	f, err := wire.ParseFrame(before)
+	if err != nil {
+		if v.Action != engine.ActionDrop {
+			t.Fatalf("got %v for bytes that are no frame: %v", v.Action, err)
+		}
+		return
+	}
+	if v.Action != engine.ActionSend {
+		if !bytes.Equal(raw, before) {
+			t.Fatalf("got the bytes of a frame changed that was not sent on")
+		}
+		return
+	}
+	a.checkSent(t, in, f, v, k)
+}
+
+// checkSent holds what was sent against what came in, and the peer against the
+// rules that can have chosen it.
+func (a *arena) checkSent(t failer, in *engine.Ingress, f wire.Frame, v engine.Verdict, k int) {
+	t.Helper()
+	g, err := wire.ParseFrame(v.Frame)
+	if err != nil || len(v.Frame) > limits.MaxFrame {
+		t.Fatalf("got a frame of %d bytes: %v", len(v.Frame), err)
+	}
+	if g.Type != f.Type || g.Class != f.Class || g.Dst != f.Dst || g.Src != f.Src || !bytes.Equal(g.Body, f.Body) ||
+		!bytes.Equal(g.Return, f.Return) || (g.Detour == nil) != (f.Detour == nil) {
+		t.Fatalf("got %s\nfrom %s", show(g), show(f))
+	}
+	own := in.Peer() == nil
+	if !own && g.HopLimit != f.HopLimit-1 || own && g.HopLimit != f.HopLimit {
+		t.Fatalf("got hop limit %d from %d", g.HopLimit, f.HopLimit)
+	}
+	for _, p := range a.peers {
+		if p.Peer == v.Peer && p.Suspect {
+			t.Fatalf("got a frame sent to a suspect")
+		}
+	}
+	if !own && a.leaf {
+		t.Fatalf("got a frame forwarded by a leaf")
+	}
+	direct := a.reaches(v.Peer, g)
+	if v.Peer.Leaf && !direct && !(own && a.reaches(v.Peer, f)) {
+		t.Fatalf("got a frame sent to a leaf that it is not for")
+	}
+	target := targetOf(g)
+	strict := routing.Closer(v.Peer.Key, a.names[0].Key(), target)
+	ours := f.Src == wid(a.names[0]) || f.Src == a.guests[0]
+	sideways := f.Detour != nil || own && (a.leaf || k != 0 || ours)
+	if !strict && !direct && !sideways {
+		t.Fatalf("got a peer that is not strictly closer for %s", show(g))
+	}
+}
+
+// reaches tells whether f's target is p, or one that p speaks for.
+func (a *arena) reaches(p *engine.Peer, f wire.Frame) bool {
+	next := f.Dst
+	if f.Waypoints != nil {
+		next = wire.ID(f.Waypoints[:20])
+	}
+	for _, s := range a.peers {
+		for _, g := range s.Guests {
+			if s.Peer == p && g == next {
+				return true
+			}
+		}
+	}
+	return next == wid(p.ID)
+}
+
+func targetOf(f wire.Frame) routing.Key {
+	switch {
+	case f.Waypoints != nil:
+		return routing.ID(f.Waypoints[:20]).Key()
+	case f.Type == wire.TypeNearest:
+		return routing.Key(f.Body[16:48])
+	}
+	return routing.ID(f.Dst).Key()
+}
+
+// drawFrame draws a frame among the nodes of a that keeps the bounds, mostly.
+func drawFrame(t *rapid.T, a *arena) []byte {
+	name := rapid.SampledFrom(a.names)
+	f := wire.Frame{
+		Type:     wire.Type(rapid.IntRange(1, 6).Draw(t, "type")),
+		Class:    wire.Class(rapid.IntRange(0, 3).Draw(t, "class")),
+		Found:    rapid.Bool().Draw(t, "found"),
+		HopLimit: uint8(rapid.SampledFrom([]int{0, 1, 2, 63, 64}).Draw(t, "limit")),
+		Src:      wid(name.Draw(t, "src")),
+		Body:     make([]byte, rapid.SampledFrom([]int{0, 20, 49, 4000, 4096, 64_940}).Draw(t, "body")),
+	}
+	if f.Type != wire.TypeNearest {
+		f.Dst = wid(name.Draw(t, "dst"))
+	} else if len(f.Body) > 48 {
+		key := name.Draw(t, "key").Key()
+		copy(f.Body[16:], key[:])
+		f.Body[48] = byte(rapid.IntRange(0, 3).Draw(t, "op"))
+	}
+	if rapid.Bool().Draw(t, "detour") {
+		f.Detour = []byte{}
+		for range rapid.SampledFrom([]int{0, 1, 5, 15, 16, 63, 64}).Draw(t, "listed") {
+			f.Detour = binary.BigEndian.AppendUint32(f.Detour, name.Draw(t, "entry").Key().Prefix())
+		}
+	}
+	if rapid.Bool().Draw(t, "waypoints") {
+		f.Waypoints = waypoints(rapid.SliceOfN(name, 1, 3).Draw(t, "waypoint")...)
+	}
+	if rapid.Bool().Draw(t, "return") {
+		id := name.Draw(t, "home")
+		f.Return = id[:]
+	}
+	return bytesOf(f)
+}
+
+// TestForwardAlways runs frames of all shapes through nodes of all kinds.
+func TestForwardAlways(t *testing.T) {
+	arenas := []*arena{newArena(40, false, 1), newArena(40, true, 1), newArena(3, false, 2), newArena(1, false, 3), newArena(1, true, 4)}
+	rapid.Check(t, func(t *rapid.T) {
+		a := rapid.SampledFrom(arenas).Draw(t, "arena")
+		in := engine.NewIngress(nil)
+		if len(a.peers) > 0 && rapid.Bool().Draw(t, "link") {
+			in = engine.NewIngress(rapid.SampledFrom(a.peers).Draw(t, "from").Peer)
+		}
+		for range 8 {
+			raw := drawFrame(t, a)
+			if rapid.IntRange(0, 9).Draw(t, "damage") == 0 {
+				raw = raw[:rapid.IntRange(0, len(raw)).Draw(t, "cut")]
+				if len(raw) > 0 {
+					raw[rapid.IntRange(0, len(raw)-1).Draw(t, "at")] ^= rapid.Byte().Draw(t, "flip")
+				}
+			}
+			a.check(t, in, raw, rapid.IntRange(-1, 50).Draw(t, "k"))
+		}
+	})
+}
+
+// FuzzForward feeds raw bytes to a relay and a leaf, from every kind of link.
+func FuzzForward(f *testing.F) {
+	arenas := []*arena{newArena(40, false, 1), newArena(40, true, 1)}
+	a := arenas[0]
+	seed := func(frame wire.Frame) {
+		frame.HopLimit, frame.Src = 9, wid(a.names[2])
+		f.Add(bytesOf(frame), uint8(1), uint8(0))
+		f.Add(bytesOf(frame), uint8(0), uint8(2))
+	}
+	for _, to := range []int{0, 1, 5, 30, 43, 44, 45, 50} {
+		seed(wire.Frame{Type: wire.TypeData, Dst: wid(a.names[to])})
+		seed(wire.Frame{Type: wire.TypeHandshake, Dst: wid(a.names[to]), Detour: prefixes(a.names[:3]...), Return: a.names[3][:]})
+		seed(wire.Frame{Type: wire.TypeProbe, Dst: wid(a.names[9]), Waypoints: waypoints(a.names[0], a.names[to]), Detour: []byte{}})
+		seed(wire.Frame{Type: wire.TypeNearest, Body: nearest(a.names[to].Key(), wire.OpStore)})
+	}
+	f.Fuzz(func(t *testing.T, raw []byte, from, k uint8) {
+		for _, a := range arenas {
+			in := engine.NewIngress(nil)
+			if n := int(from) % (len(a.peers) + 1); n > 0 {
+				in = engine.NewIngress(a.peers[n-1].Peer)
+			}
+			a.check(t, in, bytes.Clone(raw), int(k))
+			a.check(t, in, bytes.Clone(raw), int(k))
+		}
+	})
+}

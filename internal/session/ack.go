@@ -1,0 +1,202 @@
+package session
+
+import (
+	"slices"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// ackList is what a peer is owed: ids that were accepted since the last ack.
+// Guarded by the lock of the peer.
+type ackList struct {
+	ranges [limits.AckRanges]wire.AckRange
+	n      int
+	copies int // acks sent since something new came: later ones take other ways
+}
+
+// add adds an id. false: there is no room for it.
+func (l *ackList) add(id uint64) bool {
+	for i := l.n - 1; i >= 0; i-- {
+		r := &l.ranges[i]
+		switch off := id - r.First; {
+		case off < uint64(r.Count):
+			return true
+		case off == uint64(r.Count) && r.Count < 1<<15:
+			r.Count++
+			return true
+		case id+1 == r.First && r.Count < 1<<15:
+			r.First, r.Count = id, r.Count+1
+			return true
+		}
+	}
+	if l.n == len(l.ranges) {
+		return false
+	}
+	l.ranges[l.n] = wire.AckRange{First: id, Count: 1}
+	l.n++
+	return true
+}
+
+// owe notes that the peer is owed an ack of id. again: for one that was accepted
+// before, so an ack was lost or is late. mu is held.
+func (p *peer) owe(b *Batch, id uint64, again bool, at time.Duration) {
+	if !again {
+		p.acks.copies = 0
+	}
+	if !p.acks.add(id) {
+		p.flushAck(b.ranges[:0])
+		p.acks.add(id)
+	}
+	if slices.Contains(b.owed, p) {
+		return
+	}
+	if len(b.owed) == 0 {
+		b.since = at
+	}
+	b.owed = append(b.owed, p)
+}
+
+// EndBatch sends the acks that the frames of a batch made due. Any goroutine,
+// the one of the batch.
+func (t *Table) EndBatch(b *Batch, now time.Time) {
+	if len(b.owed) > 0 {
+		t.flushAcks(b, t.at(now))
+	}
+	b.fx.run(t)
+}
+
+func (t *Table) flushAcks(b *Batch, at time.Duration) {
+	for _, p := range b.owed {
+		p.mu.Lock()
+		p.flushAck(b.ranges[:0])
+		p.mu.Unlock()
+	}
+	clear(b.owed)
+	b.owed = b.owed[:0]
+	b.since = at
+}
+
+// flushAck sends what is owed, if anything. Where no link takes it, the sender
+// will ask again by its next copy. mu is held.
+func (p *peer) flushAck(scratch []wire.AckRange) {
+	s := p.usable()
+	if p.acks.n == 0 || s == nil || p.in == nil {
+		return
+	}
+	ranges := append(scratch, p.acks.ranges[:p.acks.n]...)
+	p.acks.n = 0
+	for i := range ranges {
+		p.in.reach(&ranges[i])
+	}
+	p.sendAck(s, ranges)
+	p.acks.copies++
+}
+
+// reach extends a range down over what was accepted before, at most
+// limits.AckReach ids, which repairs acks that were lost at the cost of no byte.
+func (b *inbox) reach(r *wire.AckRange) {
+	for n := 0; n < limits.AckReach && r.First > b.base && b.accepted(r.First-1); n++ {
+		r.First--
+		r.Count++
+	}
+}
+
+// sendAck sends an ack, by another way for each one since something new came.
+// Without ranges it says only that we hold the keys. mu is held.
+func (p *peer) sendAck(s *session, ranges []wire.AckRange) {
+	p.sendSmall(s, wire.PlainAck, p.acks.copies, func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
+}
+
+// refuse tells the peer that a message was not taken and never will be. mu is held.
+func (p *peer) refuse(s *session, id uint64, why reason.Reason) {
+	if u := p.usable(); u != nil {
+		s = u
+	}
+	p.sendSmall(s, wire.PlainRefusal, 0, func(dst []byte) []byte {
+		return wire.AppendRefusalBody(dst, &wire.RefusalBody{ID: id, Reason: uint8(why)})
+	})
+}
+
+// sendSmall seals and emits a plaintext of the session itself.
+func (p *peer) sendSmall(s *session, kind uint8, k int, body func([]byte) []byte) {
+	t := p.table
+	buf := t.frames.get(limits.Scratch)
+	defer t.frames.put(buf)
+	frame := p.route.Load().append((*buf)[:0], wire.TypeData, wire.ClassAck, k)
+	from := len(frame) + wire.DataHeaderLen
+	frame = append(frame, make([]byte, wire.DataHeaderLen)...)
+	frame = body(wire.AppendPlainHeader(frame, wire.PlainHeader{Kind: kind}))
+	if frame, _, ok := s.seal(frame, from, wire.ClassAck); ok {
+		if _, ok = t.cfg.Emit(frame, k); !ok {
+			t.drop(reason.QueueFull)
+		}
+	}
+}
+
+// onAck takes an ack: what it names has arrived, and what left by the same first
+// hop clearly before it is lost.
+func (p *peer) onAck(b *Batch, body []byte, at time.Duration) reason.Reason {
+	ranges, err := wire.ParseAckBody(b.ranges[:0], body)
+	if err != nil {
+		return reason.Malformed
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var newest time.Duration
+	for _, r := range ranges {
+		newest = max(newest, p.ackRange(r, at, &b.fx))
+	}
+	if newest > 0 {
+		p.measure(at - newest)
+	}
+	p.concludeLoss()
+	p.flush(at)
+	return reason.None
+}
+
+// ackRange ends the messages of one range and returns when the newest left of
+// those of which a single copy did: only of them is it known which copy arrived.
+func (p *peer) ackRange(r wire.AckRange, at time.Duration, fx *effects) (newest time.Duration) {
+	o := &p.out
+	end := min(r.First+uint64(r.Count), o.next)
+	for id, ok := o.nextLive(max(r.First, o.lowest), end); ok; id, ok = o.nextLive(id+1, end) {
+		m := o.ring[id&uint64(len(o.ring)-1)]
+		if m.trail.sent == 1 {
+			m.rtt = max(at-m.sentAt, 1)
+			newest = max(newest, m.sentAt)
+			m.flight.newest, m.flight.fresh = max(m.flight.newest, m.sentAt), true
+		}
+		p.arrived(m, fx)
+	}
+	return newest
+}
+
+// concludeLoss sends again what left by the same first hop clearly before
+// something that arrived.
+func (p *peer) concludeLoss() {
+	gap := max(limits.MessageReorder, p.srtt/4)
+	for _, f := range p.out.flights {
+		if f.fresh {
+			f.fresh = false
+			f.overtaken(f.newest-gap, &p.out.again)
+		}
+	}
+}
+
+// onRefusal takes a refusal: the message it names will never be delivered.
+func (p *peer) onRefusal(b *Batch, body []byte, at time.Duration) reason.Reason {
+	r, err := wire.ParseRefusalBody(body)
+	if err != nil {
+		return reason.Malformed
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.out.get(r.ID); m != nil {
+		p.end(m, Result{Err: reason.Reason(r.Reason), Outcome: Undelivered}, &b.fx)
+	}
+	p.flush(at)
+	return reason.None
+}

@@ -1,0 +1,94 @@
+package session
+
+import (
+	"io"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/identity"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// Config is what a Table needs of its owner. The functions are called on
+// whatever goroutine called the Table; those marked "locked" are called while
+// locks of the Table are held and must not call back into it.
+type Config struct {
+	Self     wire.ID       // own ID, or the guest's for the Table of a guest
+	Instance wire.Instance // random per start; not zero
+
+	// Credentials returns the static key and its certificate (wire.CertLen
+	// bytes), renewed by the owner. Called by the control calls. Not used with Null.
+	Credentials func(now time.Time) (identity.Static, []byte)
+	// NetworkKey is nil or the 32 bytes that every node of a closed mesh holds.
+	NetworkKey []byte
+	// Rand is the source of ephemeral keys, indices and secrets. It is read by
+	// one goroutine at a time.
+	Rand io.Reader
+	// Capabilities are told to every peer (wire.CapDatagram and so on).
+	Capabilities uint32
+
+	// Homes returns the relays that this node is attached to, the best first, at
+	// most limits.Homes; nil: a relay, which needs none. Locked.
+	Homes func() []wire.ID
+	// Guest returns the attachment record that lets this node speak for Self,
+	// when Self is a guest of this node. Nil: Self is this node.
+	Guest func() []byte
+	// AcceptGuests lets a gateway answer for the ID of its guest when this node
+	// begins a session. Without it an ID means its key. A gateway may always
+	// begin a session for a guest: Delivery.Via tells.
+	AcceptGuests bool
+
+	// Emit routes one complete frame of ours by the k-th choice of first hop and
+	// says by which; ok is false when no link took it. The frame is only valid
+	// during the call. It must not block. Locked.
+	Emit func(frame []byte, k int) (hop wire.ID, ok bool)
+	// Deliver hands what arrived to its port: reason.None accepts it;
+	// reason.PortFull leaves a message with its sender, who tries again; any
+	// other reason is told to the sender as a refusal. May wait limits.TransitWait.
+	Deliver func(d *Delivery) reason.Reason
+	// Arm asks for a Tick at the given time, which is earlier than every time
+	// told before it by Arm or Next. Locked. Nil: the owner polls Next.
+	Arm func(at time.Time)
+	// Notify tells what became of peers. Nil: nobody listens.
+	Notify func(Event)
+	// Drops counts every reason that a method of the Table returns, and those
+	// that come up later. Nil: a counter of its own.
+	Drops *reason.Counters
+
+	// Null takes the null suite: no keys at all, for simulations. Both ends must
+	// have it; a Table without it refuses every null message.
+	Null bool
+}
+
+// Delivery is a datagram, message or request that arrived. It belongs to the
+// Table again when Deliver returns.
+type Delivery struct {
+	From             wire.ID // authenticated, unless Via is set
+	Via              wire.ID // not zero: the authenticated gateway that speaks for From
+	Kind             uint8   // wire.PlainDatagram, PlainMessage or PlainRequest
+	DstPort, SrcPort uint16
+	MessageID        uint64 // of a message or request; Message.RequestID of the response
+	Hops             int    // links crossed, 1 for a direct peer
+	Data             []byte // 0 to limits.MaxMessage bytes
+	Context          any    // of the Batch that it came in; nil for a frame that was held
+}
+
+// EventKind says what an Event tells.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	SessionUp    EventKind = iota + 1 // a session stands with a peer that had none, or with a new instance of it
+	SessionDown                       // the last session with the peer is gone
+	HomesChanged                      // the peer is found at other homes now
+)
+
+// Event tells what became of a peer.
+type Event struct {
+	Kind         EventKind
+	Peer         wire.ID
+	Instance     wire.Instance // of the peer
+	Capabilities uint32        // of the peer
+	Via          wire.ID       // not zero: the gateway that speaks for the peer
+	Homes        []wire.ID     // of the peer, the best first
+}

@@ -1,0 +1,236 @@
+package session
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// initiation is a handshake that we began, until message 2 has been read.
+// Guarded by the lock of its peer.
+type initiation struct {
+	peer    *peer
+	local   uint32
+	remote  uint32 // index in the message 2 that is being read
+	hs      handshaker
+	cert    []byte
+	first   []byte // Noise message 1; nil while it is being computed
+	cookie  cookie
+	cookied time.Duration // when the cookie came
+	started time.Duration
+	next    time.Duration // when message 1 is sent again
+	sentAt  time.Duration
+	busy    bool // a Job is out
+	yielded bool // waited once for the handshake of a lower ID
+	trail   trail
+	copies  [8]tagged // the last copies of message 1 by their tags
+}
+
+// tagged is one copy of message 1. Its tag stands in the receiver index, which
+// message 1 has no other use for, so that a Hint tells which copy it is about.
+type tagged struct {
+	tag uint32
+	hop wire.ID
+}
+
+// HandleHandshake takes a Handshake frame for this node that came in by the
+// link with number ingress. A Job, if not nil, is to be run and given to Finish.
+// The reason tells why nothing came of the frame. A control call.
+func (t *Table) HandleHandshake(now time.Time, frame []byte, ingress uint64) (*Job, reason.Reason) {
+	f, err := wire.ParseFrame(frame)
+	if err != nil || f.Type != wire.TypeHandshake {
+		return nil, t.drop(reason.Malformed)
+	}
+	b, err := wire.ParseHandshakeBody(f.Body)
+	if err != nil {
+		return nil, t.drop(reason.Malformed)
+	}
+	if why := t.addressed(&f); why != reason.None {
+		return nil, t.drop(why)
+	}
+	j, why := t.onHandshake(now, &f, &b, ingress)
+	return j, t.drop(why)
+}
+
+// addressed checks that a frame is for us and not from us.
+func (t *Table) addressed(f *wire.Frame) reason.Reason {
+	switch {
+	case f.Dst != t.cfg.Self:
+		return reason.NotForUs
+	case f.Src == t.cfg.Self:
+		return reason.OwnID
+	}
+	return reason.None
+}
+
+func (t *Table) onHandshake(now time.Time, f *wire.Frame, b *wire.HandshakeBody, ingress uint64) (*Job, reason.Reason) {
+	switch b.Kind {
+	case wire.HandshakeFirst:
+		if t.isClosed() {
+			return nil, reason.Closed
+		}
+		return t.onFirst(now, t.at(now), f, b, ingress)
+	case wire.HandshakeSecond:
+		return t.onSecond(now, f, b)
+	case wire.HandshakeThird:
+		return t.onThird(now, f, b)
+	}
+	return nil, t.onCookie(t.at(now), f, b)
+}
+
+func (t *Table) isClosed() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.closed
+}
+
+// begin starts a handshake and returns the Job that makes message 1. mu of the
+// peer is held.
+func (p *peer) begin(now time.Time, at time.Duration) *Job {
+	t := p.table
+	hs, cert, err := t.handshake(p.id, true, now)
+	if err != nil {
+		t.drop(reason.HandshakeFailed)
+		p.arm(at + limits.HandshakeRetryMax)
+		return nil
+	}
+	in := &initiation{peer: p, hs: hs, cert: cert, started: at, busy: true}
+	in.local = t.index.add(t, &slot{init: in})
+	p.init = in
+	return &Job{kind: jobFirst, init: in, hs: hs, payload: make([]byte, t.firstPayload())}
+}
+
+// firstPayload is how many zeros fill message 1 up, so that its frame without
+// options has wire.FirstFrameLen bytes: an answer is at most three times as long.
+func (t *Table) firstPayload() int {
+	n := wire.FirstFrameLen - wire.HeaderLen - wire.HandshakeHeaderLen - 32
+	if t.cfg.NetworkKey != nil && !t.cfg.Null {
+		n -= TagLen
+	}
+	return n
+}
+
+// finishFirst takes the computed message 1 and sends it.
+func (t *Table) finishFirst(at time.Duration, j *Job) {
+	p := j.init.peer
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone || p.init != j.init {
+		return
+	}
+	j.init.busy = false
+	if j.why != reason.None {
+		t.drop(j.why)
+		p.abandonInit()
+		return
+	}
+	j.init.first = j.wrote
+	p.sendFirst(at)
+}
+
+// sendFirst sends message 1 by the next first hop.
+func (p *peer) sendFirst(at time.Duration) {
+	t, in := p.table, p.init
+	var tag [4]byte
+	t.random(tag[:])
+	body := wire.HandshakeBody{
+		Kind: wire.HandshakeFirst, Sender: in.local, Receiver: binary.BigEndian.Uint32(tag[:]),
+		Cookie: in.cookie, Noise: in.first,
+	}
+	k := in.trail.sent
+	if hop, ok := t.cfg.Emit(t.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &body), k); ok {
+		in.copies[k%len(in.copies)] = tagged{body.Receiver, hop}
+		in.trail.leave(hop)
+		in.sentAt = at
+	}
+	in.next = at + backoff(limits.HandshakeRetry, k, limits.HandshakeRetryMax)
+	p.arm(in.next)
+}
+
+// backoff doubles first k times, up to most.
+func backoff(first time.Duration, k int, most time.Duration) time.Duration {
+	return min(first<<min(k, 20), most)
+}
+
+// initiationOf returns the handshake of ours that a body answers, or nil, with
+// the lock of its peer held if not nil.
+func (t *Table) initiationOf(f *wire.Frame, b *wire.HandshakeBody) *initiation {
+	s := t.index.find(b.Receiver)
+	if s == nil || s.init == nil || s.init.peer.id != f.Src {
+		return nil
+	}
+	p := s.init.peer
+	p.mu.Lock()
+	if p.init == s.init && p.init.first != nil {
+		return s.init
+	}
+	p.mu.Unlock()
+	return nil
+}
+
+// onSecond handles message 2.
+func (t *Table) onSecond(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*Job, reason.Reason) {
+	in := t.initiationOf(f, b)
+	if in == nil {
+		return nil, reason.Unsolicited
+	}
+	p := in.peer
+	defer p.mu.Unlock()
+	if in.busy {
+		return nil, reason.Duplicate
+	}
+	in.busy, in.remote = true, b.Sender
+	return &Job{
+		kind: jobThird, init: in, hs: in.hs, told: p.in,
+		message: bytes.Clone(b.Noise), payload: t.payload(in.cert, p.in),
+		judge: judge{peer: p.id, now: now, guest: t.cfg.AcceptGuests, null: t.cfg.Null},
+	}, reason.None
+}
+
+// onCookie handles the request to send message 1 once more with a cookie.
+// Anybody on the way can write one, so it counts once per pause between copies.
+func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody) reason.Reason {
+	in := t.initiationOf(f, b)
+	if in == nil {
+		return reason.Unsolicited
+	}
+	p := in.peer
+	defer p.mu.Unlock()
+	if in.cookied != 0 && at-in.cookied < limits.HandshakeRetry || in.cookie == b.Cookie {
+		return reason.Duplicate
+	}
+	in.cookie, in.cookied = b.Cookie, at
+	p.sendFirst(at)
+	return reason.None
+}
+
+// sendThird sends message 3 by the next first hop. mu of the peer is held.
+func (p *peer) sendThird(s *session, at time.Duration) {
+	x := s.third
+	k := x.copies
+	p.table.cfg.Emit(p.table.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &x.body), k)
+	x.copies++
+	x.next = at + backoff(limits.HandshakeRetry, k, limits.HandshakeRetryMax)
+	p.arm(min(x.next, x.until))
+}
+
+// Finish takes back a Job that has run. A control call.
+func (t *Table) Finish(now time.Time, j *Job) {
+	at := t.at(now)
+	var fx effects
+	switch j.kind {
+	case jobFirst:
+		t.finishFirst(at, j)
+	case jobSecond:
+		t.finishSecond(at, j)
+	case jobThird:
+		t.finishThird(at, j, &fx)
+	case jobLast:
+		t.finishLast(now, at, j, &fx)
+	}
+	fx.run(t)
+}

@@ -1,0 +1,163 @@
+package session
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// HandleHint takes a Hint about a frame of ours. Anybody can write one, so it
+// counts only when its echo fits what left, and never ends a session or, alone,
+// a message: it makes the next copy leave earlier, or a new handshake begin
+// beside the session. A control call.
+func (t *Table) HandleHint(now time.Time, h wire.Hint) reason.Reason {
+	p := t.find(&h.Dst)
+	if p == nil {
+		return t.drop(reason.Unsolicited)
+	}
+	at := t.at(now)
+	var fx effects
+	p.mu.Lock()
+	ok := p.onHint(at, &h, &fx)
+	p.mu.Unlock()
+	fx.run(t)
+	if !ok {
+		return t.drop(reason.Unsolicited)
+	}
+	return reason.None
+}
+
+func (p *peer) onHint(at time.Duration, h *wire.Hint, fx *effects) bool {
+	switch {
+	case h.Type == wire.TypeHandshake:
+		return p.hintedFirst(at, h, fx)
+	case h.Type != wire.TypeData:
+		return false
+	case reason.Reason(h.Reason) == reason.UnknownSession:
+		return p.hintedUnknown(at, h)
+	}
+	return p.hintedMessage(at, h, fx)
+}
+
+// hintedFirst: a copy of our message 1 got no further.
+func (p *peer) hintedFirst(at time.Duration, h *wire.Hint, fx *effects) bool {
+	in := p.init
+	if in == nil || in.busy || h.Echo[0] != wire.HandshakeFirst || binary.BigEndian.Uint32(h.Echo[1:]) != in.local {
+		return false
+	}
+	tag := binary.BigEndian.Uint32(h.Echo[5:])
+	for i := range in.copies {
+		if c := &in.copies[i]; c.tag == tag && c.hop != (wire.ID{}) {
+			hop := c.hop
+			*c = tagged{} // each copy is told about once
+			p.firstLost(at, hop, reason.Reason(h.Reason), fx)
+			return true
+		}
+	}
+	return false
+}
+
+func (p *peer) firstLost(at time.Duration, hop wire.ID, why reason.Reason, fx *effects) {
+	in := p.init
+	in.trail.last = why
+	if why == reason.NoRoute {
+		in.trail.deadEnd(hop)
+		if in.trail.hopeless(len(p.route.Load().homes) > 0) {
+			p.noRoute(fx)
+			return
+		}
+	}
+	p.sendFirst(at)
+}
+
+// noRoute ends the handshake and, where no session serves, what waits for it.
+func (p *peer) noRoute(fx *effects) {
+	last := p.init.trail.last
+	p.abandonInit()
+	p.wanted = 0
+	if p.usable() != nil {
+		return
+	}
+	for m := p.out.fresh.head; m != nil; m = p.out.fresh.head {
+		m.trail.last = last
+		p.end(m, Result{Err: reason.NoRoute}, fx)
+	}
+	p.dropDatagrams(len(p.datagrams.list), reason.NoRoute)
+}
+
+// hintedUnknown: the peer says that it does not know a session of ours. It may
+// have restarted; or somebody lies, and then the session stands as before.
+func (p *peer) hintedUnknown(at time.Duration, h *wire.Hint) bool {
+	if !p.sealed(binary.BigEndian.Uint32(h.Echo[:]), be64(h.Echo[4:])) {
+		return false
+	}
+	if p.hinted != 0 && at-p.hinted < limits.SessionUnknownGap {
+		return true
+	}
+	p.hinted = at
+	p.wanted = at + limits.DatagramPatience
+	p.arm(at)
+	return true
+}
+
+// sealed reports whether we sealed a frame with this counter for this index.
+func (p *peer) sealed(remote uint32, counter uint64) bool {
+	for _, s := range []*session{p.current.Load(), p.next, p.previous} {
+		if s != nil && s.remote == remote && counter < s.sent.Load() {
+			return true
+		}
+	}
+	return false
+}
+
+// hintSearch bounds how many messages on their way a Hint is compared with.
+const hintSearch = 4_096
+
+// hintedMessage: a copy of a message got no further. The echo holds a piece of
+// the ciphertext, so only who saw the copy can tell of it.
+func (p *peer) hintedMessage(at time.Duration, h *wire.Hint, fx *effects) bool {
+	m := p.onItsWay(&h.Echo)
+	if m == nil {
+		return p.sealed(binary.BigEndian.Uint32(h.Echo[:]), be64(h.Echo[4:])) // a datagram, an ack: nothing to do
+	}
+	m.echo = [limits.HintEcho]byte{} // each copy is told about once
+	m.trail.last = reason.Reason(h.Reason)
+	if m.trail.last == reason.NoRoute {
+		m.trail.deadEnd(m.hop)
+		if m.trail.hopeless(len(p.route.Load().homes) > 0) {
+			p.end(m, Result{Err: reason.NoRoute, Outcome: m.trail.outcome()}, fx)
+			return true
+		}
+	}
+	m.cut()
+	p.out.again.push(m)
+	p.flush(at)
+	return true
+}
+
+// outcome is what is known when no first hop leads to the peer: when every copy
+// was heard of, none arrived.
+func (r *trail) outcome() Outcome {
+	if r.said >= r.sent {
+		return Undelivered
+	}
+	return Unknown
+}
+
+// onItsWay returns the message whose last copy has this echo, or nil.
+func (p *peer) onItsWay(echo *[limits.HintEcho]byte) *Pending {
+	left := hintSearch
+	for _, f := range p.out.flights {
+		for i := range f.lists {
+			for m := f.lists[i].head; m != nil && left > 0; m, left = m.behind, left-1 {
+				if m.echo == *echo {
+					return m
+				}
+			}
+		}
+	}
+	return nil
+}

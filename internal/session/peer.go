@@ -1,0 +1,163 @@
+package session
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// peer is everything that this node and one other owe each other.
+type peer struct {
+	// set when made
+	id    wire.ID
+	table *Table
+
+	// read without a lock, written with mu held
+	current atomic.Pointer[session] // the session to send on; nil: none
+	route   atomic.Pointer[route]
+	used    atomic.Int64 // when something was sent or arrived, Table time
+	heard   atomic.Int64 // when something arrived, Table time
+	ours    atomic.Bool  // we began the current session
+	awaited atomic.Int32 // messages that wait for an ack or a response
+
+	mu   sync.Mutex // guards what follows; taken after the Table's
+	gone bool       // dropped from the Table: look it up again
+
+	// the other side, as its last handshake told
+	instance     wire.Instance
+	capabilities uint32
+	via          wire.ID
+
+	// sessions
+	next     *session // begun by us, not yet confirmed, while current still serves
+	previous *session // only opens, until it expires
+	began    uint64   // sessions begun by us that came to stand
+	init     *initiation
+	renewAt  time.Duration // when the current session is to be renewed; 0: at no time
+	wanted   time.Duration // a new session is wanted until then though one stands
+	hinted   time.Duration // the last handshake that a hint caused
+
+	// messages
+	out       outbox
+	told      *Pending // our homes, as told last
+	in        *inbox   // nil: no session yet
+	acks      ackList
+	datagrams datagramQueue
+	srtt      time.Duration // smoothed round trip; 0: not measured
+	timer     timer
+}
+
+func newPeer(t *Table, id wire.ID, floor uint64) *peer {
+	p := &peer{id: id, table: t}
+	p.timer.peer = p
+	p.out.next, p.out.lowest = floor, floor
+	p.route.Store(newRoute(t.cfg.Self, id, nil))
+	return p
+}
+
+// rank orders peers for eviction: 0 goes first.
+func (p *peer) rank() int {
+	if p.awaited.Load() > 0 || p.ours.Load() {
+		return 1
+	}
+	return 0
+}
+
+// touch notes that the peer was used.
+func (p *peer) touch(at time.Duration) { p.used.Store(int64(at)) }
+
+func (p *peer) usedAt() time.Duration { return time.Duration(p.used.Load()) }
+
+// usable returns the session to send on, or nil when there is none or it has
+// sealed as much as one key may.
+func (p *peer) usable() *session {
+	if s := p.current.Load(); s != nil && s.sent.Load() < s.hard {
+		return s
+	}
+	return nil
+}
+
+// standing returns what a message 2 is about to promise: the window that is
+// held, and how many sessions we began so far.
+func (p *peer) standing() (*inbox, uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.in, p.began
+}
+
+// setHomes notes where the peer is to be found.
+func (p *peer) setHomes(homes []wire.ID) (changed bool) {
+	old := p.route.Load().homes
+	if len(old) == len(homes) {
+		same := true
+		for i := range old {
+			same = same && old[i] == homes[i]
+		}
+		if same {
+			return false
+		}
+	}
+	p.route.Store(newRoute(p.table.cfg.Self, p.id, homes[:min(len(homes), limits.Homes)]))
+	return true
+}
+
+// measure takes one sample of the round trip (RFC 6298: an eighth counts).
+func (p *peer) measure(rtt time.Duration) {
+	if p.srtt == 0 {
+		p.srtt = max(rtt, 1)
+		return
+	}
+	p.srtt = max(p.srtt+(rtt-p.srtt)/8, 1)
+}
+
+// event returns an Event about the peer as it is now.
+func (p *peer) event(kind EventKind) Event {
+	return Event{
+		Kind: kind, Peer: p.id, Instance: p.instance, Capabilities: p.capabilities,
+		Via: p.via, Homes: p.route.Load().homes,
+	}
+}
+
+// PeerInfo tells what is known of a peer.
+type PeerInfo struct {
+	ID           wire.ID
+	Instance     wire.Instance // zero before the first session
+	Capabilities uint32
+	Via          wire.ID       // not zero: a guest of this gateway
+	Homes        []wire.ID     // the best first
+	Session      bool          // a session stands
+	Began        bool          // by us
+	RTT          time.Duration // smoothed; 0: not measured
+	Waiting      int           // messages that wait for a session, an ack or a response
+}
+
+// Peers returns what is known of every peer, in the order of their IDs.
+func (t *Table) Peers() []PeerInfo {
+	all := t.sorted()
+	out := make([]PeerInfo, 0, len(all))
+	for _, p := range all {
+		out = append(out, p.info())
+	}
+	return out
+}
+
+// Peer returns what is known of one peer.
+func (t *Table) Peer(id wire.ID) (PeerInfo, bool) {
+	p := t.find(&id)
+	if p == nil {
+		return PeerInfo{}, false
+	}
+	return p.info(), true
+}
+
+func (p *peer) info() PeerInfo {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return PeerInfo{
+		ID: p.id, Instance: p.instance, Capabilities: p.capabilities, Via: p.via, Homes: p.route.Load().homes,
+		Session: p.current.Load() != nil, Began: p.ours.Load(), RTT: p.srtt, Waiting: int(p.awaited.Load()),
+	}
+}

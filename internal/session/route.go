@@ -1,0 +1,76 @@
+package session
+
+import (
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// route is how frames to one peer begin: header and options, written once and
+// copied for each frame. It does not change; new homes make a new route.
+type route struct {
+	homes []wire.ID
+	bulk  []byte    // class 3: no detour list
+	tries [3][]byte // by number of the try: best home, another home, no waypoint
+}
+
+// newRoute returns the route from self to a peer with the given homes.
+func newRoute(self, to wire.ID, homes []wire.ID) *route {
+	r := &route{homes: homes}
+	via := [3]int{0, 1 % max(len(homes), 1), -1}
+	for k, home := range via {
+		f := wire.Frame{HopLimit: wire.MaxHopLimit, Dst: to, Src: self, Detour: []byte{}}
+		if home >= 0 && home < len(homes) && homes[home] != self && homes[home] != to {
+			f.Waypoints = homes[home][:]
+		}
+		r.tries[k] = wire.AppendFrame(nil, &f)
+		if f.Detour = nil; k == 0 {
+			r.bulk = wire.AppendFrame(nil, &f)
+		}
+	}
+	return r
+}
+
+// append appends the beginning of the k-th try of a frame.
+func (r *route) append(dst []byte, typ wire.Type, class wire.Class, k int) []byte {
+	head := r.tries[min(k, 2)]
+	if class == wire.ClassBulk {
+		head = r.bulk
+	}
+	at := len(dst)
+	dst = append(dst, head...)
+	dst[at] = byte(typ)
+	dst[at+1] |= byte(class)
+	return dst
+}
+
+// appendReturn adds a home of ours to the frame that begins at dst[at] and ends
+// behind its other options.
+func appendReturn(dst []byte, at int, home *wire.ID) []byte {
+	dst[at+1] |= byte(wire.FlagReturn)
+	return append(dst, home[:]...)
+}
+
+// homes returns our own homes, at most limits.Homes of them.
+func (t *Table) homes() []wire.ID {
+	if t.cfg.Homes == nil {
+		return nil
+	}
+	homes := t.cfg.Homes()
+	return homes[:min(len(homes), limits.Homes)]
+}
+
+// handshakeFrame returns a whole Handshake frame. back, if not nil, is where
+// the frame that it answers asked to be answered at.
+func (t *Table) handshakeFrame(dst []byte, r *route, k int, to wire.ID, back []byte, body *wire.HandshakeBody) []byte {
+	at := len(dst)
+	if back != nil {
+		f := wire.Frame{Type: wire.TypeHandshake, HopLimit: wire.MaxHopLimit, Dst: to, Src: t.cfg.Self, Detour: []byte{}, Waypoints: back}
+		dst = wire.AppendFrame(dst, &f)
+	} else {
+		dst = r.append(dst, wire.TypeHandshake, wire.ClassControl, k)
+	}
+	if homes := t.homes(); len(homes) > 0 {
+		dst = appendReturn(dst, at, &homes[0])
+	}
+	return wire.AppendHandshakeBody(dst, body)
+}

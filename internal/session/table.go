@@ -1,0 +1,218 @@
+package session
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// Table holds the sessions of one node with all its peers. See the package
+// documentation for who may call what.
+type Table struct {
+	cfg    Config
+	counts counts
+	epoch  atomic.Pointer[time.Time]
+	index  index
+	timers timers
+	frames framePool
+
+	randMu sync.Mutex // guards cfg.Rand
+
+	// recent remembers the peer last used for each first byte of an ID, so that
+	// sealing need not take mu. Written with mu held.
+	recent [256]atomic.Pointer[peer]
+
+	mu     sync.RWMutex // guards what follows; taken before the mu of a peer
+	peers  map[wire.ID]*peer
+	floor  uint64 // above every message id of the peers that were dropped
+	closed bool
+
+	// owned by the control calls
+	answers answers
+	cookies cookieJar
+	sweep   timer
+}
+
+// counts are the message counts at which a session is renewed and not used any
+// more. Tests lower them.
+type counts struct{ rekey, hard uint64 }
+
+// New returns an empty Table. It fails when the random source does.
+func New(cfg Config) (*Table, error) {
+	if cfg.Drops == nil {
+		cfg.Drops = new(reason.Counters)
+	}
+	t := &Table{
+		cfg:    cfg,
+		counts: counts{limits.RekeyMessages, limits.HardMessages},
+		peers:  make(map[wire.ID]*peer),
+	}
+	t.timers.arm = t.armed
+	t.index.init()
+	t.answers.init()
+	var seed [8]byte
+	if _, err := io.ReadFull(cfg.Rand, seed[:]); err != nil {
+		return nil, fmt.Errorf("session table: %w", err)
+	}
+	// Ids begin anywhere, so that the answer to a request of an earlier start of
+	// this node never fits a request of this one. Two bits stay free to count up.
+	t.floor = binary.BigEndian.Uint64(seed[:])>>2 | 1
+	return t, nil
+}
+
+// at converts a time to the Table's own: the distance to a moment one hour
+// before the first call. Zero means never.
+func (t *Table) at(now time.Time) time.Duration {
+	e := t.epoch.Load()
+	if e == nil {
+		first := now.Add(-time.Hour)
+		t.epoch.CompareAndSwap(nil, &first)
+		e = t.epoch.Load()
+	}
+	return max(now.Sub(*e), 1)
+}
+
+// time is the inverse of at.
+func (t *Table) time(at time.Duration) time.Time { return t.epoch.Load().Add(at) }
+
+// random fills b. A source that fails later than in New cannot be survived.
+func (t *Table) random(b []byte) {
+	t.randMu.Lock()
+	defer t.randMu.Unlock()
+	if _, err := io.ReadFull(t.cfg.Rand, b); err != nil {
+		panic("session: the random source failed: " + err.Error())
+	}
+}
+
+// drop counts r, unless it is None, and returns it.
+func (t *Table) drop(r reason.Reason) reason.Reason {
+	if r != reason.None {
+		t.cfg.Drops.Add(r, 1)
+	}
+	return r
+}
+
+// find returns the entry of a peer, or nil. It takes no lock for a peer that
+// was used lately.
+func (t *Table) find(id *wire.ID) *peer {
+	slot := &t.recent[id[0]]
+	if p := slot.Load(); p != nil && p.id == *id {
+		return p
+	}
+	t.mu.RLock()
+	p := t.peers[*id]
+	if p != nil {
+		slot.Store(p) // with mu held, so that no dropped peer gets in
+	}
+	t.mu.RUnlock()
+	return p
+}
+
+// ensure returns the entry of a peer and makes one if need be. Only the least
+// recently used entry has to go for it.
+func (t *Table) ensure(id wire.ID, at time.Duration, fx *effects) (*peer, error) {
+	if id == t.cfg.Self {
+		return nil, reason.OwnID
+	}
+	if p := t.find(&id); p != nil {
+		return p, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, reason.Closed
+	}
+	if p := t.peers[id]; p != nil {
+		return p, nil
+	}
+	if len(t.peers) >= limits.Sessions {
+		t.remove(t.leastUsed(), reason.SessionLimit, fx)
+	}
+	p := newPeer(t, id, t.floor)
+	p.used.Store(int64(at))
+	t.peers[id] = p
+	return p, nil
+}
+
+// leastUsed picks who has to go: those in whom we await an ack or whose session
+// we began come last. mu is held.
+func (t *Table) leastUsed() *peer {
+	var worst *peer
+	for _, p := range t.peers {
+		if worst == nil || goesBefore(p, worst) {
+			worst = p
+		}
+	}
+	return worst
+}
+
+func goesBefore(a, b *peer) bool {
+	return cmp.Or(
+		cmp.Compare(a.rank(), b.rank()),
+		cmp.Compare(a.used.Load(), b.used.Load()),
+		bytes.Compare(a.id[:], b.id[:]),
+	) < 0
+}
+
+// remove drops the entry of p: its sessions, its window and what waits in it,
+// which ends with cause. mu is held.
+func (t *Table) remove(p *peer, cause error, fx *effects) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gone = true
+	p.endAll(cause, fx)
+	p.dropSessions(fx)
+	t.timers.remove(&p.timer)
+	t.floor = max(t.floor, p.out.next)
+	delete(t.peers, p.id)
+	t.recent[p.id[0]].CompareAndSwap(p, nil)
+}
+
+// Len returns how many peers the Table has an entry for, at most limits.Sessions.
+func (t *Table) Len() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.peers)
+}
+
+// sorted returns all entries in the order of their IDs.
+func (t *Table) sorted() []*peer {
+	t.mu.RLock()
+	all := make([]*peer, 0, len(t.peers))
+	for _, p := range t.peers {
+		all = append(all, p)
+	}
+	t.mu.RUnlock()
+	slices.SortFunc(all, func(a, b *peer) int { return bytes.Compare(a.id[:], b.id[:]) })
+	return all
+}
+
+// Close ends every pending message with reason.Closed and forgets all
+// sessions. Every later call finds an empty Table and may be made.
+func (t *Table) Close(now time.Time) {
+	t.at(now)
+	all := t.sorted()
+	var fx effects
+	t.mu.Lock()
+	t.closed = true
+	for _, p := range all {
+		if t.peers[p.id] == p {
+			t.remove(p, reason.Closed, &fx)
+		}
+	}
+	for _, p := range t.peers { // came up since sorted
+		t.remove(p, reason.Closed, &fx)
+	}
+	t.mu.Unlock()
+	fx.run(t)
+}

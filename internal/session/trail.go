@@ -1,0 +1,63 @@
+package session
+
+import (
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// trail remembers by which first hops the copies of one thing left, and which
+// of those ended in a dead end.
+type trail struct {
+	sent     int // copies that left
+	said     int // copies of which we know that they were dropped for want of a route
+	first    [3]try
+	tried    []try
+	repeated bool          // a hop was tried twice: there are no others
+	last     reason.Reason // what was heard last about it
+}
+
+type try struct {
+	hop     wire.ID
+	noRoute bool // said of the last copy that left by this hop
+}
+
+// leave notes a copy that left by hop.
+func (r *trail) leave(hop wire.ID) {
+	r.sent++
+	if r.tried == nil {
+		r.tried = r.first[:0]
+	}
+	for i := range r.tried {
+		if r.tried[i].hop == hop {
+			r.tried[i].noRoute, r.repeated = false, true
+			return
+		}
+	}
+	r.tried = append(r.tried, try{hop: hop})
+}
+
+// deadEnd notes that the last copy by hop found no route.
+func (r *trail) deadEnd(hop wire.ID) {
+	r.said++
+	r.last = reason.NoRoute
+	for i := range r.tried {
+		if r.tried[i].hop == hop {
+			r.tried[i].noRoute = true
+		}
+	}
+}
+
+// hopeless reports whether all first hops that were tried, at least three or
+// all there are, lead nowhere. With a home to aim at, three copies must have
+// left, since only the third goes without waypoint.
+func (r *trail) hopeless(homes bool) bool {
+	if len(r.tried) < 3 && !(r.repeated && (r.sent >= 3 || !homes)) {
+		return false
+	}
+	for _, v := range r.tried {
+		if !v.noRoute {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,185 @@
+package node
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport/ws"
+)
+
+// maxAgent is the longest Agent, in bytes.
+const maxAgent = 64
+
+// plan is what a Config comes to once it is checked.
+type plan struct {
+	dialers dialers
+	targets []engine.TargetSpec
+	cert    *tls.Certificate // nil: no TLS
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxPeers == 0 {
+		c.MaxPeers = limits.RelayLinks
+		if c.Listen != "" {
+			c.MaxPeers = limits.RelayLinksPort
+		}
+	}
+	if c.MaxLeaves == 0 && c.Listen != "" {
+		c.MaxLeaves = limits.LeafLinksPort
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// check finds all mistakes at once.
+func (c *Config) check() (*plan, error) {
+	p := &plan{dialers: make(dialers)}
+	errs := []error{
+		c.checkNumbers(), c.checkListen(), c.checkPublicURLs(), c.checkTLS(p),
+	}
+	for scheme, d := range c.Dialers {
+		p.dialers[scheme] = d
+	}
+	targets, err := parseTargets(c.Bootstrap, p.dialers)
+	p.targets = targets
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (c *Config) checkNumbers() error {
+	var errs []error
+	bad := func(cond bool, format string, args ...any) {
+		if cond {
+			errs = append(errs, fmt.Errorf("config: "+format, args...))
+		}
+	}
+	bad(c.MaxPeers < 1 || c.MaxPeers > limits.MaxLinks, "MaxPeers is %d: give 1 to %d, or 0 for the default", c.MaxPeers, limits.MaxLinks)
+	bad(c.MaxLeaves < 0 || c.MaxLeaves > limits.MaxLinks, "MaxLeaves is %d: give 0 to %d", c.MaxLeaves, limits.MaxLinks)
+	bad(c.NetworkKey != nil && len(c.NetworkKey) != 32, "NetworkKey has %d bytes: give 32", len(c.NetworkKey))
+	bad(len(c.Agent) > maxAgent, "Agent has %d bytes: give at most %d", len(c.Agent), maxAgent)
+	bad(len(c.Bootstrap) > limits.BootstrapURLs, "Bootstrap has %d URLs: give at most %d", len(c.Bootstrap), limits.BootstrapURLs)
+	bad(len(c.PublicURLs) > limits.ContactURLs, "PublicURLs has %d URLs: give at most %d", len(c.PublicURLs), limits.ContactURLs)
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkListen() error {
+	if c.Listen == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("config: Listen is %q: give host:port, or :port for all addresses", c.Listen)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("config: Listen is %q: the port must be a number from 0 to 65535", c.Listen)
+	}
+	return nil
+}
+
+func (c *Config) checkPublicURLs() error {
+	var errs []error
+	for _, raw := range c.PublicURLs {
+		u, err := url.Parse(raw)
+		if err != nil || u.Host == "" || u.Scheme != "ws" && u.Scheme != "wss" || len(raw) > limits.ContactURLBytes {
+			errs = append(errs, fmt.Errorf("config: PublicURLs has %q: give ws://host:port or wss://host:port, at most %d bytes", raw, limits.ContactURLBytes))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkTLS loads the files.
+func (c *Config) checkTLS(p *plan) error {
+	var errs []error
+	roots, err := c.roots()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	d := &ws.Dialer{TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	p.dialers["ws"], p.dialers["wss"] = d, d
+	switch {
+	case c.TLSCert == "" && c.TLSKey == "":
+	case c.TLSCert == "" || c.TLSKey == "":
+		errs = append(errs, errors.New("config: TLSCert and TLSKey go together: give both files"))
+	default:
+		cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("config: TLSCert %s, TLSKey %s: %w", c.TLSCert, c.TLSKey, err))
+		}
+		p.cert = &cert
+	}
+	return errors.Join(errs...)
+}
+
+// roots are the system's and those of TLSCA; nil: the system's alone.
+func (c *Config) roots() (*x509.CertPool, error) {
+	if c.TLSCA == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(c.TLSCA)
+	if err != nil {
+		return nil, fmt.Errorf("config: TLSCA: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("config: TLSCA: %s holds no PEM certificate", c.TLSCA)
+	}
+	return roots, nil
+}
+
+// parseTargets reads URLs to join by; "#<id>" pins who has to answer.
+func parseTargets(urls []string, known dialers) ([]engine.TargetSpec, error) {
+	var specs []engine.TargetSpec
+	var errs []error
+	for _, raw := range urls {
+		spec, err := parseTarget(raw, known)
+		if err != nil {
+			errs = append(errs, &JoinError{URL: raw, Stage: "parse", Err: err})
+			continue
+		}
+		specs = append(specs, spec)
+	}
+	return specs, errors.Join(errs...)
+}
+
+func parseTarget(raw string, known dialers) (engine.TargetSpec, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return engine.TargetSpec{}, errors.Unwrap(err)
+	}
+	if known[u.Scheme] == nil {
+		return engine.TargetSpec{}, fmt.Errorf("unknown scheme %q: give ws://host:port or wss://host:port", u.Scheme)
+	}
+	if u.Host == "" {
+		return engine.TargetSpec{}, errors.New("no host: give ws://host:port")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return engine.TargetSpec{}, fmt.Errorf("port %q: give a number from 1 to 65535", port)
+		}
+	}
+	spec := engine.TargetSpec{URL: raw}
+	if u.Fragment != "" {
+		if spec.Pin, err = routing.ParseID(strings.TrimSpace(u.Fragment)); err != nil {
+			return engine.TargetSpec{}, fmt.Errorf("pinned ID: %w", err)
+		}
+	}
+	return spec, nil
+}

@@ -1,0 +1,61 @@
+package node
+
+import (
+	"log/slog"
+	"net/netip"
+
+	"github.com/peermesh/peermesh/transport"
+)
+
+// Config says how a node runs. The zero value is a working private node.
+type Config struct {
+	// StateDir keeps the identity (and with it the ID) over restarts. Empty: a
+	// fresh identity at every start. Flag --state.
+	StateDir string
+
+	// Listen is the TCP address of the public port, "host:port"; port 0 takes a
+	// free one. Empty: no port. Flags --host and --port.
+	Listen string
+
+	// PublicURLs are the URLs others can dial, told to peers. Empty with a
+	// port: the listening address. Flag --public-url.
+	PublicURLs []string
+
+	// TLSCert and TLSKey are PEM files; with both the port speaks TLS (wss).
+	// Flags --cert and --key.
+	TLSCert, TLSKey string
+
+	// TLSCA is a PEM file with further roots to trust when dialling wss URLs.
+	// Flag --tls-ca.
+	TLSCA string
+
+	// TrustedProxies are the networks whose X-Forwarded-For is believed. Flag
+	// --trusted-proxy.
+	TrustedProxies []netip.Prefix
+
+	// Bootstrap are URLs of running nodes: ws://host:port, wss://…, "#<id>" pins
+	// the ID that has to answer. Flag --bootstrap.
+	Bootstrap []string
+
+	// MaxPeers caps the links with relays. 0: 24, or 200 with a port. Flag --max-peers.
+	MaxPeers int
+
+	// MaxLeaves caps the links with leaves. 0: none, or 256 with a port. Flag --max-leaves.
+	MaxLeaves int
+
+	// Leaf makes this node never forward for others. Flag --leaf.
+	Leaf bool
+
+	// NetworkKey, 32 bytes, closes the mesh: only nodes with the same key get a
+	// link or a session. Nil: open. Flag --network-key (a file).
+	NetworkKey []byte
+
+	// Agent is a short text that peers see beside the ID, at most 64 bytes.
+	Agent string
+
+	// Dialers open links by URL scheme. Nil: ws and wss. Given entries are added.
+	Dialers map[string]transport.Dialer
+
+	// Logger gets the node's log. Nil: nothing is logged.
+	Logger *slog.Logger
+}

@@ -1,0 +1,36 @@
+// Package node runs a peermesh node: it holds direct links to other nodes,
+// forwards their frames toward the closest known ID, and lets a program talk
+// to any node of the mesh knowing nothing but that node's ID.
+//
+// A node is started by [New] and ended by [Node.Close] or, politely, by
+// [Node.Shutdown]. The zero [Config] is a private node: a fresh identity, no
+// port, no bootstrap, nothing logged.
+//
+//	n, err := node.New(node.Config{Bootstrap: []string{"ws://10.0.0.7:8080"}})
+//	if err != nil { ... }
+//	defer n.Close()
+//	err = n.Send(ctx, id, []byte("hello")) // nil: it is in the other's queue
+//
+// # Two promises
+//
+// A datagram ([Node.SendDatagram]) may be lost; it is never duplicated, never
+// altered, and never comes from another sender than the one it names. A
+// message ([Node.Send], [Node.Request]) is delivered at most once, is sent
+// again over other first hops until the receiver acknowledges it, and ends in
+// nil or in a [*SendError] that says what is known: [Undelivered], or
+// [Unknown] when a copy had left and no answer came. An acknowledgement means
+// that the receiver's port took the message into its bounded queue.
+//
+// # Goroutines
+//
+// Every link has two goroutines, a reader and a writer. A frame to be
+// forwarded is handled wholly by the reader of the link it came by. One
+// control loop owns everything that changes the node's state. Handlers of a
+// port run one after another on that port's goroutine, never on a link's.
+// All methods may be called from any goroutine.
+//
+// # Locks
+//
+// The order is: a session's locks, then a link's. The control loop holds
+// neither while it calls a user's code.
+package node

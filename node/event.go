@@ -1,0 +1,89 @@
+package node
+
+import (
+	"time"
+
+	"github.com/peermesh/peermesh/routing"
+)
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	PeerUp        EventKind = "peer-up"         // a link is live
+	PeerDown      EventKind = "peer-down"       // a link ended; Reason says why
+	Attached      EventKind = "attached"        // a leaf is reachable
+	Dropped       EventKind = "dropped"         // frames were dropped; Reason and Count, at most one event per reason and second
+	Retry         EventKind = "retry"           // a bootstrap URL did not answer; it is tried again after After
+	Refused       EventKind = "refused"         // a peer refused this node, or this node a peer; Reason says why
+	Upgraded      EventKind = "upgraded"        // a path became a direct link
+	IdentityInUse EventKind = "identity-in-use" // another process runs with the same key
+)
+
+// Event is something that happened to a node. Fields that do not apply are zero.
+type Event struct {
+	Kind      EventKind     `json:"event"`
+	Time      time.Time     `json:"time"`
+	Peer      routing.ID    `json:"peer,omitzero"`
+	URL       string        `json:"url,omitempty"`
+	Transport string        `json:"transport,omitempty"` // ws, mem, webrtc
+	Outbound  bool          `json:"outbound,omitempty"`
+	Leaf      bool          `json:"leaf,omitempty"`
+	Reason    string        `json:"reason,omitempty"`
+	Count     uint64        `json:"count,omitempty"`
+	After     time.Duration `json:"afterNs,omitempty"`
+	Err       string        `json:"error,omitempty"`
+}
+
+// PeerInfo describes one live link.
+type PeerInfo struct {
+	ID        routing.ID    `json:"id"`
+	Leaf      bool          `json:"leaf"`
+	Transport string        `json:"transport"`
+	Outbound  bool          `json:"outbound"`
+	Address   string        `json:"address"` // of the carrier, as seen through trusted proxies
+	Agent     string        `json:"agent,omitempty"`
+	RTT       time.Duration `json:"rttNs"` // 0: not measured
+	Since     time.Time     `json:"since"`
+	Suspect   bool          `json:"suspect"` // acks are late; frames avoid it
+	RxBytes   uint64        `json:"rxBytes"`
+	TxBytes   uint64        `json:"txBytes"`
+	RxFrames  uint64        `json:"rxFrames"`
+	TxFrames  uint64        `json:"txFrames"`
+	Queued    int           `json:"queuedBytes"`
+}
+
+// BootstrapInfo describes one URL that the node joins by.
+type BootstrapInfo struct {
+	URL       string     `json:"url"`
+	Linked    bool       `json:"linked"`
+	Peer      routing.ID `json:"peer,omitzero"`
+	Attempts  int        `json:"attempts"`
+	LastError string     `json:"lastError,omitempty"`
+	NextTry   time.Time  `json:"nextTry,omitzero"`
+}
+
+// Status is a picture of a node. Its JSON form is versioned by V.
+type Status struct {
+	V          int               `json:"v"`
+	ID         routing.ID        `json:"id"`
+	Uptime     time.Duration     `json:"uptimeNs"`
+	Leaf       bool              `json:"leaf"`
+	URLs       []string          `json:"urls"`
+	Peers      []PeerInfo        `json:"peers"`
+	Bootstraps []BootstrapInfo   `json:"bootstraps"`
+	Sessions   int               `json:"sessions"`
+	Ports      []uint16          `json:"ports"`
+	Forwarded  uint64            `json:"forwarded"`
+	Delivered  uint64            `json:"delivered"`
+	Drops      map[string]uint64 `json:"drops"` // by reason
+}
+
+// PingResult is the answer to one ping.
+type PingResult struct {
+	RTT    time.Duration `json:"-"`
+	Hops   int           `json:"hops"`   // links crossed on the way there
+	Via    routing.ID    `json:"via"`    // the first hop; the target itself when direct
+	Direct bool          `json:"direct"` // Via is the target
+}

@@ -1,0 +1,170 @@
+package node
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+)
+
+// broadcaster gives each reader of Events its own bounded queue.
+type broadcaster struct {
+	mu      sync.Mutex
+	readers map[*eventQueue]struct{}
+	closed  bool
+}
+
+// eventQueue keeps the newest events; what did not fit is told as one Dropped event.
+type eventQueue struct {
+	events []Event
+	lost   uint64
+	ready  chan struct{} // capacity 1
+}
+
+// Events yields what happens to the node from now on, until ctx or the node
+// ends. A reader that falls more than limits.EventQueue events behind loses the
+// oldest; a Dropped event with the reason "queue-full" then says how many.
+// Break out of the loop to stop.
+func (n *Node) Events(ctx context.Context) iter.Seq[Event] {
+	q := &eventQueue{ready: make(chan struct{}, 1)}
+	n.events.add(q)
+	return func(yield func(Event) bool) {
+		defer n.events.remove(q)
+		for {
+			for {
+				ev, ok := n.events.take(q)
+				if !ok {
+					break
+				}
+				if !yield(ev) {
+					return
+				}
+			}
+			select {
+			case <-q.ready:
+			case <-ctx.Done():
+				return
+			case <-n.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+func (b *broadcaster) add(q *eventQueue) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	if b.readers == nil {
+		b.readers = make(map[*eventQueue]struct{})
+	}
+	b.readers[q] = struct{}{}
+}
+
+func (b *broadcaster) remove(q *eventQueue) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.readers, q)
+}
+
+func (b *broadcaster) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed, b.readers = true, nil
+}
+
+func (b *broadcaster) send(ev Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for q := range b.readers {
+		if len(q.events) >= limits.EventQueue {
+			q.events = q.events[1:]
+			q.lost++
+		}
+		q.events = append(q.events, ev)
+		poke(q.ready)
+	}
+}
+
+func (b *broadcaster) take(q *eventQueue) (Event, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if q.lost > 0 {
+		ev := Event{Kind: Dropped, Time: time.Now(), Reason: reason.QueueFull.String(), Count: q.lost}
+		q.lost = 0
+		return ev, true
+	}
+	if len(q.events) == 0 {
+		return Event{}, false
+	}
+	ev := q.events[0]
+	q.events = q.events[1:]
+	return ev, true
+}
+
+var noticeKinds = map[engine.NoticeKind]EventKind{
+	engine.NoticePeerUp:        PeerUp,
+	engine.NoticePeerDown:      PeerDown,
+	engine.NoticeRetry:         Retry,
+	engine.NoticeRefused:       Refused,
+	engine.NoticeIdentityInUse: IdentityInUse,
+}
+
+// tell makes a decision of the engine an event and a line in the log.
+func (n *Node) tell(t engine.Notice) {
+	ev := Event{Kind: noticeKinds[t.Kind], Time: time.Now(), Peer: t.Peer, URL: t.URL, After: t.After}
+	if t.Reason != reason.None {
+		ev.Reason = t.Reason.String()
+	}
+	if t.Err != nil {
+		ev.Err = t.Err.Error()
+	}
+	if t.Link != nil {
+		ev.Transport, ev.Outbound, ev.Leaf = t.Link.Carrier.Kind(), t.Link.Outbound, t.Link.Leaf
+	}
+	n.events.send(ev)
+	n.logEvent(ev)
+}
+
+func (n *Node) logEvent(ev Event) {
+	args := make([]any, 0, 14)
+	add := func(key string, value any, given bool) {
+		if given {
+			args = append(args, key, value)
+		}
+	}
+	add("peer", ev.Peer, !ev.Peer.IsZero())
+	add("transport", ev.Transport, ev.Transport != "")
+	add("outbound", ev.Outbound, ev.Transport != "")
+	add("url", ev.URL, ev.URL != "")
+	add("reason", ev.Reason, ev.Reason != "")
+	add("err", ev.Err, ev.Err != "")
+	add("after", ev.After, ev.After > 0)
+	switch ev.Kind {
+	case Retry, Refused, IdentityInUse:
+		n.log.Warn(string(ev.Kind), args...)
+	default:
+		n.log.Info(string(ev.Kind), args...)
+	}
+}
+
+// reportDrops tells what was dropped since the last report, one event per
+// reason. It belongs to the ticker.
+func (n *Node) reportDrops(now time.Time) {
+	for r := range n.reported {
+		total := n.drops.Get(reason.Reason(r))
+		if total == n.reported[r] {
+			continue
+		}
+		ev := Event{Kind: Dropped, Time: now, Reason: reason.Reason(r).String(), Count: total - n.reported[r]}
+		n.reported[r] = total
+		n.events.send(ev)
+		n.log.Debug("dropped", "reason", ev.Reason, "count", ev.Count)
+	}
+}

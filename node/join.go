@@ -1,0 +1,146 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/link"
+	"github.com/peermesh/peermesh/internal/reason"
+)
+
+// board is what the loop shows of its state.
+type board struct {
+	targets []engine.TargetInfo
+	linked  bool // a peer has this node among its links
+}
+
+// stateBoard shows the loop's state to anybody who waits for it to change.
+type stateBoard struct {
+	mu      sync.Mutex
+	now     board
+	changed chan struct{} // closed at the next change
+}
+
+func (s *stateBoard) init() { s.changed = make(chan struct{}) }
+
+func (s *stateBoard) publish(targets []engine.TargetInfo, linked bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = board{targets, linked}
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *stateBoard) load() board {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+func (s *stateBoard) look() (board, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now, s.changed
+}
+
+// Ready waits until the node can be reached: its first link is up, or it has no
+// URL to join by. When ctx ends first, the error is an [ErrTimeout] (or the
+// context's) and holds one [*JoinError] per URL with its last cause.
+func (n *Node) Ready(ctx context.Context) error {
+	if len(n.cfg.Bootstrap) == 0 {
+		return nil
+	}
+	return n.await(ctx, func(b board) (bool, error) { return b.linked, nil }, n.cfg.Bootstrap)
+}
+
+// Join adds URLs that the node joins by, from now on for as long as it runs,
+// and waits until a link by one of them is up. It returns early when each of
+// them leads to a node that can never be a peer: another ID than the pinned
+// one, another network key, no common version, this very node.
+func (n *Node) Join(ctx context.Context, urls ...string) error {
+	specs, err := parseTargets(urls, n.dialers)
+	if err != nil {
+		return err
+	}
+	if len(specs) == 0 {
+		return errors.New("join: no URL given")
+	}
+	if !n.post(engine.Join{Targets: specs}) {
+		return ErrClosed
+	}
+	return n.await(ctx, func(b board) (bool, error) { return joined(b, specs) }, urls)
+}
+
+// joined says whether one of the targets is linked, or that none ever will be.
+func joined(b board, specs []engine.TargetSpec) (bool, error) {
+	var hopeless []error
+	for _, spec := range specs {
+		t, ok := find(b.targets, spec.URL)
+		if ok && t.Linked {
+			return true, nil
+		}
+		if ok && permanent(t.Err) {
+			hopeless = append(hopeless, joinError(t))
+		}
+	}
+	if len(hopeless) == len(specs) {
+		return false, errors.Join(hopeless...)
+	}
+	return false, nil
+}
+
+func find(targets []engine.TargetInfo, url string) (engine.TargetInfo, bool) {
+	for _, t := range targets {
+		if t.URL == url {
+			return t, true
+		}
+	}
+	return engine.TargetInfo{}, false
+}
+
+// permanent says that trying again cannot help.
+func permanent(err error) bool {
+	var h *link.HandshakeError
+	if !errors.As(err, &h) {
+		return false
+	}
+	switch h.Reason {
+	case reason.WrongID, reason.OwnID, reason.BadVersion, reason.WrongNetwork:
+		return true
+	}
+	return false
+}
+
+func joinError(t engine.TargetInfo) error {
+	err := t.Err
+	if err == nil {
+		err = errors.New("no answer yet")
+	}
+	return &JoinError{URL: t.URL, Stage: t.Stage, Err: err}
+}
+
+// await waits until ok says so. The error names what became of the URLs.
+func (n *Node) await(ctx context.Context, ok func(board) (bool, error), urls []string) error {
+	for {
+		b, changed := n.state.look()
+		if done, err := ok(b); done || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-n.ctx.Done():
+			return ErrClosed
+		case <-ctx.Done():
+			errs := []error{contextCause(ctx)}
+			for _, u := range urls {
+				if t, ok := find(b.targets, u); ok {
+					errs = append(errs, joinError(t))
+				}
+			}
+			return fmt.Errorf("not linked: %w", errors.Join(errs...))
+		}
+	}
+}

@@ -1,0 +1,303 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/link"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport"
+)
+
+// stageHandshake is where a dial is once the carrier stands.
+const stageHandshake = "handshake"
+
+// dial opens a link to a target and runs it.
+func (n *Node) dial(t *engine.Target, count uint32) {
+	conn, err := n.dialers.dial(n.ctx, t.URL)
+	if err != nil {
+		stage := transport.StageConnect
+		if d := (*transport.DialError)(nil); errors.As(err, &d) {
+			stage, err = d.Stage, d.Err
+		}
+		n.dialFailed(t, stage, reason.None, err)
+		return
+	}
+	now := time.Now()
+	remote, err := n.handshake(conn, func() (*link.Remote, error) {
+		return link.Dial(conn, n.local(now), wire.ID(t.Pin), count, now)
+	})
+	if err != nil {
+		n.dialFailed(t, stageHandshake, refusalOf(err), err)
+		return
+	}
+	n.runLink(conn, remote, t, count)
+}
+
+func (n *Node) dialFailed(t *engine.Target, stage string, why reason.Reason, err error) {
+	if n.ctx.Err() == nil {
+		n.post(engine.DialFailed{Target: t, Stage: stage, Reason: why, Err: err})
+	}
+}
+
+// refusalOf is the reason of a handshake that the other side, or a check of
+// what it said, ended; None when it was the carrier that broke.
+func refusalOf(err error) reason.Reason {
+	var h *link.HandshakeError
+	if !errors.As(err, &h) || h.Reason == reason.CarrierFailed {
+		return reason.None
+	}
+	return h.Reason
+}
+
+// handshake runs f, which blocks on conn, for a bounded time. On error conn is
+// closed.
+func (n *Node) handshake(conn transport.Conn, f func() (*link.Remote, error)) (*link.Remote, error) {
+	late := time.AfterFunc(limits.HandshakeTimeout, func() { conn.Close() })
+	stop := context.AfterFunc(n.ctx, func() { conn.Close() })
+	defer stop()
+	remote, err := f()
+	if !late.Stop() && err != nil {
+		err = &link.HandshakeError{Reason: reason.AuthTimeout, Err: err}
+	}
+	if err != nil {
+		conn.Close()
+	}
+	return remote, err
+}
+
+// Accept makes a carrier that somebody else accepted a link of this node. It
+// returns at once; the carrier is the node's from then on.
+func (n *Node) Accept(conn transport.Conn) {
+	if !n.gate.enter(conn.RemoteAddr()) {
+		n.drops.Add(reason.LinkLimit, 1)
+		conn.Close()
+		return
+	}
+	if !n.spawn(func() { n.accept(conn) }) {
+		n.gate.leave(conn.RemoteAddr())
+		conn.Close()
+	}
+}
+
+// spawn runs f on a goroutine that Close waits for; false: the node has ended.
+func (n *Node) spawn(f func()) bool {
+	n.spawning.RLock()
+	defer n.spawning.RUnlock()
+	if n.ctx.Err() != nil {
+		return false
+	}
+	n.wg.Go(f)
+	return true
+}
+
+func (n *Node) accept(conn transport.Conn) {
+	now := time.Now()
+	remote, err := n.handshake(conn, func() (*link.Remote, error) {
+		return link.Accept(conn, n.local(now), now)
+	})
+	n.gate.leave(conn.RemoteAddr())
+	if err != nil {
+		n.acceptFailed(conn, err)
+		return
+	}
+	n.runLink(conn, remote, nil, remote.Hello.Dial)
+}
+
+func (n *Node) acceptFailed(conn transport.Conn, err error) {
+	var h *link.HandshakeError
+	if !errors.As(err, &h) || n.ctx.Err() != nil {
+		return
+	}
+	n.drops.Add(h.Reason, 1)
+	n.log.Debug("link refused", "from", conn.RemoteAddr(), "reason", h.Reason.String(), "err", err)
+	n.events.send(Event{Kind: Refused, Time: time.Now(), Transport: conn.Kind(), Reason: h.Reason.String(), Err: err.Error()})
+}
+
+// runLink runs a link that has proved itself, until it ends.
+func (n *Node) runLink(conn transport.Conn, remote *link.Remote, t *engine.Target, dial uint32) {
+	w := n.newLink(conn, remote, t != nil, dial)
+	if !n.live.add(w, conn) {
+		conn.Close()
+		return
+	}
+	up := linkUp{engine.LinkUp{Peer: w.in.Peer(), Target: t}, make(chan struct{})}
+	if n.post(up) {
+		select {
+		case <-up.admitted:
+		case <-n.ctx.Done():
+		}
+	}
+	w.link.Run(w)
+	n.live.remove(w)
+	n.post(engine.LinkDown{Link: w.link, Cause: w.link.Cause()})
+}
+
+func (n *Node) newLink(conn transport.Conn, remote *link.Remote, outbound bool, dial uint32) *walker {
+	leaf := remote.Contact.Role == wire.RoleLeaf
+	cfg := link.Config{
+		Number: n.number.Add(1), Peer: remote.ID, Leaf: leaf, LeafLink: leaf || n.cfg.Leaf,
+		Outbound: outbound, Instance: remote.Hello.Instance, Dial: dial, Agent: remote.Hello.Agent,
+		Contact: remote.Hello.Contact, Carrier: conn, Send: remote.Send, Recv: remote.Recv,
+	}
+	var w *walker
+	cfg.OnBusy = func() {
+		if !w.busy.Swap(true) {
+			poke(n.busy)
+		}
+	}
+	w = newWalker(n)
+	l := link.New(cfg, time.Now())
+	w.bind(l, engine.NewPeer(l))
+	return w
+}
+
+// closeLink ends a link politely: the peer is told why, and what was queued
+// before is written.
+func (n *Node) closeLink(l *link.Link, why reason.Reason) {
+	l.Finish(wire.AppendBye(nil, &wire.Bye{Reason: uint8(why)}), why)
+	time.AfterFunc(limits.ByeFlush, func() { l.Close(why) })
+}
+
+// linkFrame deals with a frame that is for the link itself. A reason ends the link.
+func (n *Node) linkFrame(w *walker, frame []byte, now time.Time) reason.Reason {
+	l := w.link
+	switch wire.LinkType(frame[0]) {
+	case wire.LinkPing:
+		nonce, err := wire.ParsePing(frame)
+		if err != nil {
+			return reason.ProtocolError
+		}
+		l.OnPing(nonce)
+	case wire.LinkPong:
+		nonce, err := wire.ParsePong(frame)
+		if err != nil {
+			return reason.ProtocolError
+		}
+		if !l.OnPong(now, nonce) {
+			n.drops.Add(reason.Unsolicited, 1)
+			return reason.None
+		}
+		n.post(engine.Pong{Link: l})
+		n.post(engine.LinkHealth{Link: l})
+	case wire.LinkAck:
+		count, err := wire.ParseLinkAck(frame)
+		if err != nil || !l.OnAck(count) {
+			return reason.ProtocolError
+		}
+	case wire.LinkBye:
+		bye, err := wire.ParseBye(frame)
+		if err != nil {
+			return reason.ProtocolError
+		}
+		n.post(engine.Goodbye{Link: l, Reason: reason.Reason(bye.Reason)})
+		return reason.Leaving
+	default: // of a newer version, or not served by this one
+		n.drops.Add(reason.Unsupported, 1)
+	}
+	return reason.None
+}
+
+// liveLinks are the links that run.
+type liveLinks struct {
+	mu    sync.Mutex
+	links map[uint64]liveLink
+	ended bool
+	empty chan struct{} // closed while there is none
+}
+
+type liveLink struct {
+	*walker
+	conn  transport.Conn
+	since time.Time
+}
+
+func (s *liveLinks) init() {
+	s.links, s.empty = make(map[uint64]liveLink), make(chan struct{})
+	close(s.empty)
+}
+
+func (s *liveLinks) add(w *walker, conn transport.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	if len(s.links) == 0 {
+		s.empty = make(chan struct{})
+	}
+	s.links[w.src] = liveLink{w, conn, time.Now()}
+	return true
+}
+
+// remove forgets a link, also as a source on the others.
+func (s *liveLinks) remove(w *walker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.links, w.src)
+	for _, o := range s.links {
+		o.link.Forget(w.src)
+	}
+	if len(s.links) == 0 {
+		close(s.empty)
+	}
+}
+
+func (s *liveLinks) all() []liveLink {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]liveLink, 0, len(s.links))
+	for _, l := range s.links {
+		all = append(all, l)
+	}
+	return all
+}
+
+func (s *liveLinks) closeAll(why reason.Reason) {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	for _, l := range s.all() {
+		l.link.Close(why)
+	}
+}
+
+// wait waits until no link runs.
+func (s *liveLinks) wait(ctx context.Context) error {
+	s.mu.Lock()
+	empty := s.empty
+	s.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return contextCause(ctx)
+	}
+}
+
+// dialers open carriers by URL scheme.
+type dialers map[string]transport.Dialer
+
+func (d dialers) dial(ctx context.Context, raw string) (transport.Conn, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, &transport.DialError{URL: raw, Stage: transport.StageParse, Err: err}
+	}
+	return d[u.Scheme].Dial(ctx, u)
+}
+
+// Disconnect ends the links with a peer and keeps it away for ten minutes, or
+// until a Join by its URL.
+func (n *Node) Disconnect(id routing.ID) error {
+	if !n.post(engine.Disconnect{ID: id}) {
+		return ErrClosed
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport/ws"
+)
+
+// Node is a running node. Its methods may be called from any goroutine.
+type Node struct {
+	// set at New
+	cfg      Config
+	id       routing.ID
+	creds    credentials
+	instance wire.Instance
+	started  time.Time
+	log      *slog.Logger
+	engine   *engine.Engine // Step and the like: by the loop only
+	sessions *session.Table
+	dialers  dialers
+	handler  *ws.Handler
+	listener net.Listener // nil: no port
+	server   *http.Server
+	mux      http.Handler
+
+	ctx    context.Context // ends with the node
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	closed chan struct{} // closed when Close has finished
+	once   sync.Once
+
+	spawning sync.RWMutex // held to start a goroutine, and to end the node
+
+	loop     chan engine.Event
+	armed    chan struct{} // capacity 1: the next deadline may have moved
+	busy     chan struct{} // capacity 1: a link owes something
+	workers  chan struct{} // one token per Diffie-Hellman under way
+	gate     gate
+	live     liveLinks
+	ports    ports
+	events   broadcaster
+	state    stateBoard
+	senders  sync.Pool // *sender
+	retry    *walker   // owned by the loop: gives frames of failed links a new way
+	drops    reason.Counters
+	counters struct{ forwarded, delivered atomic.Uint64 }
+	number   atomic.Uint64        // of the last link
+	reported [reason.Count]uint64 // drops told; owned by the ticker
+}
+
+// New starts a node. All mistakes of the config are told at once, joined.
+func New(cfg Config) (*Node, error) {
+	cfg = cfg.withDefaults()
+	plan, err := cfg.check()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, log: cfg.Logger.WithGroup("node"), started: time.Now(),
+		closed:  make(chan struct{}),
+		loop:    make(chan engine.Event, limits.LoopQueue),
+		armed:   make(chan struct{}, 1),
+		busy:    make(chan struct{}, 1),
+		workers: make(chan struct{}, limits.HandshakeWorkers),
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.senders.New = func() any { return newSender() }
+	n.live.init()
+	n.ports.init()
+	n.state.init()
+	if err := n.setUp(plan); err != nil {
+		n.cancel()
+		return nil, err
+	}
+	n.start(plan)
+	return n, nil
+}
+
+// setUp makes the parts; it starts no goroutine and holds nothing on failure.
+func (n *Node) setUp(plan *plan) (err error) {
+	if err := n.creds.init(n.cfg, n.started); err != nil {
+		return err
+	}
+	n.id = routing.ID(n.creds.identity.ID())
+	if _, err := rand.Read(n.instance[:]); err != nil {
+		return err
+	}
+	n.dialers = plan.dialers
+	n.sessions, err = session.New(session.Config{
+		Self:        wire.ID(n.id),
+		Instance:    n.instance,
+		Credentials: n.creds.at,
+		NetworkKey:  n.cfg.NetworkKey,
+		Rand:        rand.Reader,
+		Emit:        n.emit,
+		Deliver:     n.deliver,
+		Arm:         func(time.Time) { poke(n.armed) },
+		Drops:       &n.drops,
+	})
+	if err != nil {
+		return err
+	}
+	n.engine, err = engine.New(engine.Config{
+		Self: n.id, Leaf: n.cfg.Leaf, MaxRelays: n.cfg.MaxPeers, MaxLeaves: n.cfg.MaxLeaves,
+		Rand: mathrand.New(mathrand.NewChaCha8(seed())), Sessions: n.sessions, Drops: &n.drops,
+	})
+	if err != nil {
+		return err
+	}
+	n.retry = newWalker(n)
+	n.retry.in = engine.NewIngress(nil)
+	return n.setUpListener(plan)
+}
+
+func seed() (s [32]byte) {
+	_, _ = rand.Read(s[:]) // never fails, see crypto/rand
+	return s
+}
+
+// start runs the goroutines.
+func (n *Node) start(plan *plan) {
+	n.wg.Go(n.runLoop)
+	n.wg.Go(n.runTicker)
+	n.openPingPort()
+	if n.listener != nil {
+		n.wg.Go(n.serve)
+	}
+	if len(plan.targets) > 0 {
+		n.post(engine.Join{Targets: plan.targets})
+	}
+	n.log.Info("started", "id", n.id, "urls", n.URLs(), "leaf", n.cfg.Leaf)
+}
+
+// ID returns the node's ID.
+func (n *Node) ID() routing.ID { return n.id }
+
+// Done is closed when the node has ended.
+func (n *Node) Done() <-chan struct{} { return n.closed }
+
+// Shutdown ends the node politely: what is queued is written and each peer is
+// told that the node leaves. When ctx ends first, the rest is cut off. It
+// returns when nothing of the node runs any more.
+func (n *Node) Shutdown(ctx context.Context) error {
+	n.stopListening()
+	n.post(engine.Leave{})
+	err := n.live.wait(ctx)
+	return errors.Join(err, n.Close())
+}
+
+// Close ends the node at once and returns when nothing of it runs any more.
+// Everything that waits on the node ends with [ErrClosed].
+func (n *Node) Close() error {
+	n.once.Do(func() {
+		n.stopListening()
+		n.spawning.Lock()
+		n.cancel()
+		n.spawning.Unlock()
+		n.live.closeAll(reason.Closed)
+		n.sessions.Close(time.Now())
+		n.ports.closeAll()
+		n.events.close()
+		n.wg.Wait()
+		n.log.Info("closed")
+		close(n.closed)
+	})
+	<-n.closed
+	return nil
+}
+
+// post gives the loop something to do; false: the node has ended.
+func (n *Node) post(ev engine.Event) bool {
+	select {
+	case n.loop <- ev:
+		return true
+	case <-n.ctx.Done():
+		return false
+	}
+}
+
+// postControl is post for what a peer drives: it never waits.
+func (n *Node) postControl(ev engine.Event) bool {
+	if len(n.loop) >= limits.LoopQueue/2 { // the rest is for what must not be lost
+		return false
+	}
+	select {
+	case n.loop <- ev:
+		return true
+	default:
+		return false
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func nonce() (b [8]byte) {
+	binary.BigEndian.PutUint64(b[:], mathrand.Uint64())
+	return b
+}

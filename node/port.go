@@ -1,0 +1,69 @@
+package node
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// Port is an open port of a node. Its methods may be called from any goroutine.
+type Port struct {
+	n       *Node
+	num     uint16
+	handler Handler
+	ctx     context.Context
+	cancel  context.CancelFunc
+
+	mu      sync.Mutex
+	ready   sync.Cond // the port's goroutine waits here for messages
+	fill    []byte    // records that wait, see appendRecord
+	idle    bool      // the goroutine waits
+	stalled bool      // refused until half of the queue is free
+	waiters int
+	space   chan struct{} // capacity 1
+	closed  bool
+}
+
+// Addr is the port's address.
+func (p *Port) Addr() Addr { return Addr{p.n.id, p.num} }
+
+// Send is [Node.Send] from this port to any port.
+func (p *Port) Send(ctx context.Context, to Addr, data []byte) error {
+	_, err := p.n.send(ctx, p.num, to, message{kind: wire.PlainMessage, data: data})
+	return err
+}
+
+// Request is [Node.Request] from this port to any port.
+func (p *Port) Request(ctx context.Context, to Addr, data []byte) ([]byte, error) {
+	res, err := p.n.send(ctx, p.num, to, message{kind: wire.PlainRequest, data: data})
+	return res.Response, err
+}
+
+// SendDatagram is [Node.SendDatagram] from this port to any port.
+func (p *Port) SendDatagram(to Addr, data []byte) error {
+	return p.n.datagram(p.num, to, data, 0)
+}
+
+// SendDatagramWithin is SendDatagram that waits at most so long for room in the
+// first link's queue.
+func (p *Port) SendDatagramWithin(to Addr, data []byte, wait time.Duration) error {
+	return p.n.datagram(p.num, to, data, wait)
+}
+
+// Close closes the port. What waits for its handler is dropped. It does not
+// wait for a handler that runs.
+func (p *Port) Close() error {
+	p.n.ports.mu.Lock()
+	if p.n.ports.get(p.num) == p {
+		p.n.ports.change(func(open map[uint16]*Port) { delete(open, p.num) })
+	}
+	p.n.ports.mu.Unlock()
+	p.cancel()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.ready.Broadcast()
+	return nil
+}

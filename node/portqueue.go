@@ -1,0 +1,174 @@
+package node
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// recordHeader is the length of what stands before the data of a record:
+// length u32, source ID 20, source port u16, kind u8, hops u8, message id u64.
+const recordHeader = 4 + 20 + 2 + 1 + 1 + 8
+
+func appendRecord(b []byte, d *session.Delivery) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(d.Data)))
+	b = append(b, d.From[:]...)
+	b = binary.BigEndian.AppendUint16(b, d.SrcPort)
+	b = append(b, d.Kind, byte(min(d.Hops, 255)))
+	b = binary.BigEndian.AppendUint64(b, d.MessageID)
+	return append(b, d.Data...)
+}
+
+// deliver is how sessions hand over what arrived. It waits a bounded time for
+// room in the port's queue.
+func (n *Node) deliver(d *session.Delivery) reason.Reason {
+	p := n.ports.get(d.DstPort)
+	if p == nil {
+		return reason.NoHandler
+	}
+	return p.put(d)
+}
+
+// put queues d and leaves the waking to the end of the batch, see signal.
+func (p *Port) put(d *session.Delivery) reason.Reason {
+	size := recordHeader + len(d.Data)
+	p.mu.Lock()
+	for !p.fits(size) && !p.closed {
+		if p.stalled || !p.waitForRoom() {
+			p.stalled = true
+			p.mu.Unlock()
+			return reason.PortFull
+		}
+	}
+	if p.closed {
+		p.mu.Unlock()
+		return reason.NoHandler
+	}
+	p.fill = appendRecord(p.fill, d)
+	if p.idle && len(p.fill) >= limits.PortQueue/2 {
+		p.ready.Signal()
+	}
+	p.mu.Unlock()
+	if w, ok := d.Context.(*walker); ok {
+		w.deliveredTo(p)
+	} else {
+		p.wake()
+	}
+	return reason.None
+}
+
+// fits says whether a record may wait; it needs mu.
+func (p *Port) fits(size int) bool {
+	if p.stalled && len(p.fill) <= limits.PortQueue/2 {
+		p.stalled = false
+	}
+	return !p.stalled && (len(p.fill) == 0 || len(p.fill)+size <= limits.PortQueue)
+}
+
+// waitForRoom waits, without mu, until the handler's goroutine took the queue;
+// false: in vain. It holds mu again when it returns.
+func (p *Port) waitForRoom() bool {
+	p.waiters++
+	p.ready.Signal()
+	p.mu.Unlock()
+	timer := time.NewTimer(limits.TransitWait)
+	defer timer.Stop()
+	ok := true
+	select {
+	case <-p.space:
+	case <-p.ctx.Done():
+	case <-timer.C:
+		ok = false
+	}
+	p.mu.Lock()
+	p.waiters--
+	return ok
+}
+
+func (p *Port) wake() {
+	p.mu.Lock()
+	if p.idle {
+		p.ready.Signal()
+	}
+	p.mu.Unlock()
+}
+
+// deliveredTo notes a port to be woken when the batch has ended.
+func (w *walker) deliveredTo(p *Port) {
+	for _, t := range w.fed {
+		if t == p {
+			return
+		}
+	}
+	w.fed = append(w.fed, p)
+}
+
+// signal wakes the ports that got something in a walker's batch.
+func (w *walker) signal() {
+	for i, t := range w.fed {
+		t.wake()
+		w.fed[i] = nil
+	}
+	w.fed = w.fed[:0]
+}
+
+// run is the port's goroutine: it swaps the queue against an empty one and
+// calls the handler for each record.
+func (p *Port) run() {
+	var work []byte
+	m := &Message{}
+	for {
+		p.mu.Lock()
+		for len(p.fill) == 0 && !p.closed {
+			p.idle = true
+			p.ready.Wait()
+			p.idle = false
+		}
+		if p.closed {
+			p.mu.Unlock()
+			return
+		}
+		work, p.fill = p.fill, work[:0]
+		if p.waiters > 0 {
+			poke(p.space)
+		}
+		p.mu.Unlock()
+		m = p.handleAll(work, m)
+		if cap(work) > keepQueue { // a burst is over: do not hold its memory
+			work = nil
+		}
+	}
+}
+
+// keepQueue is the size up to which an empty queue is kept for the next messages.
+const keepQueue = 2 * limits.PortQueue
+
+func (p *Port) handleAll(b []byte, m *Message) *Message {
+	for len(b) > 0 && p.ctx.Err() == nil {
+		n := recordHeader + int(binary.BigEndian.Uint32(b))
+		m = p.handle(b[:n], m)
+		b = b[n:]
+	}
+	return m
+}
+
+// handle calls the handler for one record and returns the Message to use for
+// the next: that of a request is never used again, since its Reply may come
+// later.
+func (p *Port) handle(rec []byte, m *Message) *Message {
+	*m = Message{
+		From: Addr{routing.ID(rec[4:24]), binary.BigEndian.Uint16(rec[24:])}, To: p.num,
+		Hops: int(rec[27]), Datagram: rec[26] == wire.PlainDatagram, Data: rec[recordHeader:],
+		port: p, asks: rec[26] == wire.PlainRequest, request: binary.BigEndian.Uint64(rec[28:]),
+	}
+	p.handler.HandleMessage(p.ctx, m)
+	if m.asks {
+		return &Message{}
+	}
+	return m
+}

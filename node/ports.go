@@ -1,0 +1,133 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/peermesh/peermesh/internal/limits"
+)
+
+// ports are the open ones of a node.
+type ports struct {
+	open atomic.Pointer[map[uint16]*Port] // never changed in place
+
+	mu    sync.Mutex // held to replace open
+	ended bool
+	next  uint16
+}
+
+// firstFreePort is where OpenPort(0) begins to look; ports from reservedPorts on
+// belong to the mesh itself.
+const (
+	firstFreePort = 1024
+	reservedPorts = 0xFF00
+)
+
+func (p *ports) init() {
+	p.open.Store(&map[uint16]*Port{})
+	p.next = firstFreePort
+}
+
+// get returns the open port of a number, or nil.
+func (p *ports) get(num uint16) *Port { return (*p.open.Load())[num] }
+
+// change replaces the open ports by a changed copy; it needs mu.
+func (p *ports) change(do func(map[uint16]*Port)) {
+	open := maps.Clone(*p.open.Load())
+	do(open)
+	p.open.Store(&open)
+}
+
+// Handle sets the handler of port 0, where Send, Request and SendDatagram go.
+// Nil closes the port: senders then get [ErrNoHandler].
+func (n *Node) Handle(h Handler) {
+	if old := n.ports.get(0); old != nil {
+		_ = old.Close()
+	}
+	if h != nil {
+		_, _ = n.open(0, h) // fails only when the node has ended
+	}
+}
+
+// OpenPort opens a port from 1 to 0xFEFF, or with 0 a free one from 1024 on.
+// The errors are [ErrPortInUse], [ErrClosed], or say what is wrong.
+func (n *Node) OpenPort(port uint16, h Handler) (*Port, error) {
+	if h == nil {
+		return nil, errors.New("open port: no handler given")
+	}
+	if port >= reservedPorts {
+		return nil, fmt.Errorf("open port %d: ports from %d on are the mesh's own", port, reservedPorts)
+	}
+	if port == 0 {
+		free, err := n.ports.free()
+		if err != nil {
+			return nil, err
+		}
+		port = free
+	}
+	return n.open(port, h)
+}
+
+func (n *Node) open(num uint16, h Handler) (*Port, error) {
+	p := &Port{n: n, num: num, handler: h, space: make(chan struct{}, 1)}
+	p.ready.L = &p.mu
+	n.ports.mu.Lock()
+	defer n.ports.mu.Unlock()
+	switch {
+	case n.ports.ended:
+		return nil, ErrClosed
+	case n.ports.get(num) != nil:
+		return nil, fmt.Errorf("open port %d: %w", num, ErrPortInUse)
+	case len(*n.ports.open.Load()) >= limits.Ports:
+		return nil, fmt.Errorf("open port %d: %d ports are open: %w", num, limits.Ports, ErrPortInUse)
+	}
+	p.ctx, p.cancel = context.WithCancel(n.ctx)
+	if !n.spawn(p.run) {
+		p.cancel()
+		return nil, ErrClosed
+	}
+	n.ports.change(func(open map[uint16]*Port) { open[num] = p })
+	return p, nil
+}
+
+// free finds a port that is not open.
+func (p *ports) free() (uint16, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for range reservedPorts - firstFreePort {
+		num := p.next
+		if p.next++; p.next >= reservedPorts {
+			p.next = firstFreePort
+		}
+		if p.get(num) == nil {
+			return num, nil
+		}
+	}
+	return 0, fmt.Errorf("open port: no free one: %w", ErrPortInUse)
+}
+
+func (p *ports) list() []uint16 {
+	open := *p.open.Load()
+	nums := make([]uint16, 0, len(open))
+	for num := range open {
+		if num < reservedPorts {
+			nums = append(nums, num)
+		}
+	}
+	slices.Sort(nums)
+	return nums
+}
+
+func (p *ports) closeAll() {
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
+	for _, o := range *p.open.Load() {
+		_ = o.Close()
+	}
+}

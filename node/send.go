@@ -1,0 +1,201 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/link"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// sender is what one send needs; senders are pooled.
+type sender struct {
+	in  *engine.Ingress // this node itself
+	buf []byte
+}
+
+func newSender() *sender {
+	return &sender{in: engine.NewIngress(nil), buf: make([]byte, 0, limits.Scratch)}
+}
+
+// Send delivers data to port 0 of a node and returns nil once its queue has
+// taken it. It sends again, by other first hops, until ctx ends. The error is a
+// [*SendError], or an [ErrTooLarge] or [ErrClosed] when nothing was tried.
+func (n *Node) Send(ctx context.Context, to routing.ID, data []byte) error {
+	_, err := n.send(ctx, 0, Addr{ID: to}, message{kind: wire.PlainMessage, data: data})
+	return err
+}
+
+// Request is Send with an answer: it returns what the receiver's handler
+// replies. That reply is sent and acknowledged in the same way.
+func (n *Node) Request(ctx context.Context, to routing.ID, data []byte) ([]byte, error) {
+	res, err := n.send(ctx, 0, Addr{ID: to}, message{kind: wire.PlainRequest, data: data})
+	return res.Response, err
+}
+
+// SendDatagram sends data to port 0 of a node. It may be lost; nil means that it
+// waits to be written, or for a session with the node. It never waits: a full
+// queue is an [ErrQueueFull] at once.
+func (n *Node) SendDatagram(to routing.ID, data []byte) error {
+	return n.datagram(0, Addr{ID: to}, data, 0)
+}
+
+// message is what send sends.
+type message struct {
+	kind    uint8
+	request uint64 // of a response: the request's id
+	data    []byte
+}
+
+func (n *Node) checkSend(to routing.ID, size int) error {
+	switch {
+	case n.ctx.Err() != nil:
+		return ErrClosed
+	case size > limits.MaxMessage:
+		return &TooLargeError{size, limits.MaxMessage}
+	case to == n.id:
+		return &SendError{To: to, Outcome: Undelivered, Reason: reason.OwnID.String(), Err: &refusal{reason.OwnID}}
+	}
+	return nil
+}
+
+func (n *Node) send(ctx context.Context, from uint16, to Addr, m message) (session.Result, error) {
+	if err := n.checkSend(to.ID, len(m.data)); err != nil {
+		return session.Result{}, err
+	}
+	if ctx.Err() != nil {
+		return session.Result{}, &SendError{To: to.ID, Outcome: Undelivered, Err: contextCause(ctx)}
+	}
+	done := make(chan session.Result, 1)
+	pending, err := n.sessions.Send(time.Now(), session.Message{
+		To: wire.ID(to.ID), Kind: m.kind, DstPort: to.Port, SrcPort: from, RequestID: m.request, Data: m.data, Patient: true,
+	}, func(r session.Result) { done <- r })
+	if err != nil {
+		return session.Result{}, n.sendError(to.ID, session.Result{Err: err, Outcome: session.Undelivered})
+	}
+	var res session.Result
+	select {
+	case res = <-done:
+	case <-ctx.Done():
+		pending.Cancel(time.Now(), contextCause(ctx))
+		res = <-done
+	}
+	return res, n.sendError(to.ID, res)
+}
+
+// sendError tells the end of a message in this package's words.
+func (n *Node) sendError(to routing.ID, r session.Result) error {
+	if r.Err == nil {
+		return nil
+	}
+	e := &SendError{To: to, Outcome: Undelivered, Sent: r.Sent, Err: r.Err}
+	if r.Outcome == session.Unknown {
+		e.Outcome = Unknown
+	}
+	var why reason.Reason
+	switch {
+	case errors.As(r.Err, &why):
+		e.Reason, e.Err = why.String(), causeOf(why)
+	case r.Last != reason.None:
+		e.Reason, e.Err = r.Last.String(), fmt.Errorf("%w: %w", r.Err, causeOf(r.Last))
+	case !n.state.load().linked: // why the time ran out
+		e.Reason, e.Err = reason.NoLink.String(), fmt.Errorf("%w: %w", r.Err, ErrNotConnected)
+	}
+	return e
+}
+
+// datagram sends one datagram; wait is how long it may wait for room.
+func (n *Node) datagram(from uint16, to Addr, data []byte, wait time.Duration) error {
+	if err := n.checkSend(to.ID, len(data)); err != nil {
+		return err
+	}
+	s := n.senders.Get().(*sender)
+	defer n.senders.Put(s)
+	now := time.Now()
+	frame, ok := n.sessions.AppendDatagram(s.buf[:0], now, wire.ID(to.ID), to.Port, from, wire.ClassBulk, data)
+	if !ok {
+		return n.firstDatagram(from, to, data, now)
+	}
+	if cap(frame) > cap(s.buf) && cap(frame) <= limits.MaxRecord+limits.Scratch {
+		s.buf = frame
+	}
+	v := n.engine.Snapshot().ForwardOwn(s.in, frame, 0, now)
+	if v.Action != engine.ActionSend {
+		n.drops.Add(v.Reason, 1)
+		return n.sendError(to.ID, session.Result{Err: v.Reason, Outcome: session.Undelivered})
+	}
+	return n.push(v, now, wait)
+}
+
+func (n *Node) firstDatagram(from uint16, to Addr, data []byte, now time.Time) error {
+	err := n.sessions.Datagram(now, wire.ID(to.ID), to.Port, from, wire.ClassBulk, data)
+	if err != nil {
+		return n.sendError(to.ID, session.Result{Err: err, Outcome: session.Undelivered})
+	}
+	return nil
+}
+
+// push queues a frame of this node on the link that Forward chose.
+func (n *Node) push(v engine.Verdict, now time.Time, wait time.Duration) error {
+	l := v.Peer.Link
+	class := wire.FrameFlags(v.Frame).Class()
+	var timeout <-chan time.Time
+	for n.ctx.Err() == nil {
+		switch l.AppendFrame(link.Self, class, v.Frame) {
+		case link.Queued:
+			l.KickOwn(now)
+			return nil
+		case link.Ended:
+			n.drops.Add(reason.LinkLost, 1)
+			return ErrNotConnected
+		}
+		if timeout == nil && wait > 0 {
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			timeout = timer.C
+		}
+		if timeout == nil || !l.Wait(link.Self, wire.BatchHeader+len(v.Frame), timeout) {
+			n.drops.Add(reason.QueueFull, 1)
+			return ErrQueueFull
+		}
+	}
+	return ErrClosed
+}
+
+// emit is how sessions send: by the k-th choice of first hop, without waiting.
+// It may run with a session's lock held.
+func (n *Node) emit(frame []byte, k int) (wire.ID, bool) {
+	s := n.senders.Get().(*sender)
+	defer n.senders.Put(s)
+	now := time.Now()
+	v := n.engine.Snapshot().ForwardOwn(s.in, frame, k, now)
+	if v.Action != engine.ActionSend {
+		return wire.ID{}, false
+	}
+	l := v.Peer.Link
+	if l.AppendFrame(link.Self, wire.FrameFlags(v.Frame).Class(), v.Frame) != link.Queued {
+		return wire.ID{}, false
+	}
+	l.KickOwn(now)
+	return wire.ID(v.Peer.ID), true
+}
+
+// hint tells the source of a frame why it got no further. The source may be this
+// very node: its frame came back on a detour.
+func (n *Node) hint(frame []byte, why reason.Reason) {
+	h := engine.AppendHint(nil, wire.ID(n.id), frame, why)
+	switch {
+	case h == nil:
+	case *wire.FrameDst(h) == wire.ID(n.id):
+		n.postControl(engine.Control{Frame: h})
+	default:
+		n.emit(h, 0)
+	}
+}

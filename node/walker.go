@@ -1,0 +1,267 @@
+package node
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/link"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
+	"github.com/peermesh/peermesh/internal/wire"
+	"golang.org/x/time/rate"
+)
+
+// walker takes the batches of one link apart: frames to be forwarded go on in
+// runs, frames for this node are delivered or given to the loop. It belongs to
+// the link's reader goroutine; one more belongs to the loop and gives the
+// frames of failed links a new way.
+type walker struct {
+	n       *Node
+	link    *link.Link // nil: the loop's
+	src     uint64     // the source number on outgoing links
+	in      *engine.Ingress
+	batch   session.Batch
+	run     run
+	touched []*link.Link // got something in this batch
+	fed     []*Port      // the same, of this node's own ports
+	prio    *rate.Limiter
+	timer   *time.Timer
+	busy    atomic.Bool // ticked often; not the reader's alone
+
+	snapshot             *engine.Snapshot // for this batch
+	forwarded, delivered int              // in this batch
+}
+
+// run is a stretch of a batch whose frames go to one link in one class.
+type run struct {
+	to     *link.Link
+	class  wire.Class
+	batch  []byte
+	lo, hi int // bounds in batch, length prefixes included
+	frames int
+}
+
+func newWalker(n *Node) *walker {
+	return &walker{n: n, prio: rate.NewLimiter(limits.PriorityRate, limits.PriorityBurst)}
+}
+
+// bind makes w the walker of a link.
+func (w *walker) bind(l *link.Link, p *engine.Peer) {
+	w.link, w.src, w.in = l, l.Number, engine.NewIngress(p)
+	w.timer = time.NewTimer(time.Hour)
+	w.timer.Stop()
+}
+
+// HandleBatch implements [link.Handler].
+func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
+	now := time.Now()
+	frames, kept, keptBytes := 0, 0, 0
+	cause := reason.None
+	w.snapshot = w.n.engine.Snapshot()
+	for off := 0; off < len(batch); {
+		frame, _, err := wire.NextInBatch(batch[off:])
+		if err != nil {
+			cause = reason.ProtocolError
+			break
+		}
+		end := off + wire.BatchHeader + len(frame)
+		if wire.IsLink(frame) {
+			if cause = w.n.linkFrame(w, frame, now); cause != reason.None {
+				break
+			}
+			off = end
+			continue
+		}
+		frames++
+		if len(frame) >= wire.HeaderLen && wire.FrameFlags(frame).Class() < wire.ClassBulk {
+			kept++
+			keptBytes += len(frame)
+		}
+		w.frame(batch, off, end, now)
+		off = end
+	}
+	w.finish(frames, now)
+	l.Took(frames, kept, keptBytes)
+	return cause
+}
+
+// finish sends on what the batch brought and wakes who got something.
+func (w *walker) finish(frames int, now time.Time) {
+	w.flushRun()
+	w.n.sessions.EndBatch(&w.batch, now)
+	w.signal()
+	w.kick(frames)
+	w.n.counters.forwarded.Add(uint64(w.forwarded))
+	w.n.counters.delivered.Add(uint64(w.delivered))
+	w.forwarded, w.delivered = 0, 0
+}
+
+func (w *walker) kick(frames int) {
+	for i, l := range w.touched {
+		l.Kick(frames)
+		w.touched[i] = nil
+	}
+	w.touched = w.touched[:0]
+}
+
+// frame deals with the mesh frame in batch[off:end], its length included.
+func (w *walker) frame(batch []byte, off, end int, now time.Time) {
+	frame := batch[off+wire.BatchHeader : end]
+	v := w.snapshot.Forward(w.in, frame, now)
+	switch v.Action {
+	case engine.ActionSend:
+		w.forwarded++
+		if len(v.Frame) == len(frame) && &v.Frame[0] == &frame[0] {
+			w.extend(v.Peer.Link, batch, off, end, now)
+		} else {
+			w.rewritten(v.Peer.Link, v.Frame, now)
+		}
+	case engine.ActionDeliver:
+		w.deliver(v.Frame, now)
+	case engine.ActionAnswer:
+		w.toLoop(v.Frame)
+	case engine.ActionHint:
+		w.n.drops.Add(v.Reason, 1)
+		w.n.hint(v.Frame, v.Reason)
+	default:
+		w.n.drops.Add(v.Reason, 1)
+	}
+}
+
+// class is the class in which a frame queues: urgent ones beyond their rate
+// queue as interactive.
+func (w *walker) class(frame []byte, now time.Time) wire.Class {
+	class := wire.FrameFlags(frame).Class()
+	if class < wire.ClassInteractive && !w.prio.AllowN(now, min(len(frame), limits.PriorityBurst)) {
+		return wire.ClassInteractive
+	}
+	return class
+}
+
+// extend puts a frame into the run under way, or begins the next one.
+func (w *walker) extend(to *link.Link, batch []byte, off, end int, now time.Time) {
+	class := w.class(batch[off+wire.BatchHeader:end], now)
+	r := &w.run
+	if r.to == to && r.class == class && r.hi == off && end-r.lo <= limits.MaxRun {
+		r.hi = end
+		r.frames++
+		return
+	}
+	w.flushRun()
+	*r = run{to, class, batch, off, end, 1}
+}
+
+func (w *walker) flushRun() {
+	r := &w.run
+	if r.to == nil {
+		return
+	}
+	w.append(r.to, r.class, r.batch[r.lo:r.hi], r.frames)
+	*r = run{}
+}
+
+// rewritten sends on a frame that Forward had to change.
+func (w *walker) rewritten(to *link.Link, frame []byte, now time.Time) {
+	w.flushRun()
+	w.touch(to)
+	class := w.class(frame, now)
+	for a := to.AppendFrame(w.src, class, frame); a != link.Queued; a = to.AppendFrame(w.src, class, frame) {
+		if !w.waitFor(to, a, wire.BatchHeader+len(frame), 1) {
+			return
+		}
+	}
+}
+
+// append queues a run, waiting a bounded time for room. What finds none is
+// dropped and counted.
+func (w *walker) append(to *link.Link, class wire.Class, run []byte, frames int) {
+	w.touch(to)
+	for a := to.Append(w.src, class, run, frames); a != link.Queued; a = to.Append(w.src, class, run, frames) {
+		if !w.waitFor(to, a, len(run), frames) {
+			return
+		}
+	}
+}
+
+func (w *walker) touch(l *link.Link) {
+	for _, t := range w.touched {
+		if t == l {
+			return
+		}
+	}
+	w.touched = append(w.touched, l)
+}
+
+// waitFor waits for room after an Append was not admitted; false: give the
+// frames up, they are counted.
+func (w *walker) waitFor(to *link.Link, a link.Admission, n, frames int) bool {
+	if a == link.Full && w.timer != nil {
+		w.kick(limits.InlineFrames + 1) // the room may depend on what was appended
+		w.touch(to)
+		w.timer.Reset(limits.TransitWait)
+		if to.Wait(w.src, n, w.timer.C) {
+			w.timer.Stop()
+			return true
+		}
+		to.MarkStalled(w.src)
+	}
+	why := reason.QueueFull
+	if a == link.Ended {
+		why = reason.LinkLost
+	}
+	w.n.drops.Add(why, frames)
+	return false
+}
+
+// deliver takes a frame for this node.
+func (w *walker) deliver(frame []byte, now time.Time) {
+	if wire.FrameType(frame) != wire.TypeData {
+		w.toLoop(frame)
+		return
+	}
+	w.batch.Context = w
+	switch why := w.n.sessions.Receive(&w.batch, now, frame); why { // which counts its drops
+	case reason.None:
+		w.delivered++
+	case reason.UnknownSession:
+		if w.in.AllowHint(now) {
+			w.n.hint(frame, why)
+		}
+	}
+}
+
+// toLoop gives the loop a copy of a control frame. Forward has charged it to the
+// link's budget.
+func (w *walker) toLoop(frame []byte) {
+	if !w.n.postControl(engine.Control{Link: w.src, Frame: append([]byte(nil), frame...)}) {
+		w.n.drops.Add(reason.QueueFull, 1)
+	}
+}
+
+// reforward gives the frames that a link's peer did not take a new way. It runs
+// on the loop and never waits.
+func (n *Node) reforward(l *link.Link) {
+	batch := l.TakeRing()
+	select {
+	case <-l.Done():
+		rest, lost := l.Leftover()
+		batch = append(batch, rest...)
+		n.drops.Add(reason.LinkLost, lost)
+	default:
+	}
+	w, now := n.retry, time.Now()
+	w.snapshot = n.engine.Snapshot()
+	frames := 0
+	for off := 0; off < len(batch); frames++ {
+		frame, _, err := wire.NextInBatch(batch[off:])
+		if err != nil {
+			break // not reached: these are frames this node wrote
+		}
+		end := off + wire.BatchHeader + len(frame)
+		w.frame(batch, off, end, now)
+		off = end
+	}
+	w.finish(frames, now)
+}
