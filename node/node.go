@@ -44,6 +44,8 @@ type Node struct {
 	wg     sync.WaitGroup
 	closed chan struct{} // closed when Close has finished
 	once   sync.Once
+	ended  atomic.Bool // the same as ctx's end, cheaper to look at
+	clock  coarseClock
 
 	spawning sync.RWMutex // held to start a goroutine, and to end the node
 
@@ -81,6 +83,7 @@ func New(cfg Config) (*Node, error) {
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.senders.New = func() any { return newSender() }
+	n.clock.set(n.started)
 	n.live.init()
 	n.ports.init()
 	n.state.init()
@@ -169,6 +172,7 @@ func (n *Node) Close() error {
 	n.once.Do(func() {
 		n.stopListening()
 		n.spawning.Lock()
+		n.ended.Store(true)
 		n.cancel()
 		n.spawning.Unlock()
 		n.live.closeAll(reason.Closed)

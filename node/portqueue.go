@@ -27,11 +27,20 @@ func appendRecord(b []byte, d *session.Delivery) []byte {
 // deliver is how sessions hand over what arrived. It waits a bounded time for
 // room in the port's queue.
 func (n *Node) deliver(d *session.Delivery) reason.Reason {
-	p := n.ports.get(d.DstPort)
+	w, _ := d.Context.(*walker)
+	p := n.ports.find(d.DstPort, w)
 	if p == nil {
 		return reason.NoHandler
 	}
-	return p.put(d)
+	why := p.put(d)
+	switch {
+	case why != reason.None:
+	case w != nil:
+		w.feed(p)
+	default:
+		p.wake()
+	}
+	return why
 }
 
 // put queues d and leaves the waking to the end of the batch, see signal.
@@ -54,11 +63,6 @@ func (p *Port) put(d *session.Delivery) reason.Reason {
 		p.ready.Signal()
 	}
 	p.mu.Unlock()
-	if w, ok := d.Context.(*walker); ok {
-		w.deliveredTo(p)
-	} else {
-		p.wake()
-	}
 	return reason.None
 }
 
@@ -98,8 +102,8 @@ func (p *Port) wake() {
 	p.mu.Unlock()
 }
 
-// deliveredTo notes a port to be woken when the batch has ended.
-func (w *walker) deliveredTo(p *Port) {
+// feed notes a port to be woken when the batch has ended.
+func (w *walker) feed(p *Port) {
 	for _, t := range w.fed {
 		if t == p {
 			return

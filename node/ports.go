@@ -36,6 +36,18 @@ func (p *ports) init() {
 // get returns the open port of a number, or nil.
 func (p *ports) get(num uint16) *Port { return (*p.open.Load())[num] }
 
+// find is get for a reader, which remembers the port it found last.
+func (p *ports) find(num uint16, w *walker) *Port {
+	open := p.open.Load()
+	if w == nil {
+		return (*open)[num]
+	}
+	if w.ports != open || w.port == nil || w.port.num != num {
+		w.ports, w.port = open, (*open)[num]
+	}
+	return w.port
+}
+
 // change replaces the open ports by a changed copy; it needs mu.
 func (p *ports) change(do func(map[uint16]*Port)) {
 	open := maps.Clone(*p.open.Load())

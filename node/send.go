@@ -56,11 +56,11 @@ type message struct {
 
 func (n *Node) checkSend(to routing.ID, size int) error {
 	switch {
-	case n.ctx.Err() != nil:
+	case n.ended.Load():
 		return ErrClosed
 	case size > limits.MaxMessage:
 		return &TooLargeError{size, limits.MaxMessage}
-	case to == n.id:
+	case wire.SameID((*wire.ID)(&to), (*wire.ID)(&n.id)):
 		return &SendError{To: to, Outcome: Undelivered, Reason: reason.OwnID.String(), Err: &refusal{reason.OwnID}}
 	}
 	return nil
@@ -118,10 +118,10 @@ func (n *Node) datagram(from uint16, to Addr, data []byte, wait time.Duration) e
 	}
 	s := n.senders.Get().(*sender)
 	defer n.senders.Put(s)
-	now := time.Now()
+	now := n.clock.load()
 	frame, ok := n.sessions.AppendDatagram(s.buf[:0], now, wire.ID(to.ID), to.Port, from, wire.ClassBulk, data)
 	if !ok {
-		return n.firstDatagram(from, to, data, now)
+		return n.firstDatagram(from, to, data)
 	}
 	if cap(frame) > cap(s.buf) && cap(frame) <= limits.MaxRecord+limits.Scratch {
 		s.buf = frame
@@ -131,11 +131,11 @@ func (n *Node) datagram(from uint16, to Addr, data []byte, wait time.Duration) e
 		n.drops.Add(v.Reason, 1)
 		return n.sendError(to.ID, session.Result{Err: v.Reason, Outcome: session.Undelivered})
 	}
-	return n.push(v, now, wait)
+	return n.push(v, wait)
 }
 
-func (n *Node) firstDatagram(from uint16, to Addr, data []byte, now time.Time) error {
-	err := n.sessions.Datagram(now, wire.ID(to.ID), to.Port, from, wire.ClassBulk, data)
+func (n *Node) firstDatagram(from uint16, to Addr, data []byte) error {
+	err := n.sessions.Datagram(time.Now(), wire.ID(to.ID), to.Port, from, wire.ClassBulk, data)
 	if err != nil {
 		return n.sendError(to.ID, session.Result{Err: err, Outcome: session.Undelivered})
 	}
@@ -143,14 +143,13 @@ func (n *Node) firstDatagram(from uint16, to Addr, data []byte, now time.Time) e
 }
 
 // push queues a frame of this node on the link that Forward chose.
-func (n *Node) push(v engine.Verdict, now time.Time, wait time.Duration) error {
+func (n *Node) push(v engine.Verdict, wait time.Duration) error {
 	l := v.Peer.Link
 	class := wire.FrameFlags(v.Frame).Class()
 	var timeout <-chan time.Time
 	for n.ctx.Err() == nil {
-		switch l.AppendFrame(link.Self, class, v.Frame) {
+		switch l.AppendOwn(class, v.Frame) {
 		case link.Queued:
-			l.KickOwn(now)
 			return nil
 		case link.Ended:
 			n.drops.Add(reason.LinkLost, 1)
@@ -174,17 +173,12 @@ func (n *Node) push(v engine.Verdict, now time.Time, wait time.Duration) error {
 func (n *Node) emit(frame []byte, k int) (wire.ID, bool) {
 	s := n.senders.Get().(*sender)
 	defer n.senders.Put(s)
-	now := time.Now()
-	v := n.engine.Snapshot().ForwardOwn(s.in, frame, k, now)
+	v := n.engine.Snapshot().ForwardOwn(s.in, frame, k, n.clock.load())
 	if v.Action != engine.ActionSend {
 		return wire.ID{}, false
 	}
-	l := v.Peer.Link
-	if l.AppendFrame(link.Self, wire.FrameFlags(v.Frame).Class(), v.Frame) != link.Queued {
-		return wire.ID{}, false
-	}
-	l.KickOwn(now)
-	return wire.ID(v.Peer.ID), true
+	class := wire.FrameFlags(v.Frame).Class()
+	return wire.ID(v.Peer.ID), v.Peer.Link.AppendOwn(class, v.Frame) == link.Queued
 }
 
 // hint tells the source of a frame why it got no further. The source may be this

@@ -26,6 +26,8 @@ type walker struct {
 	run     run
 	touched []*link.Link // got something in this batch
 	fed     []*Port      // the same, of this node's own ports
+	ports   *map[uint16]*Port
+	port    *Port // found last in ports
 	prio    *rate.Limiter
 	timer   *time.Timer
 	busy    atomic.Bool // ticked often; not the reader's alone

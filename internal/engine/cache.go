@@ -97,7 +97,7 @@ func (in *Ingress) express(s *Snapshot, frame []byte) *Peer {
 	if len(frame) < wire.HeaderLen || len(frame) > wire.MaxFrame || !unaltered(frame, in.peer == nil) {
 		return nil
 	}
-	if in.peer != nil && (s.leaf || in.peer.Leaf && *wire.FrameSrc(frame) != wire.ID(in.peer.ID)) {
+	if in.peer != nil && (s.leaf || in.peer.Leaf && !in.fromPeer(frame)) {
 		return nil
 	}
 	r := in.resolve(s, wire.FrameDst(frame))
@@ -105,6 +105,20 @@ func (in *Ingress) express(s *Snapshot, frame []byte) *Peer {
 		return r.peer
 	}
 	return nil
+}
+
+// arrived tells whether frame is data for this node itself, without options and
+// from a source that may come by this link: what rules 0 to 2 deliver as it is.
+func (in *Ingress) arrived(s *Snapshot, frame []byte) bool {
+	return len(frame) >= wire.HeaderLen && len(frame) <= wire.MaxFrame &&
+		wire.FrameType(frame) == wire.TypeData && wire.FrameFlags(frame)&^wire.ClassMask == 0 &&
+		wire.FrameHopLimit(frame)-1 < wire.MaxHopLimit && wire.SameID(wire.FrameDst(frame), (*wire.ID)(&s.self)) &&
+		(in.peer == nil || !in.peer.Leaf || in.fromPeer(frame))
+}
+
+// fromPeer tells whether the peer itself is the source of frame.
+func (in *Ingress) fromPeer(frame []byte) bool {
+	return wire.SameID(wire.FrameSrc(frame), (*wire.ID)(&in.peer.ID))
 }
 
 // opens tells whether a frame for r.id goes on by r as it is, and notes for how
@@ -145,11 +159,11 @@ func unaltered(frame []byte, own bool) bool {
 // recall returns the remembered route to id, or nil.
 func (in *Ingress) recall(id *wire.ID) *route {
 	tag := tagOf(id)
-	if r := &in.routes[in.last]; in.last < in.used && in.tags[in.last] == tag && r.id == *id {
+	if r := &in.routes[in.last]; in.last < in.used && in.tags[in.last] == tag && wire.SameID(&r.id, id) {
 		return r
 	}
 	for i, t := range in.tags[:in.used] {
-		if t == tag && in.routes[i].id == *id {
+		if t == tag && wire.SameID(&in.routes[i].id, id) {
 			in.last = i
 			return &in.routes[i]
 		}

@@ -21,14 +21,12 @@ func (p *pass) deadEnd() (Verdict, bool) {
 	if p.f.Type == wire.TypeNearest && p.f.Waypoints == nil {
 		return p.answer(), true
 	}
+	if p.ours && p.f.Detour == nil { // a bulk frame that is stuck at its very source looks for a way round
+		p.f.Detour, p.changed = p.in.list[:0], true
+	}
 	if p.f.Detour != nil {
 		if peer := p.sidestep(); peer != nil {
 			return p.stepTo(peer), true
-		}
-	}
-	if p.ours && p.f.Detour == nil { // at its source a frame without a list may leave in any direction, once
-		if peer := p.s.nearest(&p.key); peer != nil {
-			return p.send(peer), true
 		}
 	}
 	if p.f.Waypoints != nil && !p.f.Found {
@@ -59,7 +57,7 @@ func (p *pass) stepTo(peer *Peer) Verdict {
 	if !p.own && p.f.HopLimit <= 1 {
 		return p.expire()
 	}
-	if !p.in.detours.take(p.now, limits.DetourRate, limits.DetourBurst) {
+	if !p.own && !p.in.detours.take(p.now, limits.DetourRate, limits.DetourBurst) {
 		return p.refuse(reason.DetourBudget)
 	}
 	return p.send(peer)

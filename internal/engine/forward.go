@@ -59,6 +59,9 @@ type Verdict struct {
 func (s *Snapshot) Forward(in *Ingress, frame []byte, now time.Time) Verdict {
 	peer := in.express(s, frame)
 	if peer == nil {
+		if in.arrived(s, frame) {
+			return Verdict{Action: ActionDeliver, Frame: frame}
+		}
 		p := pass{s: s, in: in, raw: frame, now: now, own: in.peer == nil}
 		return p.run()
 	}

@@ -27,7 +27,7 @@ func TestForwardOwn(t *testing.T) {
 		{ruleCase{"the first again", scene{peers: relays}, wire.Frame{Dst: wid(target)}, send(r11)}, 4},
 		{ruleCase{"modulo", scene{peers: relays}, wire.Frame{Dst: wid(target)}, send(r1)}, 9},
 		{ruleCase{"below zero", scene{peers: relays}, wire.Frame{Dst: wid(target)}, send(r11)}, -1},
-		{ruleCase{"at a dead end", scene{peers: relays}, wire.Frame{Dst: wid(beside)}, send(r001)}, 0},
+		{ruleCase{"at a dead end", scene{peers: relays}, wire.Frame{Dst: wid(beside)}, sendChanged(r001, func(f *wire.Frame) { f.Detour = prefixes(me) })}, 0},
 		{ruleCase{"the second at a dead end", scene{peers: relays}, wire.Frame{Dst: wid(beside)}, send(r01)}, 1},
 		{ruleCase{"no suspect", scene{peers: suspect}, wire.Frame{Dst: wid(target)}, send(r01)}, 1},
 		{ruleCase{"a direct leaf first", scene{peers: linked}, wire.Frame{Dst: wid(lf.ID)}, send(lf)}, 0},

@@ -93,7 +93,7 @@ func (a *arena) checkSent(t failer, in *engine.Ingress, f wire.Frame, v engine.V
 		t.Fatalf("got a frame of %d bytes: %v", len(v.Frame), err)
 	}
 	if g.Type != f.Type || g.Class != f.Class || g.Dst != f.Dst || g.Src != f.Src || !bytes.Equal(g.Body, f.Body) ||
-		!bytes.Equal(g.Return, f.Return) || (g.Detour == nil) != (f.Detour == nil) {
+		!bytes.Equal(g.Return, f.Return) || (g.Detour == nil) != (f.Detour == nil) && in.Peer() != nil {
 		t.Fatalf("got %s\nfrom %s", show(g), show(f))
 	}
 	own := in.Peer() == nil

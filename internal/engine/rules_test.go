@@ -420,7 +420,7 @@ func TestRule7Detour(t *testing.T) {
 		{"the entry that would make the frame large", s, wire.Frame{Dst: wid(target), Detour: make([]byte, 16*4), Body: make([]byte, 4096-43-65)}, hint(reason.LoopedDetour)},
 		{"the entry that would make the frame too long", s, wire.Frame{Dst: wid(target), Detour: []byte{}, Body: make([]byte, wire.MaxFrame-43-1)}, hint(reason.TooLarge)},
 		{"nobody to go to, as this node's own", scene{}, wire.Frame{Src: wid(me), Dst: wid(beside), Detour: []byte{}}, dropped(reason.NoLink)},
-		{"without a list in any direction, as this node's own", scene{peers: states(r1, r001)}, wire.Frame{Src: wid(me), Dst: wid(beside)}, send(r001)},
+		{"gets a list at its source", scene{peers: states(r1, r001)}, wire.Frame{Src: wid(me), Dst: wid(beside)}, sendChanged(r001, list(me))},
 		{"without a list only at its source", scene{peers: states(r1, r001), from: r1}, wire.Frame{Src: wid(me), Dst: wid(beside)}, hint(reason.NoRoute)},
 		{"sideways, as this node's own", scene{peers: states(r1, r001)}, wire.Frame{Src: wid(me), Dst: wid(beside), Detour: []byte{}}, sendChanged(r001, list(me))},
 	})

@@ -31,7 +31,7 @@ const (
 const (
 	LinkQueue         = 256 << 10             // bytes pending for one outgoing link, shared among its active ingress queues
 	LinkQueueShareMin = 32 << 10              // least share of one ingress queue
-	LinkBatch         = 128 << 10             // bytes that one flush takes
+	LinkBatch         = 132 << 10             // most bytes that one flush takes: two full records and a little
 	MaxRun            = 32 << 10              // bytes appended under one lock
 	TransitWait       = 25 * time.Millisecond // a reader waits for room; above the scheduler's time slice of 10 ms
 	InlineQuiet       = 20 * time.Microsecond // pause after which a sender flushes itself

@@ -151,6 +151,10 @@ func (l *Link) Append(src uint64, class wire.Class, run []byte, n int) Admission
 func (l *Link) AppendFrame(src uint64, class wire.Class, frame []byte) Admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.append(src, class, frame)
+}
+
+func (l *Link) append(src uint64, class wire.Class, frame []byte) Admission {
 	if l.ended || l.closing {
 		return Ended
 	}

@@ -110,8 +110,11 @@ func (q *queue) pushed(in *inlet, n int) {
 // take moves at most limits.LinkBatch bytes, chunk by chunk and source by
 // source, to out, and joins small chunks that fit one record.
 func (q *queue) take(out *chunks) (frames int) {
-	for taken := 0; taken < limits.LinkBatch && len(q.turn) > 0; {
+	for taken := 0; len(q.turn) > 0; {
 		in := q.turn[0]
+		if next := in.peek(); taken > 0 && taken+len(next.buf) > limits.LinkBatch {
+			return frames
+		}
 		class, c := in.pop()
 		taken += len(c.buf)
 		frames += c.frames
@@ -128,14 +131,22 @@ func (q *queue) take(out *chunks) (frames int) {
 	return frames
 }
 
-// pop takes the first chunk of the most urgent class that has one.
-func (in *inlet) pop() (wire.Class, *chunk) {
+// urgent is the most urgent class that has a chunk; an active inlet has one.
+func (in *inlet) urgent() wire.Class {
 	for class := range in.byClass {
 		if in.byClass[class].head != nil {
-			return wire.Class(class), in.byClass[class].pop()
+			return wire.Class(class)
 		}
 	}
-	return 0, nil // not reached: an active inlet has a chunk
+	return wire.ClassBulk
+}
+
+func (in *inlet) peek() *chunk { return in.byClass[in.urgent()].head }
+
+// pop takes the first chunk of the most urgent class that has one.
+func (in *inlet) pop() (wire.Class, *chunk) {
+	class := in.urgent()
+	return class, in.byClass[class].pop()
 }
 
 // rotate moves in to the end of the turn, or out of it when it is empty.

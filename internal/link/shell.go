@@ -8,6 +8,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
 )
 
 // Handler takes what a link receives.
@@ -160,20 +161,33 @@ func (l *Link) Kick(batch int) {
 	l.inline(time.Now())
 }
 
-// KickOwn is Kick for one frame that this node itself appended.
-func (l *Link) KickOwn(now time.Time) {
+// AppendOwn is AppendFrame and Kick at once for one frame of this node itself.
+// On a quiet link the caller writes it, without blocking; the clock is read
+// only then.
+func (l *Link) AppendOwn(class wire.Class, frame []byte) Admission {
 	l.mu.Lock()
-	if l.writing || l.ended || !l.pending() {
-		l.mu.Unlock()
-		return
-	}
-	if l.flushed > limits.InlineFrames || now.Sub(l.inlineAt) < limits.InlineQuiet {
+	a := l.append(Self, class, frame)
+	switch {
+	case a != Queued || l.writing:
+	case l.flushed <= limits.InlineFrames && l.quiet():
+		l.inline(l.inlineAt)
+		return a
+	default:
 		l.writer.Signal()
-		l.mu.Unlock()
-		return
+	}
+	l.mu.Unlock()
+	return a
+}
+
+// quiet says, and notes, that no sender has flushed for limits.InlineQuiet; it
+// needs mu.
+func (l *Link) quiet() bool {
+	now := time.Now()
+	if now.Sub(l.inlineAt) < limits.InlineQuiet {
+		return false
 	}
 	l.inlineAt = now
-	l.inline(now)
+	return true
 }
 
 // inline writes what pends as far as that goes without blocking and leaves the

@@ -143,13 +143,12 @@ func TestManySendersWaitAndAllGetThrough(t *testing.T) {
 			wg.Go(func() {
 				for i := range each {
 					f := numbered(wire.ClassBulk, 5000, i)
-					for a.Append(Self, wire.ClassBulk, f, 1) == Full {
+					for a.AppendOwn(wire.ClassBulk, f[wire.BatchHeader:]) == Full {
 						if !a.Wait(Self, len(f), time.After(time.Minute)) {
 							t.Error("waited a minute in vain")
 							return
 						}
 					}
-					a.KickOwn(time.Now())
 				}
 			})
 		}
@@ -259,8 +258,7 @@ func TestAcksEmptyTheRing(t *testing.T) {
 		a.run()
 		b.run()
 		for i := range 10 {
-			a.Append(Self, wire.ClassInteractive, numbered(wire.ClassInteractive, 100, i), 1)
-			a.KickOwn(time.Now())
+			a.AppendOwn(wire.ClassInteractive, numbered(wire.ClassInteractive, 100, i)[wire.BatchHeader:])
 		}
 		synctest.Wait()
 		if len(a.ring.entries) == 0 {
@@ -363,8 +361,7 @@ func TestPeerThatNeverReadsIsCut(t *testing.T) {
 		a.run()
 		begin := time.Now()
 		for a.Cause() == reason.None && time.Since(begin) < time.Minute {
-			a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, 60_000, 0), 1)
-			a.KickOwn(time.Now())
+			a.AppendOwn(wire.ClassBulk, numbered(wire.ClassBulk, 60_000, 0)[wire.BatchHeader:])
 			time.Sleep(10 * time.Millisecond)
 		}
 		if got := time.Since(begin); a.Cause() != reason.Stalled || got > limits.WriteStall+time.Second {

@@ -43,13 +43,20 @@ func (b *buffer) free() {
 // add returns a buffer that holds what b holds (nil: nothing) and p after it:
 // b itself while p fits.
 func (b *buffer) add(p []byte) *buffer {
-	if b == nil {
-		b = newBuffer(len(p))
-	}
-	if len(b.b)+len(p) > cap(b.b) {
-		b = b.grown(len(p))
-	}
+	b = b.room(len(p))
 	b.b = append(b.b, p...)
+	return b
+}
+
+// room returns a buffer that holds what b holds (nil: nothing) and has room for
+// n bytes after it: b itself if it can be.
+func (b *buffer) room(n int) *buffer {
+	switch {
+	case b == nil:
+		return newBuffer(n)
+	case len(b.b)+n > cap(b.b):
+		return b.grown(n)
+	}
 	return b
 }
 

@@ -76,6 +76,7 @@ func (c *cork) addData(p []byte) {
 	}
 	if c.left == 0 {
 		c.left = frameLen(p)
+		c.pending = c.pending.room(c.left) // it comes in pieces: grow once
 	}
 	c.left -= len(p)
 	c.data = true
