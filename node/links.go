@@ -38,7 +38,7 @@ func (n *Node) dial(t *engine.Target, count uint32) {
 		n.dialFailed(t, stageHandshake, refusalOf(err), err)
 		return
 	}
-	n.runLink(conn, remote, t, count)
+	n.spawnLink(conn, remote, t, count)
 }
 
 func (n *Node) dialFailed(t *engine.Target, stage string, why reason.Reason, err error) {
@@ -108,7 +108,7 @@ func (n *Node) accept(conn transport.Conn) {
 		n.acceptFailed(conn, err)
 		return
 	}
-	n.runLink(conn, remote, nil, remote.Hello.Dial)
+	n.spawnLink(conn, remote, nil, remote.Hello.Dial)
 }
 
 func (n *Node) acceptFailed(conn transport.Conn, err error) {
@@ -119,6 +119,14 @@ func (n *Node) acceptFailed(conn transport.Conn, err error) {
 	n.drops.Add(h.Reason, 1)
 	n.log.Debug("link refused", "from", conn.RemoteAddr(), "reason", h.Reason.String(), "err", err)
 	n.events.send(Event{Kind: Refused, Time: time.Now(), Transport: conn.Kind(), Reason: h.Reason.String(), Err: err.Error()})
+}
+
+// spawnLink runs a link on a goroutine of its own: the one of the handshake has
+// grown a stack for its cryptography that an idle link need not keep.
+func (n *Node) spawnLink(conn transport.Conn, remote *link.Remote, t *engine.Target, dial uint32) {
+	if !n.spawn(func() { n.runLink(conn, remote, t, dial) }) {
+		conn.Close()
+	}
 }
 
 // runLink runs a link that has proved itself, until it ends.

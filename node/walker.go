@@ -98,6 +98,7 @@ func (w *walker) finish(frames int, now time.Time) {
 	w.n.counters.forwarded.Add(uint64(w.forwarded))
 	w.n.counters.delivered.Add(uint64(w.delivered))
 	w.forwarded, w.delivered = 0, 0
+	w.snapshot = nil // an idle link keeps no old picture alive
 }
 
 func (w *walker) kick(frames int) {

@@ -13,7 +13,6 @@ const (
 	RecordPayload = MaxRecord - 16 // bytes of frames in one record
 	MaxHops       = 64             // crossings of a frame, detours included
 	MaxPlainHops  = 32             // crossings without a detour
-	MinDatagram   = 1_452          // bytes of payload every path carries: the largest packet that QUIC sends
 )
 
 // Links: establishing.
@@ -65,7 +64,6 @@ const (
 const (
 	RelayLinks         = 24  // relay links of a node without a port
 	RelayLinksPort     = 200 // relay links of a node with a port
-	LeafLinks          = 0   // leaf links of a node without a port
 	LeafLinksPort      = 256 // leaf links of a node with a port
 	ReplacedWait       = 60 * time.Second
 	ReplacedWaitMax    = 10 * time.Minute
@@ -120,18 +118,17 @@ const (
 
 // Identity and records (docs/protocol.md, section 1).
 const (
-	CertLife             = 24 * time.Hour
-	ClockTolerance       = 5 * time.Minute
-	ContactTTL           = 3_600 // seconds
-	AttachmentTTL        = 120   // seconds
-	TopicTTL             = 600   // seconds
-	WithdrawalKept       = 15 * time.Minute
-	Homes                = 4
-	TopicPayload         = 512
-	ContactURLs          = 8
-	ContactURLBytes      = 256
-	HintEcho             = 16
-	CandidatesPerConnect = 16
+	CertLife        = 24 * time.Hour
+	ClockTolerance  = 5 * time.Minute
+	ContactTTL      = 3_600 // seconds
+	AttachmentTTL   = 120   // seconds
+	TopicTTL        = 600   // seconds
+	WithdrawalKept  = 15 * time.Minute
+	Homes           = 4
+	TopicPayload    = 512
+	ContactURLs     = 8
+	ContactURLBytes = 256
+	HintEcho        = 16
 )
 
 // Node.

@@ -101,7 +101,7 @@ func (t *Table) beginAnswer(now time.Time, a *answer, b *wire.HandshakeBody) (*J
 	t.answers.underWay++
 	t.timers.earlier(&t.sweep, a.born+limits.HandshakeAnswerKept)
 	return &Job{
-		kind: jobSecond, answer: a, hs: hs, told: a.told,
+		kind: jobSecond, answer: a, hs: hs,
 		message: bytes.Clone(b.Noise), payload: t.payload(cert, a.told),
 	}, reason.None
 }
@@ -160,7 +160,7 @@ func (t *Table) onThird(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*J
 	}
 	a.busy = true
 	return &Job{
-		kind: jobLast, answer: a, hs: a.hs, told: a.told, message: bytes.Clone(b.Noise),
+		kind: jobLast, answer: a, hs: a.hs, message: bytes.Clone(b.Noise),
 		judge: judge{peer: f.Src, now: now, guest: true, null: t.cfg.Null},
 	}, reason.None
 }

@@ -27,14 +27,15 @@ const TagLen = 16
 // None of them allocates when dst has room.
 type Cipher struct {
 	aead  cipher.AEAD
-	state *noise.CipherState // holds the key for the next rekey; nil for the null suite
-	n     uint64             // counter of the next message
+	key   [32]byte // for the next rekey; zero for the null suite
+	n     uint64   // counter of the next message
 	rekey bool
 	nonce [NonceLen]byte // lives here so that it need not escape for each message
 }
 
 func newCipher(state *noise.CipherState) *Cipher {
-	return &Cipher{state: state, aead: newGCM(state.UnsafeKey())}
+	key := state.UnsafeKey()
+	return &Cipher{key: key, aead: newGCM(key)}
 }
 
 func newGCM(key [32]byte) cipher.AEAD {
@@ -80,9 +81,11 @@ func (c *Cipher) Open(dst, ciphertext, ad []byte) ([]byte, error) {
 // advance counts one message and takes the next key when one is due.
 func (c *Cipher) advance() {
 	c.n++
-	if c.rekey && c.state != nil && c.n%limits.LinkRekey == 0 {
-		c.state.Rekey()
-		c.aead = newGCM(c.state.UnsafeKey())
+	if c.rekey && c.key != [32]byte{} && c.n%limits.LinkRekey == 0 {
+		state := noise.UnsafeNewCipherState(suite, c.key, 0)
+		state.Rekey()
+		c.key = state.UnsafeKey()
+		c.aead = newGCM(c.key)
 	}
 }
 

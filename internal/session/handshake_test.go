@@ -197,6 +197,7 @@ func TestGlare(t *testing.T) {
 			if gap <= 10*time.Millisecond && !s.initiator {
 				t.Error("crossing handshakes: got the one of the higher ID, want that of the lower")
 			}
+			w.run(limits.HandshakeAnswerKept)
 			if lo.t.index.used != 1 || hi.t.index.used != 1 {
 				t.Errorf("indices in use: got %d and %d, want 1 each", lo.t.index.used, hi.t.index.used)
 			}
@@ -287,6 +288,7 @@ func TestForgedParties(t *testing.T) {
 			x.p.Cancel(w.now, reason.Expired)
 			x.want(t, reason.Expired, Undelivered)
 			// The one that was forged must still be able to talk.
+			bad.forge = nil
 			bad.start(nil)
 			ok := good.send(bad, "to the genuine one")
 			w.run(10 * time.Second)
@@ -501,7 +503,7 @@ func TestGuestMayNotClaimNative(t *testing.T) {
 		n.id, n.self = gateway, native.self
 		c.Self = native.self
 		c.Guest = func() []byte {
-			body := wire.AppendAttachment(nil, &wire.Attachment{Leaf: native.self})
+			body := wire.AppendAttachment(nil, &wire.Attachment{Leaf: native.self, Homes: []wire.ID{gateway.ID()}})
 			return gateway.Sign(wire.RecordAttachment, uint64(w.now.UnixMilli()), limits.AttachmentTTL, body)
 		}
 	})
@@ -528,4 +530,89 @@ func TestNullSuite(t *testing.T) {
 		o.want(t, nil, Delivered)
 	}
 	b.once(texts(50)...)
+}
+
+// Both ends got as far as message 3: the handshake of the lower ID counts, at
+// both ends.
+func TestGlareCrossingThirds(t *testing.T) {
+	w, lo, hi := pair(t, 35)
+	var held []flying
+	w.hold = func(to *testNode, frame []byte) { held = append(held, flying{to, bytes.Clone(frame)}) }
+	pass := func(to *testNode, kind uint8) {
+		t.Helper()
+		for i, x := range held {
+			if x.to == to && isKind(x.frame, kind) {
+				held = append(held[:i], held[i+1:]...)
+				to.arrive(x.frame)
+				return
+			}
+		}
+		t.Fatalf("no message %d is on its way", kind)
+	}
+	y := hi.send(lo, "y")
+	w.run(time.Millisecond)
+	pass(lo, 1) // lo answers
+	x := lo.send(hi, "x")
+	w.run(time.Millisecond)
+	pass(hi, 1) // hi answers the lower ID
+	pass(lo, 2)
+	pass(hi, 2)
+	pass(lo, 3) // refused
+	pass(hi, 3)
+	s, r := lo.peerOf(hi).current.Load(), hi.peerOf(lo).current.Load()
+	if !s.initiator || s.remote != r.local || s.local != r.remote {
+		t.Error("the ends send on different sessions, or on that of the higher ID")
+	}
+	w.hold = nil
+	for _, f := range held {
+		f.to.arrive(f.frame)
+	}
+	w.run(5 * time.Second)
+	x.want(t, nil, Delivered)
+	y.want(t, nil, Delivered)
+	hi.once("x")
+	lo.once("y")
+}
+
+func TestThirdStopsWhenNobodyWaits(t *testing.T) {
+	w, a, b := pair(t, 36)
+	w.tamper = func(_ *testNode, frame []byte) bool { return !isKind(frame, wire.HandshakeThird) }
+	if err := a.datagram(b, "x"); err != nil {
+		t.Fatal(err)
+	}
+	w.run(limits.DatagramPatience + time.Second)
+	sent := a.emitted[wire.HandshakeThird]
+	if sent < 4 {
+		t.Errorf("copies of message 3 while the datagram was young: got %d", sent)
+	}
+	w.run(limits.HandshakeAnswerKept)
+	if got := a.emitted[wire.HandshakeThird]; got != sent {
+		t.Errorf("copies that nobody waits for: got %d", got-sent)
+	}
+	if p, _ := a.t.Peer(b.self); p.Session || a.t.index.used != 0 {
+		t.Errorf("a session that was never confirmed still stands: %+v", p)
+	}
+	if got := a.events[len(a.events)-1].Kind; got != SessionDown {
+		t.Errorf("last event: got %v, want SessionDown", got)
+	}
+}
+
+// A message 3 under another source must not end the handshake.
+func TestThirdFromElsewhere(t *testing.T) {
+	w, a, b := pair(t, 37)
+	other := w.add(nil)
+	w.tamper = func(to *testNode, frame []byte) bool {
+		if isKind(frame, wire.HandshakeThird) {
+			f := bytes.Clone(frame)
+			*wire.FrameSrc(f) = other.self
+			j, why := b.t.HandleHandshake(w.now, f, 1)
+			if b.jobs(j); why != reason.Unsolicited {
+				t.Errorf("other source: got %v, want %v", why, reason.Unsolicited)
+			}
+		}
+		return true
+	}
+	o := a.send(b, "x")
+	w.run(100 * time.Millisecond)
+	o.want(t, nil, Delivered)
 }

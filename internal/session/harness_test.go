@@ -31,12 +31,13 @@ type world struct {
 	cut           func(from, to *testNode) bool         // true: nothing passes
 	tap           func(from *testNode, frame []byte)    // sees every frame that leaves; must not keep it
 	tamper        func(to *testNode, frame []byte) bool // sees and may change what arrives; false: it is lost
+	noRoute       func(from *testNode, hop int) bool    // true: a relay behind that hop answers no-route
+	ingress       func(from wire.ID) uint64             // nil: all come by one link
+	hops          int                                   // first hops that every node has
+	hold          func(to *testNode, frame []byte)      // takes every frame instead of the network
 	noHints       bool
 	frames        int
 }
-
-// hops is how many first hops every node has.
-const hops = 4
 
 type event struct {
 	at  time.Time
@@ -98,7 +99,7 @@ type delivered struct {
 func newWorld(t testing.TB, seed uint64) *world {
 	return &world{
 		t: t, now: time.Unix(1_700_000_000, 0), rand: rand.New(rand.NewPCG(seed, 1)),
-		nodes: map[wire.ID]*testNode{}, delay: 10 * time.Millisecond,
+		nodes: map[wire.ID]*testNode{}, delay: 10 * time.Millisecond, hops: 4,
 	}
 }
 
@@ -179,8 +180,8 @@ func (n *testNode) onDeliver(d *Delivery) reason.Reason {
 	return reason.None
 }
 
-// hopID names the k-th first hop.
-func hopID(k int) wire.ID { return wire.ID{0xFF, byte(k % hops)} }
+// hopID names a first hop.
+func hopID(hop int) wire.ID { return wire.ID{0xFF, byte(hop)} }
 
 func (n *testNode) emit(frame []byte, k int) (wire.ID, bool) {
 	if n.full {
@@ -191,7 +192,7 @@ func (n *testNode) emit(frame []byte, k int) (wire.ID, bool) {
 		n.w.tap(n, frame)
 	}
 	n.w.carry(n, bytes.Clone(frame), k)
-	return hopID(k), true
+	return hopID(k % n.w.hops), true
 }
 
 func (n *testNode) count(frame []byte) {
@@ -211,10 +212,18 @@ func (n *testNode) count(frame []byte) {
 func (w *world) carry(from *testNode, frame []byte, k int) {
 	w.frames++
 	to := w.nodes[*wire.FrameDst(frame)]
+	if to != nil && w.hold != nil {
+		w.hold(to, frame)
+		return
+	}
 	if to == nil || w.cut != nil && w.cut(from, to) {
 		return
 	}
-	if w.dead != nil && w.dead(from, k%hops) {
+	if w.dead != nil && w.dead(from, k%w.hops) {
+		return
+	}
+	if w.noRoute != nil && wire.FrameType(frame) != wire.TypeHint && w.noRoute(from, k%w.hops) {
+		w.after(w.delay, func() { from.hinted(frame, reason.NoRoute) })
 		return
 	}
 	copies := 1
@@ -308,7 +317,11 @@ func (n *testNode) arrive(frame []byte) reason.Reason {
 	wire.SetFrameHopLimit(frame, wire.FrameHopLimit(frame)-2)
 	switch wire.FrameType(frame) {
 	case wire.TypeHandshake:
-		j, why := n.t.HandleHandshake(n.w.now, frame, 1)
+		ingress := uint64(1)
+		if n.w.ingress != nil {
+			ingress = n.w.ingress(*wire.FrameSrc(frame))
+		}
+		j, why := n.t.HandleHandshake(n.w.now, frame, ingress)
 		n.jobs(j)
 		return why
 	case wire.TypeHint:
@@ -341,6 +354,15 @@ func (n *testNode) data(frame []byte) reason.Reason {
 		})
 	}
 	return why
+}
+
+// hinted takes a hint about a frame of the node's own.
+func (n *testNode) hinted(frame []byte, why reason.Reason) reason.Reason {
+	f, err := wire.ParseFrame(frame)
+	if err != nil {
+		n.w.t.Fatal(err)
+	}
+	return n.t.HandleHint(n.w.now, wire.Hint{Reason: uint8(why), Type: f.Type, Dst: f.Dst, Echo: wire.Echo(f.Body)})
 }
 
 // hint tells the source of a frame what became of it.

@@ -59,10 +59,12 @@ func (p *peer) succeed(s *session) {
 		old.third = nil
 		old.expires = s.born + limits.PreviousSession
 		p.previous = old
+		p.arm(old.expires)
 	}
 	p.current.Store(s)
 	p.ours.Store(s.initiator)
 	p.renewAt = s.born + s.renewAge()
+	p.arm(p.renewAt)
 	p.wanted = 0
 }
 
@@ -82,7 +84,6 @@ func (t *Table) confirm(s *session, at time.Duration) {
 		p.succeed(s)
 	}
 	p.flush(at)
-	p.arm(at + limits.PreviousSession)
 }
 
 // dropSessions closes every session of p. fx, if not nil, learns that the peer
@@ -124,11 +125,14 @@ func (t *Table) finishThird(at time.Duration, j *Job, fx *effects) {
 		p.init.trail.last = t.drop(j.why)
 		return
 	}
-	if j.told != p.in || p.guestUsurps(j.via) { // what message 3 would promise is not so any more
+	if p.guestUsurps(j.via) {
+		p.init.trail.last = t.drop(reason.WrongID)
 		p.abandonInit()
 		p.arm(at)
 		return
 	}
+	// What message 3 promises about our window still holds: whatever replaces
+	// the window ends this handshake.
 	in := j.init
 	s := t.newSession(p, j, in.local, in.remote, true, at)
 	s.third = &third{

@@ -18,7 +18,6 @@ type Job struct {
 	kind   jobKind
 	init   *initiation
 	answer *answer
-	told   *inbox // the window that payload tells about
 
 	// in
 	hs      handshaker

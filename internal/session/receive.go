@@ -65,7 +65,7 @@ func (t *Table) parse(frame []byte) (a arrival, why reason.Reason) {
 	switch {
 	case len(a.body) < wire.DataHeaderLen+wire.TagLen:
 		return a, reason.Malformed
-	case *wire.FrameDst(frame) != t.cfg.Self:
+	case !wire.SameID(wire.FrameDst(frame), &t.cfg.Self):
 		return a, reason.NotForUs
 	}
 	return a, reason.None
@@ -93,7 +93,7 @@ func (t *Table) receive(b *Batch, at time.Duration, frame []byte) reason.Reason 
 		}
 		s = x.session
 	}
-	if *a.src != s.peer.id {
+	if !wire.SameID(a.src, &s.peer.id) {
 		return reason.BadSeal // what the seal covers differs
 	}
 	b.session = s

@@ -469,3 +469,30 @@ func TestCancelNeverLeft(t *testing.T) {
 		t.Errorf("got %d entries and %d events left, want none", a.t.Len(), len(w.events))
 	}
 }
+
+// An ack that reaches back over earlier ids must not cover one that was refused.
+func TestAckDoesNotCoverRefusal(t *testing.T) {
+	w, a, b := pair(t, 19)
+	w.connect(a, b)
+	b.deliver = func(d *Delivery) reason.Reason {
+		if string(d.Data) == "refused" {
+			return reason.NoHandler
+		}
+		return reason.None
+	}
+	lost := 0
+	w.tamper = func(to *testNode, frame []byte) bool {
+		if to == a && isAck(frame) && lost == 0 {
+			lost++
+			return false
+		}
+		return true
+	}
+	refused := a.send(b, "refused")
+	w.run(15 * time.Millisecond)
+	accepted := a.send(b, "accepted")
+	w.run(time.Second)
+	refused.want(t, reason.NoHandler, Undelivered)
+	accepted.want(t, nil, Delivered)
+	b.once("accepted")
+}

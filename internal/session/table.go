@@ -106,7 +106,7 @@ func (t *Table) drop(r reason.Reason) reason.Reason {
 // was used lately.
 func (t *Table) find(id *wire.ID) *peer {
 	slot := &t.recent[id[0]]
-	if p := slot.Load(); p != nil && p.id == *id {
+	if p := slot.Load(); p != nil && wire.SameID(&p.id, id) {
 		return p
 	}
 	t.mu.RLock()

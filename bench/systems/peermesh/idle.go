@@ -1,5 +1,3 @@
-//go:build peermesh
-
 package peermesh
 
 import (

@@ -1,5 +1,3 @@
-//go:build peermesh
-
 // Package peermesh is the project's own node: A and C are leaves with one link
 // each, the relays are nodes with a port. Messages are datagrams, sealed end to
 // end and on each link.

@@ -1,0 +1,52 @@
+//go:build !race
+
+package node
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// usage is what this process holds after a thorough collection.
+func usage() (bytes, goroutines int) {
+	var s runtime.MemStats
+	for range 6 { // stacks shrink by half each time
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&s)
+	return int(s.HeapAlloc + s.StackInuse), runtime.NumGoroutine()
+}
+
+// TestIdleLinkBudget holds what one end of an idle WebSocket link costs: at most
+// 32 KiB of heap and stack, and 4 goroutines.
+func TestIdleLinkBudget(t *testing.T) {
+	const count = 14
+	var nodes []*Node
+	for range count {
+		n, err := New(Config{Listen: "127.0.0.1:0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		nodes = append(nodes, n)
+	}
+	bytes0, goroutines0 := usage()
+	for i, n := range nodes {
+		for _, o := range nodes[:i] {
+			if err := n.Join(within(t, 10*time.Second), o.URLs()...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const ends = count * (count - 1)
+	bytes1, goroutines1 := usage()
+	if got := float64(goroutines1-goroutines0) / ends; got > 4 {
+		t.Errorf("goroutines per idle link end: got %.2f, want at most 4", got)
+	}
+	got := (bytes1 - bytes0) / ends
+	t.Logf("one idle link end: %d bytes", got)
+	if got > 32<<10 {
+		t.Errorf("bytes per idle link end: got %d, want at most %d", got, 32<<10)
+	}
+}
