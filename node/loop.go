@@ -65,7 +65,7 @@ func (n *Node) perform(a engine.Action) {
 			n.workers <- struct{}{}
 			a.Job.Run()
 			<-n.workers
-			n.post(engine.Finished{Job: a.Job})
+			n.post(engine.Finished(a))
 		})
 	case engine.Tell:
 		n.tell(a.Notice)

@@ -1,0 +1,53 @@
+# make test   the whole check of a change, as CI runs it
+# make check  the same without fuzzing and without the benchmarks' tests: before each commit
+# make fuzz   each fuzz target for FUZZTIME seconds
+# make bench  the benchmarks, against others
+# make build  bin/peermesh
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 120
+
+.PHONY: test check fmt-check vet staticcheck unit bench-build bench-test tools fuzz bench build fmt
+
+test: check bench-test
+	.ci/fuzz 10
+
+check: tools fmt-check vet staticcheck unit bench-build
+
+# The race detector needs a C compiler; all else is Go.
+tools:
+	@command -v go >/dev/null || { echo "install Go 1.26 or newer first: https://go.dev/dl" >&2; exit 1; }
+	@command -v gcc >/dev/null || { apt-get update && apt-get install -y gcc libc6-dev; }
+
+fmt-check:
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
+
+vet:
+	go vet ./...
+
+staticcheck:
+	go run $(STATICCHECK) ./...
+
+unit:
+	go test -race -shuffle=on ./...
+
+bench-build:
+	cd bench && go vet ./... && go build -tags peermesh -o /dev/null .
+
+bench-test:
+	cd bench && go test ./...
+
+fuzz: tools
+	.ci/fuzz $(FUZZTIME)
+
+bench:
+	cd bench && go run .
+
+build:
+	go build -o bin/peermesh ./cmd/peermesh
+
+fmt:
+	gofmt -w .

@@ -1,0 +1,23 @@
+#compdef peermesh
+# Completes peermesh in zsh: peermesh completion zsh > "${fpath[1]}/_peermesh"
+
+_peermesh() {
+	local line
+	local -a found
+	for line in "${(@f)$("${(@Q)words[1,CURRENT-1]}" "--complete=${(Q)words[CURRENT]}" 2>/dev/null)}"; do
+		[[ -n "$line" ]] || continue
+		line="${line//:/\\:}"
+		found+=("${line/$'\t'/:}")
+	done
+	if ((${#found})); then
+		_describe 'peermesh' found
+	else
+		_files
+	fi
+}
+
+if [[ "${funcstack[1]}" == _peermesh ]]; then
+	_peermesh "$@"
+else
+	compdef _peermesh peermesh
+fi

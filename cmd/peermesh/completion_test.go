@@ -1,0 +1,65 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestCompletions(t *testing.T) {
+	for _, test := range []struct {
+		name, line string // the last word is the unfinished one
+		with       string // words that are among the answers
+		without    string // words that are not
+	}{
+		{"commands", " ", "send listen help completion", "--port"},
+		{"a command's beginning", " se", "send", "listen"},
+		{"root flags", " --", "--port --bootstrap --help", "--count send"},
+		{"a command's flags", " send --", "--timeout --json", "--port"},
+		{"flags after words", " send ID hi --t", "--timeout --tls-ca", "--json"},
+		{"not twice", " send --json --", "--timeout", "--json"},
+		{"lists as often as wanted", " send --bootstrap ws://a --b", "--bootstrap", "--json"},
+		{"nothing for a value", " send --timeout ", "", "send listen"},
+		{"nothing behind two dashes", " send -- --", "", "--json"},
+		{"shells", " completion ", "bash zsh fish powershell", "send"},
+		{"nothing for a mistyped command", " sned --", "", "--json"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			words := strings.Split(test.line, " ")[1:]
+			last := words[len(words)-1]
+			var b strings.Builder
+			printCompletions(testApp(), words[:len(words)-1], last, &b)
+			var got []string
+			for line := range strings.Lines(b.String()) {
+				word, meaning, _ := strings.Cut(strings.TrimSpace(line), "\t")
+				if meaning == "" {
+					t.Errorf("%q: got no meaning beside the word", line)
+				}
+				got = append(got, word)
+			}
+			for _, want := range strings.Fields(test.with) {
+				if !slices.Contains(got, want) {
+					t.Errorf("got %q, want %q among them", got, want)
+				}
+			}
+			for _, not := range strings.Fields(test.without) {
+				if slices.Contains(got, not) {
+					t.Errorf("got %q, want it without %q", got, not)
+				}
+			}
+		})
+	}
+}
+
+func TestCompletionRequest(t *testing.T) {
+	before, last, ok := completionRequest([]string{"peermesh", "send", "--complete=--ti"})
+	if !ok || last != "--ti" || !slices.Equal(before, []string{"send"}) {
+		t.Errorf("got %q, %q, %v, want [send], --ti, true", before, last, ok)
+	}
+	if _, _, ok := completionRequest([]string{"peermesh", "--complete=x", "send"}); ok {
+		t.Error("completion flag that is not last: got a request, want none")
+	}
+	if _, _, ok := completionRequest([]string{"peermesh"}); ok {
+		t.Error("no arguments: got a request, want none")
+	}
+}

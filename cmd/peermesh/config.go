@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/peermesh/peermesh/node"
+)
+
+// networkKeyBytes is the length of a closed mesh's key (node.Config.NetworkKey).
+const networkKeyBytes = 32
+
+// meshConfig reads meshFlags.
+func meshConfig(c *cli.Context, std streams) (node.Config, error) {
+	key, err := readNetworkKey(c.String("network-key"))
+	return node.Config{
+		StateDir:   c.String("state"),
+		TLSCA:      c.String("tls-ca"),
+		Bootstrap:  list(c, "bootstrap"),
+		NetworkKey: key,
+		Agent:      "peermesh/" + version,
+		Logger:     logger(std.err, get[string](c, "log-level"), get[string](c, "log-format")),
+	}, err
+}
+
+// nodeConfig reads nodeFlags and tells all mistakes at once.
+func nodeConfig(c *cli.Context, std streams) (node.Config, error) {
+	cfg, errMesh := meshConfig(c, std)
+	proxies, errProxies := prefixes(c, "trusted-proxy")
+	cfg.TrustedProxies = proxies
+	cfg.PublicURLs = list(c, "public-url")
+	cfg.TLSCert, cfg.TLSKey = c.String("cert"), c.String("key")
+	cfg.MaxPeers, cfg.MaxLeaves = get[int](c, "max-peers"), get[int](c, "max-leaves")
+	cfg.Leaf = c.Bool("leaf")
+	listen, errListen := listenAddress(c.String("host"), get[int](c, "port"))
+	cfg.Listen = listen
+	return cfg, errors.Join(errListen, errProxies, errMesh)
+}
+
+// listenAddress joins host and port; a port below zero means none.
+func listenAddress(host string, port int) (string, error) {
+	if port >= 0 {
+		return net.JoinHostPort(host, strconv.Itoa(port)), nil
+	}
+	if host != "" {
+		return "", &usageError{text: "--host needs --port"}
+	}
+	return "", nil
+}
+
+// readNetworkKey reads the file of --network-key: 64 hex digits with blanks
+// around them, or 32 bytes. No file: no key.
+func readNetworkKey(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, &usageError{text: "network key: " + err.Error()}
+	}
+	if len(text) == networkKeyBytes {
+		return text, nil
+	}
+	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(key) != networkKeyBytes {
+		return nil, &usageError{
+			text:  fmt.Sprintf("network key %s: want 64 hex digits, or 32 bytes", file),
+			hints: []string{"a new key for all nodes of the mesh: openssl rand -hex 32 > network.key"},
+		}
+	}
+	return key, nil
+}
+
+// logger writes what is at least as grave as level.
+func logger(w io.Writer, level, format string) *slog.Logger {
+	var least slog.Level
+	_ = least.UnmarshalText([]byte(level)) // the flag accepts only names that slog knows
+	opts := &slog.HandlerOptions{Level: least}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/peermesh/peermesh/internal/identity"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/node"
+)
+
+// The exit codes. 3 is kept for "no running node".
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitNoRoute     = 4
+	exitTimeout     = 5
+	exitRefused     = 6
+	exitInterrupted = 130 // 128 + SIGINT, as shells have it
+)
+
+// usageError is a mistake in the command line or in a setting.
+type usageError struct {
+	text    string
+	hints   []string
+	command string // whose --help helps; empty: that of the program
+}
+
+func (e *usageError) Error() string { return e.text }
+
+// startError is why node.New started nothing: mistakes in the settings, or
+// something outside of them such as a port in use.
+type startError struct{ err error }
+
+func (e *startError) Error() string { return e.err.Error() }
+func (e *startError) Unwrap() error { return e.err }
+
+// environmental reports whether the cause lies outside of the settings: what
+// listens already, or the state of the key file.
+func (e *startError) environmental() bool {
+	var op *net.OpError
+	var key *identity.KeyFileError
+	return errors.As(e.err, &op) || errors.As(e.err, &key)
+}
+
+// exitCode returns what err makes the program end with.
+func exitCode(err error) int {
+	var usage *usageError
+	var start *startError
+	var join *node.JoinError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &start):
+		if start.environmental() {
+			return exitError
+		}
+		return exitUsage
+	case errors.As(err, &join), errors.Is(err, node.ErrTimeout):
+		return exitTimeout
+	case errors.Is(err, node.ErrNoRoute):
+		return exitNoRoute
+	case errors.Is(err, node.ErrRefused):
+		return exitRefused
+	}
+	return exitError
+}
+
+// report tells err on w: what happened, each mistake on a line, then how to
+// mend it.
+func report(w io.Writer, err error) {
+	if err == nil || errors.Is(err, errInterrupted) {
+		return
+	}
+	for _, line := range strings.Split(message(err), "\n") {
+		fmt.Fprintf(w, "peermesh: %s\n", line)
+	}
+	for _, hint := range hints(err) {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+}
+
+// message is what happened. When no link came up in time, which URL and why
+// says more than that the time is over.
+func message(err error) string {
+	if keys := find[*identity.KeyFileError](err); len(keys) > 0 {
+		bare := *keys[0]
+		bare.Hint = "" // goes on a line of its own
+		return bare.Error()
+	}
+	if len(find[*startError](err)) > 0 {
+		return byFlags(err.Error())
+	}
+	joins := find[*node.JoinError](err)
+	if len(joins) == 0 {
+		return err.Error()
+	}
+	lines := make([]string, len(joins))
+	for i, j := range joins {
+		lines[i] = j.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// flagOf names the flag behind a field of node.Config.
+var flagOf = map[string]string{
+	"StateDir": "state", "Listen": "port", "PublicURLs": "public-url", "TLSCert": "cert", "TLSKey": "key", "TLSCA": "tls-ca",
+	"TrustedProxies": "trusted-proxy", "Bootstrap": "bootstrap", "MaxPeers": "max-peers", "MaxLeaves": "max-leaves",
+	"Leaf": "leaf", "NetworkKey": "network-key",
+}
+
+// byFlags puts flags in the place of the fields that the node's mistakes name.
+func byFlags(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		mistake, ok := strings.CutPrefix(line, "config: ")
+		if !ok {
+			continue
+		}
+		words := strings.Split(mistake, " ")
+		for j, word := range words {
+			field := strings.TrimRight(word, ":,")
+			if name, ok := flagOf[field]; ok {
+				words[j] = dashed(name) + word[len(field):]
+			}
+		}
+		lines[i] = strings.Join(words, " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// hints returns how to mend err, the likeliest first.
+func hints(err error) []string {
+	var all []string
+	for _, usage := range find[*usageError](err) {
+		all = append(all, usage.hints...)
+	}
+	for _, key := range find[*identity.KeyFileError](err) {
+		all = append(all, key.Hint)
+	}
+	all = append(all, joinHints(find[*node.JoinError](err))...)
+	for _, h := range sentinelHints {
+		if errors.Is(err, h.err) {
+			all = append(all, h.text)
+			break
+		}
+	}
+	if exitCode(err) == exitUsage {
+		all = append(all, "see "+strings.Join(strings.Fields("peermesh "+commandOfMistake(err)+" --help"), " "))
+	}
+	return all
+}
+
+// sentinelHints are for what has no figures of its own; the first that fits counts.
+var sentinelHints = []struct {
+	err  error
+	text string
+}{
+	{node.ErrNoHandler, "nobody listens there: start peermesh listen on that side"},
+	{node.ErrNoRoute, "the ID has to be that of a node that runs and has joined the same mesh"},
+	{node.ErrTooLarge, fmt.Sprintf("one message holds at most %d bytes: split the data", limits.MaxMessage)},
+	{syscall.EADDRINUSE, "another program has that port: choose another --port, or --port 0 for a free one"},
+	{syscall.EACCES, "this user may not do that; ports below 1024 need more rights"},
+}
+
+// joinHints says what to do about bootstrap URLs, once for each kind of cause.
+func joinHints(joins []*node.JoinError) []string {
+	var all []string
+	seen := make(map[string]bool)
+	for _, j := range joins {
+		text, ok := stageHints[j.Stage]
+		if !ok {
+			text = stageHints["connect"]
+		}
+		if !seen[text] {
+			all, seen[text] = append(all, text), true
+		}
+	}
+	return all
+}
+
+var stageHints = map[string]string{
+	"parse":       "a bootstrap URL looks like ws://host:port or wss://host/path",
+	"resolve":     "check the host's name in the URL",
+	"connect":     "is a node running there? peermesh --port 8080 starts one and prints its URL",
+	"tls":         "for a certificate of your own give its root with --tls-ca; a node without --cert is ws://, not wss://",
+	"upgrade":     "something answers there, but no peermesh node: check host, port and path",
+	"subprotocol": "something answers there, but no peermesh node of this protocol version",
+	"handshake":   "both sides need the same --network-key, or none; the ID behind # must be that node's",
+	"admission":   "the node there takes no further link: try another bootstrap URL",
+}
+
+// commandOfMistake returns the command whose help page helps.
+func commandOfMistake(err error) string {
+	for _, usage := range find[*usageError](err) {
+		if usage.command != "" {
+			return usage.command
+		}
+	}
+	return ""
+}
+
+// find returns every error of one type in the tree of err, in its order.
+func find[T any](err error) []T {
+	if err == nil {
+		return nil
+	}
+	var all []T
+	if e, ok := err.(T); ok {
+		all = append(all, e)
+	}
+	switch u := err.(type) {
+	case interface{ Unwrap() error }:
+		all = append(all, find[T](u.Unwrap())...)
+	case interface{ Unwrap() []error }:
+		for _, e := range u.Unwrap() {
+			all = append(all, find[T](e)...)
+		}
+	}
+	return all
+}

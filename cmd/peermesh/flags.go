@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/peermesh/peermesh/internal/limits"
+)
+
+// value is what a flag holds, with a reader of its own: a text that it cannot
+// read is refused in words that say what it accepts.
+type value[T any] struct {
+	v    T
+	text string // as given; shown as the default before anything is given
+	read func(string) (T, error)
+}
+
+// Set implements cli.Generic.
+func (v *value[T]) Set(text string) error {
+	got, err := v.read(text)
+	if err != nil {
+		return err
+	}
+	v.v, v.text = got, text
+	return nil
+}
+
+// String implements cli.Generic.
+func (v *value[T]) String() string {
+	if v == nil {
+		return ""
+	}
+	return v.text
+}
+
+// get returns what the flag of that name holds; T is what its value was made with.
+func get[T any](c *cli.Context, name string) T {
+	return c.Generic(name).(*value[T]).v
+}
+
+// number reads whole numbers from low to high. unset is the value of a flag
+// that nobody gave; zero and less mean something that the help tells in words.
+func number(unset, low, high int) *value[int] {
+	v := &value[int]{v: unset}
+	if unset > 0 {
+		v.text = strconv.Itoa(unset)
+	}
+	v.read = func(text string) (int, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < low || n > high {
+			return 0, fmt.Errorf("want a whole number from %d to %d", low, high)
+		}
+		return n, nil
+	}
+	return v
+}
+
+// duration reads times above zero, such as 500ms, 10s or 2m.
+func duration(unset time.Duration) *value[time.Duration] {
+	return &value[time.Duration]{v: unset, text: unset.String(), read: func(text string) (time.Duration, error) {
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 {
+			return 0, errors.New("want a time above zero with its unit, such as 500ms, 10s or 2m")
+		}
+		return d, nil
+	}}
+}
+
+// choice reads one of a few words; the first is the default.
+func choice(words ...string) *value[string] {
+	return &value[string]{v: words[0], text: words[0], read: func(text string) (string, error) {
+		for _, w := range words {
+			if strings.EqualFold(text, w) {
+				return w, nil
+			}
+		}
+		return "", fmt.Errorf("want one of %s", strings.Join(words, ", "))
+	}}
+}
+
+// envOf returns the environment's name for a flag.
+func envOf(flag string) string {
+	return "PEERMESH_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func valueFlag(name, usage string, v cli.Generic, aliases ...string) *cli.GenericFlag {
+	return &cli.GenericFlag{Name: name, Aliases: aliases, Usage: usage, Value: v, EnvVars: []string{envOf(name)}}
+}
+
+func textFlag(name, usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, Usage: usage, EnvVars: []string{envOf(name)}}
+}
+
+func boolFlag(name, usage string) *cli.BoolFlag {
+	return &cli.BoolFlag{Name: name, Usage: usage, EnvVars: []string{envOf(name)}, DisableDefaultText: true}
+}
+
+// listFlag may be given several times; in the environment the values are
+// separated by blanks, and so they may be in one flag. Commas separate
+// nothing: a URL may hold them.
+func listFlag(name, usage string, aliases ...string) *cli.StringSliceFlag {
+	return &cli.StringSliceFlag{Name: name, Aliases: aliases, Usage: usage, EnvVars: []string{envOf(name)}}
+}
+
+// list returns the values of a listFlag.
+func list(c *cli.Context, name string) []string {
+	var all []string
+	for _, text := range c.StringSlice(name) {
+		all = append(all, strings.Fields(text)...)
+	}
+	return all
+}
+
+// prefixes returns the values of a listFlag of networks. A lone address is a
+// network of one.
+func prefixes(c *cli.Context, name string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	var mistakes []error
+	for _, text := range list(c, name) {
+		p, err := parsePrefix(text)
+		if err != nil {
+			mistakes = append(mistakes, fmt.Errorf("invalid value %q for --%s: want a network such as 10.0.0.0/8 or an address", text, name))
+			continue
+		}
+		all = append(all, p)
+	}
+	return all, errors.Join(mistakes...)
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	return netip.ParsePrefix(text)
+}
+
+const (
+	maxPort  = 1<<16 - 1 // of TCP, and of a node
+	maxCount = 1 << 30   // messages or pings: far above what anybody waits for, below what overflows
+)
+
+// meshFlags are those of every command that starts a node.
+func meshFlags() []cli.Flag {
+	return []cli.Flag{
+		listFlag("bootstrap", "`URL` of a running node, ws://host:port; #ID at its end pins who must answer; may be repeated", "b"),
+		textFlag("state", "`DIR` that keeps the identity, and with it the ID; without it each start has a fresh one"),
+		textFlag("network-key", "`FILE` with the key of a closed mesh: 64 hex digits, or 32 bytes"),
+		textFlag("tls-ca", "PEM `FILE` with further roots to trust for wss URLs"),
+		valueFlag("log-level", "least `LEVEL` to log on standard error: debug, info, warn or error", choice("error", "warn", "info", "debug")),
+		valueFlag("log-format", "`FORM` of the log: text or json", choice("text", "json")),
+		boolFlag("json", "print JSON, one object on each line"),
+	}
+}
+
+// nodeFlags are those of a node that runs until it is told to stop.
+func nodeFlags() []cli.Flag {
+	port := valueFlag("port", "TCP `PORT` to serve on; 0 takes a free one; without it nobody can dial this node", number(-1, 0, maxPort), "p")
+	port.EnvVars = append(port.EnvVars, "PORT")
+	return append([]cli.Flag{
+		port,
+		textFlag("host", "`ADDRESS` to serve on; without it all of this machine's"),
+		listFlag("public-url", "`URL` that others can dial, when it is not the address itself; may be repeated"),
+		textFlag("cert", "PEM `FILE` with the certificate: serve wss"),
+		textFlag("key", "PEM `FILE` with the certificate's key"),
+		listFlag("trusted-proxy", "`CIDR` of proxies whose X-Forwarded-For is believed; may be repeated"),
+		valueFlag("max-peers", "most links with relays, `N`; 0: 24, or 200 with a port", number(0, 0, limits.MaxLinks)),
+		valueFlag("max-leaves", "most links with leaves, `N`; 0: none, or 256 with a port", number(0, 0, limits.MaxLinks)),
+		boolFlag("leaf", "never forward for others"),
+	}, meshFlags()...)
+}
+
+// actFlags are those of a command that joins a mesh, does one thing and leaves.
+func actFlags(own ...cli.Flag) []cli.Flag {
+	return append(append(own, valueFlag("timeout", "`TIME` to join the mesh and get the answer", duration(10*time.Second))), meshFlags()...)
+}

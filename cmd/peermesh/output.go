@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/peermesh/peermesh/node"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// jsonVersion is the "v" of every object printed. It changes when a field
+// changes its meaning or goes; new fields may come at any time.
+const jsonVersion = 1
+
+// The objects that --json prints, one on each line.
+type (
+	readyLine struct {
+		V     int        `json:"v"`
+		Event string     `json:"event"` // "ready"
+		ID    routing.ID `json:"id"`
+		URLs  []string   `json:"urls"`
+	}
+	idLine struct {
+		V     int        `json:"v"`
+		Event string     `json:"event,omitempty"` // "ready", or left out by the command id
+		ID    routing.ID `json:"id"`
+	}
+	eventLine struct {
+		V int `json:"v"`
+		node.Event
+	}
+	messageLine struct {
+		V       int        `json:"v"`
+		Event   string     `json:"event"` // "message"
+		From    routing.ID `json:"from"`
+		Hops    int        `json:"hops"`
+		Request bool       `json:"request,omitempty"` // the sender waits for an answer
+		payload
+	}
+	sentLine struct {
+		V     int        `json:"v"`
+		Event string     `json:"event"` // "sent": acknowledged
+		To    routing.ID `json:"to"`
+		Bytes int        `json:"bytes"`
+	}
+	answerLine struct {
+		V     int        `json:"v"`
+		Event string     `json:"event"` // "answer"
+		From  routing.ID `json:"from"`
+		payload
+	}
+	pongLine struct {
+		V      int        `json:"v"`
+		Seq    int        `json:"seq"`
+		RTTMs  float64    `json:"rttMs"`
+		Hops   int        `json:"hops"`
+		Via    routing.ID `json:"via"`
+		Direct bool       `json:"direct"`
+	}
+	lostLine struct {
+		V     int    `json:"v"`
+		Seq   int    `json:"seq"`
+		Error string `json:"error"`
+	}
+	versionLine struct {
+		V       int    `json:"v"`
+		Version string `json:"version"`
+		Go      string `json:"go"`
+		OS      string `json:"os"`
+		Arch    string `json:"arch"`
+		Commit  string `json:"commit,omitempty"`
+	}
+)
+
+// payload is data in JSON: always in base64, and as text where it is text.
+type payload struct {
+	Data []byte  `json:"data"`
+	Text *string `json:"text,omitempty"`
+}
+
+func newPayload(data []byte) payload {
+	p := payload{Data: append([]byte{}, data...)} // never null
+	if utf8.Valid(data) {
+		text := string(data)
+		p.Text = &text
+	}
+	return p
+}
+
+// printJSON writes v as one line.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// oneLine shows data that somebody else wrote on one line of a terminal: text
+// as it is, anything that a terminal would act on or that is no text quoted.
+func oneLine(data []byte) string {
+	text := string(data)
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
+}
+
+// millis is a time in milliseconds, to a microsecond.
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// eventText is an event in words.
+func eventText(e node.Event) string {
+	words := []string{strings.ReplaceAll(string(e.Kind), "-", " ")}
+	add := func(given bool, format string, args ...any) {
+		if given {
+			words = append(words, fmt.Sprintf(format, args...))
+		}
+	}
+	add(!e.Peer.IsZero(), "%s", e.Peer.Short())
+	add(e.URL != "", "%s", e.URL)
+	add(e.Transport != "", "%s %s", e.Transport, direction(e.Outbound))
+	add(e.Leaf, "leaf")
+	add(e.Reason != "", "%s", e.Reason)
+	add(e.Count > 0, "%d times", e.Count)
+	add(e.Err != "", "%s", oneLine([]byte(e.Err)))
+	add(e.After > 0, "(again in %s)", e.After.Round(time.Millisecond))
+	add(e.Kind == node.IdentityInUse, "(another process runs with the same --state; one of the two has to go)")
+	return strings.Join(words, " ")
+}
+
+func direction(outbound bool) string {
+	if outbound {
+		return "out"
+	}
+	return "in"
+}
+
+// shellWord quotes a word where a shell would split or read it otherwise.
+func shellWord(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:=@%+,[]", r)
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

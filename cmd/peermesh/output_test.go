@@ -1,0 +1,150 @@
+package main
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/peermesh/peermesh/node"
+	"github.com/peermesh/peermesh/routing"
+)
+
+var testID = routing.ID{0x3f, 0x9a, 0x07, 0xc1, 19: 0x1b}
+
+const testHex = "3f9a07c10000000000000000000000000000001b"
+
+func TestJSONLines(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		line any
+		want string
+	}{
+		{
+			"a node is ready", readyLine{V: 1, Event: "ready", ID: testID, URLs: []string{"ws://127.0.0.1:8080"}},
+			`{"v":1,"event":"ready","id":"` + testHex + `","urls":["ws://127.0.0.1:8080"]}`,
+		},
+		{
+			"a listener is ready", idLine{V: 1, Event: "ready", ID: testID},
+			`{"v":1,"event":"ready","id":"` + testHex + `"}`,
+		},
+		{
+			"a message of text", messageLine{V: 1, Event: "message", From: testID, Hops: 2, payload: newPayload([]byte("<hi>"))},
+			`{"v":1,"event":"message","from":"` + testHex + `","hops":2,"data":"PGhpPg==","text":"<hi>"}`,
+		},
+		{
+			"a message that is no text", messageLine{V: 1, Event: "message", From: testID, Hops: 1, Request: true, payload: newPayload([]byte{0xff})},
+			`{"v":1,"event":"message","from":"` + testHex + `","hops":1,"request":true,"data":"/w=="}`,
+		},
+		{
+			"an empty answer", answerLine{V: 1, Event: "answer", From: testID, payload: newPayload(nil)},
+			`{"v":1,"event":"answer","from":"` + testHex + `","data":"","text":""}`,
+		},
+		{
+			"an answer to a ping", pongLine{V: 1, Seq: 3, RTTMs: millis(1234567 * time.Nanosecond), Hops: 2, Via: testID},
+			`{"v":1,"seq":3,"rttMs":1.234,"hops":2,"via":"` + testHex + `","direct":false}`,
+		},
+		{
+			"an event", eventLine{V: 1, Event: node.Event{Kind: node.PeerUp, Time: time.Unix(0, 0).UTC(), Peer: testID, Transport: "ws"}},
+			`{"v":1,"event":"peer-up","time":"1970-01-01T00:00:00Z","peer":"` + testHex + `","transport":"ws"}`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var b strings.Builder
+			if err := printJSON(&b, test.line); err != nil {
+				t.Fatal(err)
+			}
+			if got := b.String(); got != test.want+"\n" {
+				t.Errorf("got  %swant %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	for _, test := range []struct{ name, data, want string }{
+		{"text", "größe 1", "größe 1"},
+		{"empty", "", ""},
+		{"two lines", "a\nb", `"a\nb"`},
+		{"what a terminal acts on", "\x1b[2J", `"\x1b[2J"`},
+		{"no text", "\xff\x00", `"\xff\x00"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := oneLine([]byte(test.data)); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestEventText(t *testing.T) {
+	for _, test := range []struct {
+		want string
+		e    node.Event
+	}{
+		{"peer up 3f9a07c1 ws in leaf", node.Event{Kind: node.PeerUp, Peer: testID, Transport: "ws", Leaf: true}},
+		{"peer down 3f9a07c1 ws out idle", node.Event{Kind: node.PeerDown, Peer: testID, Transport: "ws", Outbound: true, Reason: "idle"}},
+		{"retry ws://a connection refused (again in 2s)", node.Event{Kind: node.Retry, URL: "ws://a", Err: "connection refused", After: 2 * time.Second}},
+		{"dropped no-route 7 times", node.Event{Kind: node.Dropped, Reason: "no-route", Count: 7}},
+	} {
+		if got := eventText(test.e); got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
+func TestShellWord(t *testing.T) {
+	for _, test := range []struct{ word, want string }{
+		{"ws://127.0.0.1:8080", "ws://127.0.0.1:8080"},
+		{"ws://[::1]:8080/a?b", "'ws://[::1]:8080/a?b'"},
+		{"a b", "'a b'"},
+		{"it's", `'it'\''s'`},
+		{"", "''"},
+	} {
+		if got := shellWord(test.word); got != test.want {
+			t.Errorf("shellWord(%q): got %s, want %s", test.word, got, test.want)
+		}
+	}
+}
+
+func TestNextPort(t *testing.T) {
+	for _, test := range []struct{ listen, want string }{
+		{":8080", "8081"}, {"127.0.0.1:0", "0"}, {"[::1]:65535", "0"}, {"", "0"},
+	} {
+		if got := nextPort(test.listen); got != test.want {
+			t.Errorf("nextPort(%q): got %s, want %s", test.listen, got, test.want)
+		}
+	}
+}
+
+func TestListenAddress(t *testing.T) {
+	for _, test := range []struct {
+		host string
+		port int
+		want string // empty with a host: an error
+	}{
+		{"", -1, ""}, {"", 0, ":0"}, {"127.0.0.1", 80, "127.0.0.1:80"}, {"::1", 80, "[::1]:80"}, {"127.0.0.1", -1, ""},
+	} {
+		got, err := listenAddress(test.host, test.port)
+		wantErr := test.host != "" && test.want == ""
+		if got != test.want || (err != nil) != wantErr {
+			t.Errorf("listenAddress(%q, %d): got %q, %v, want %q", test.host, test.port, got, err, test.want)
+		}
+		if _, _, err := net.SplitHostPort(got); got != "" && err != nil {
+			t.Errorf("listenAddress(%q, %d): got %q: %v", test.host, test.port, got, err)
+		}
+	}
+}
+
+func TestProgramName(t *testing.T) {
+	for _, test := range []struct{ arg0, want string }{
+		{"peermesh", "peermesh"},
+		{"./bin/peermesh", "./bin/peermesh"},
+		{"/tmp/go-build123/b001/exe/peermesh", "go run ./cmd/peermesh"},
+		{"/home/a/.cache/go-build/80/808fd9-d/peermesh", "go run ./cmd/peermesh"},
+	} {
+		if got := programName(test.arg0); got != test.want {
+			t.Errorf("programName(%q): got %q, want %q", test.arg0, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/peermesh/peermesh/node"
+)
+
+const (
+	// firstLink is how long --json waits for a bootstrap before it says that
+	// the node is ready: a script may then use the mesh at once. A URL that
+	// does not answer costs no more than this, and is tried again for ever.
+	firstLink = 2 * time.Second
+
+	// stopTime bounds the goodbye after a signal; the whole end takes less than 2 s.
+	stopTime = 1500 * time.Millisecond
+)
+
+// runNode runs a node until a signal or until the node ends by itself. The
+// name is how the program was called.
+func runNode(c *cli.Context, std streams, name string) error {
+	cfg, err := nodeConfig(c, std)
+	if err != nil {
+		return err
+	}
+	n, err := node.New(cfg)
+	if err != nil {
+		return &startError{err}
+	}
+	defer n.Close()
+	ctx, cancel := context.WithCancel(c.Context)
+	events := follow(ctx, n)
+	defer func() {
+		cancel()
+		for range events { // until its goroutine has ended
+		}
+	}()
+	if err := announceNode(c, std, n, cfg, name); err != nil {
+		return err
+	}
+	tell := tellEvents(std.err)
+	if c.Bool("json") {
+		tell = jsonEvents(std.out)
+	}
+	for e := range events {
+		if err := tell(e); err != nil {
+			return err
+		}
+	}
+	if c.Context.Err() == nil {
+		return errors.New("the node ended by itself")
+	}
+	return leave(n, stopTime)
+}
+
+// announceNode prints what comes before all events.
+func announceNode(c *cli.Context, std streams, n *node.Node, cfg node.Config, name string) error {
+	if c.Bool("json") {
+		return announceJSON(c.Context, std.out, n, len(cfg.Bootstrap) > 0)
+	}
+	return announce(c, std, n, cfg, name)
+}
+
+// follow returns the events of n. The channel is closed when ctx or the node ends.
+func follow(ctx context.Context, n *node.Node) <-chan node.Event {
+	events := make(chan node.Event)
+	all := n.Events(ctx)
+	go func() {
+		defer close(events)
+		for e := range all {
+			select {
+			case events <- e:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return events
+}
+
+// announceJSON prints the ready line.
+func announceJSON(ctx context.Context, w io.Writer, n *node.Node, joins bool) error {
+	if joins {
+		wait, cancel := context.WithTimeout(ctx, firstLink)
+		_ = n.Ready(wait) // without a link the node serves and goes on trying; the events tell
+		cancel()
+	}
+	return printJSON(w, readyLine{V: jsonVersion, Event: "ready", ID: n.ID(), URLs: append([]string{}, n.URLs()...)})
+}
+
+// announce prints who the node is, where it can be joined and how.
+func announce(c *cli.Context, std streams, n *node.Node, cfg node.Config, name string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "peermesh %s\n  id     %s\n", version, n.ID())
+	for _, u := range n.URLs() {
+		fmt.Fprintf(&b, "  url    %s\n", u)
+	}
+	if len(n.URLs()) > 0 {
+		fmt.Fprintf(&b, "\nAdd a second node:   %s\n", secondNode(c, name, cfg, n.URLs()[0]))
+	}
+	if _, err := io.WriteString(std.out, b.String()); err != nil {
+		return err
+	}
+	if cfg.StateDir == "" {
+		fmt.Fprintln(std.err, "the identity is new and lasts as long as this process; keep one with --state DIR")
+	}
+	if cfg.Listen == "" && len(cfg.Bootstrap) == 0 {
+		fmt.Fprintln(std.err, "hint: this node is alone: give --port to be joined, or --bootstrap to join")
+	}
+	return nil
+}
+
+// secondNode is the command that adds another node to the mesh.
+func secondNode(c *cli.Context, name string, cfg node.Config, url string) string {
+	words := []string{programName(name), "--port", nextPort(cfg.Listen), "--bootstrap", shellWord(url)}
+	if file := c.String("network-key"); file != "" {
+		words = append(words, "--network-key", shellWord(file))
+	}
+	if cfg.TLSCA != "" {
+		words = append(words, "--tls-ca", shellWord(cfg.TLSCA))
+	}
+	return strings.Join(words, " ")
+}
+
+// nextPort is the port after the one listened on: a free one after a free one.
+func nextPort(listen string) string {
+	_, port, _ := net.SplitHostPort(listen)
+	if n, err := strconv.Atoi(port); err == nil && n > 0 && n < maxPort {
+		return strconv.Itoa(n + 1)
+	}
+	return "0"
+}
+
+// programName is how to call the program again. "go run" builds it in the go
+// command's own directories, where nobody should look for it.
+func programName(arg0 string) string {
+	if strings.Contains(filepath.ToSlash(arg0), "/go-build") {
+		return "go run ./cmd/peermesh"
+	}
+	return shellWord(arg0)
+}
+
+// tellEvents prints events in words with the time of day.
+func tellEvents(w io.Writer) func(node.Event) error {
+	return func(e node.Event) error {
+		fmt.Fprintf(w, "%s %s\n", e.Time.Format(time.TimeOnly), eventText(e))
+		return nil
+	}
+}
+
+// jsonEvents prints events as JSON. The node does not outlive its reader.
+func jsonEvents(w io.Writer) func(node.Event) error {
+	return func(e node.Event) error {
+		return printJSON(w, eventLine{V: jsonVersion, Event: e})
+	}
+}
