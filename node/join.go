@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/peermesh/peermesh/internal/engine"
@@ -48,12 +49,18 @@ func (s *stateBoard) look() (board, <-chan struct{}) {
 
 // Ready waits until the node can be reached: its first link is up, or it has no
 // URL to join by. When ctx ends first, the error is an [ErrTimeout] (or the
-// context's) and holds one [*JoinError] per URL with its last cause.
+// context's) and holds one [*JoinError] per URL with its last cause. It returns
+// early when no URL can ever lead to a peer, see Join.
 func (n *Node) Ready(ctx context.Context) error {
 	if len(n.cfg.Bootstrap) == 0 {
 		return nil
 	}
-	return n.await(ctx, func(b board) (bool, error) { return b.linked, nil }, n.cfg.Bootstrap)
+	return n.await(ctx, func(b board) (bool, error) {
+		if b.linked {
+			return true, nil
+		}
+		return false, hopeless(b, n.cfg.Bootstrap)
+	}, n.cfg.Bootstrap)
 }
 
 // Join adds URLs that the node joins by, from now on for as long as it runs,
@@ -71,25 +78,33 @@ func (n *Node) Join(ctx context.Context, urls ...string) error {
 	if !n.post(engine.Join{Targets: specs}) {
 		return ErrClosed
 	}
-	return n.await(ctx, func(b board) (bool, error) { return joined(b, specs) }, urls)
-}
-
-// joined says whether one of the targets is linked, or that none ever will be.
-func joined(b board, specs []engine.TargetSpec) (bool, error) {
-	var hopeless []error
-	for _, spec := range specs {
-		t, ok := find(b.targets, spec.URL)
-		if ok && t.Linked {
+	return n.await(ctx, func(b board) (bool, error) {
+		if joined(b, urls) {
 			return true, nil
 		}
-		if ok && permanent(t.Err) {
-			hopeless = append(hopeless, joinError(t))
+		return false, hopeless(b, urls)
+	}, urls)
+}
+
+// joined says whether one of the URLs is linked.
+func joined(b board, urls []string) bool {
+	return slices.ContainsFunc(urls, func(url string) bool {
+		t, ok := find(b.targets, url)
+		return ok && t.Linked
+	})
+}
+
+// hopeless is why none of the URLs can ever lead to a peer; nil: one may.
+func hopeless(b board, urls []string) error {
+	var errs []error
+	for _, url := range urls {
+		t, ok := find(b.targets, url)
+		if !ok || !permanent(t.Err) {
+			return nil
 		}
+		errs = append(errs, joinError(t))
 	}
-	if len(hopeless) == len(specs) {
-		return false, errors.Join(hopeless...)
-	}
-	return false, nil
+	return fmt.Errorf("not linked: %w: %w", ErrRefused, errors.Join(errs...))
 }
 
 func find(targets []engine.TargetInfo, url string) (engine.TargetInfo, bool) {

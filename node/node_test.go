@@ -283,8 +283,10 @@ func TestOwnURLIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &mesh{t: t}
 		b := m.listen("b", Config{})
-		if err := b.Join(within(t, 5*time.Second), "mem://b"); err == nil {
-			t.Error("a node joined itself")
+		begin := time.Now()
+		err := b.Join(within(t, 5*time.Second), "mem://b")
+		if !errors.Is(err, reason.OwnID) || !errors.Is(err, ErrRefused) || time.Since(begin) > time.Second {
+			t.Errorf("got %v after %v, want %v at once", err, time.Since(begin), reason.OwnID)
 		}
 	})
 }

@@ -65,6 +65,8 @@ func exitCode(err error) int {
 			return exitError
 		}
 		return exitUsage
+	case errors.As(err, &join) && errors.Is(err, node.ErrRefused):
+		return exitRefused
 	case errors.As(err, &join), errors.Is(err, node.ErrTimeout):
 		return exitTimeout
 	case errors.Is(err, node.ErrNoRoute):

@@ -319,12 +319,15 @@ func TestStepIdentityInUseWaitsLongerEachTime(t *testing.T) {
 	}
 }
 
-func TestStepOwnURLIsForgotten(t *testing.T) {
+func TestStepOwnURLIsDialledOnce(t *testing.T) {
 	b := newBrain(t, nil)
 	target := b.joining("ws://self")[0]
 	b.step(DialFailed{Target: target, Stage: "handshake", Reason: reason.OwnID, Err: errors.New("own")})
-	if len(b.Targets()) != 0 {
-		t.Error("the URL of this very node is still tried")
+	if dials := b.runFor(time.Hour); len(dials) != 0 {
+		t.Errorf("the URL of this very node was dialled %d times more", len(dials))
+	}
+	if got := b.Targets(); len(got) != 1 || got[0].Err == nil {
+		t.Errorf("targets: got %+v, want the one, with its error", got)
 	}
 	if b.drops.Get(reason.OwnID) != 1 {
 		t.Error("not counted")

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -21,9 +20,10 @@ type Target struct {
 	TargetSpec
 	peer     routing.ID // who answered last
 	dialing  bool
-	linked   int // links that came up by it and are alive
-	attempts int // since the last link
-	failures int // times replaced in a row
+	never    bool // it leads to this very node
+	linked   int  // links that came up by it and are alive
+	attempts int  // since the last link
+	failures int  // times replaced in a row
 	next     time.Time
 	lastErr  error
 	stage    string
@@ -91,7 +91,7 @@ func (e *Engine) dialDue(now time.Time) {
 		if e.targets.flying >= limits.DialsInFlight {
 			return
 		}
-		if t.dialing || now.Before(t.next) || e.satisfied(t) {
+		if t.dialing || t.never || now.Before(t.next) || e.satisfied(t) {
 			continue
 		}
 		t.dialing = true
@@ -108,7 +108,7 @@ func (e *Engine) nextTarget() (at time.Time, ok bool) {
 		return at, false
 	}
 	for _, t := range e.targets.list {
-		if !t.dialing && !e.satisfied(t) && (!ok || t.next.Before(at)) {
+		if !t.dialing && !t.never && !e.satisfied(t) && (!ok || t.next.Before(at)) {
 			at, ok = t.next, true
 		}
 	}
@@ -130,9 +130,7 @@ func (e *Engine) landed(t *Target) {
 
 func (ev DialFailed) step(e *Engine, now time.Time) {
 	e.landed(ev.Target)
-	if ev.Reason == reason.OwnID {
-		e.forgetTarget(ev.Target)
-	}
+	ev.Target.never = ev.Reason == reason.OwnID
 	ev.Target.lastErr, ev.Target.stage = ev.Err, ev.Stage
 	e.schedule(ev.Target, now)
 	kind := NoticeRetry
@@ -141,12 +139,6 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 		e.cfg.Drops.Add(ev.Reason, 1)
 	}
 	e.do(Tell{Notice{Kind: kind, URL: ev.Target.URL, Reason: ev.Reason, Err: ev.Err, After: ev.Target.next.Sub(now)}})
-}
-
-// forgetTarget stops dialling a URL that leads to this very node.
-func (e *Engine) forgetTarget(t *Target) {
-	delete(e.targets.byURL, t.URL)
-	e.targets.list = slices.DeleteFunc(e.targets.list, func(o *Target) bool { return o == t })
 }
 
 // retry notes that a link of t came up but was not admitted.
