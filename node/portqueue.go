@@ -165,11 +165,11 @@ func (p *Port) handleAll(b []byte, m *Message) *Message {
 // the next: that of a request is never used again, since its Reply may come
 // later.
 func (p *Port) handle(rec []byte, m *Message) *Message {
-	*m = Message{
-		From: Addr{routing.ID(rec[4:24]), binary.BigEndian.Uint16(rec[24:])}, To: p.num,
-		Hops: int(rec[27]), Datagram: rec[26] == wire.PlainDatagram, Data: rec[recordHeader:],
-		port: p, asks: rec[26] == wire.PlainRequest, request: binary.BigEndian.Uint64(rec[28:]),
-	}
+	m.From = Addr{routing.ID(rec[4:24]), binary.BigEndian.Uint16(rec[24:])}
+	m.To, m.port = p.num, p
+	m.Hops, m.Data = int(rec[27]), rec[recordHeader:]
+	m.Datagram, m.asks = rec[26] == wire.PlainDatagram, rec[26] == wire.PlainRequest
+	m.request = binary.BigEndian.Uint64(rec[28:])
 	p.handler.HandleMessage(p.ctx, m)
 	if m.asks {
 		return &Message{}

@@ -60,7 +60,7 @@ func (n *Node) checkSend(to routing.ID, size int) error {
 		return ErrClosed
 	case size > limits.MaxMessage:
 		return &TooLargeError{size, limits.MaxMessage}
-	case wire.SameID((*wire.ID)(&to), (*wire.ID)(&n.id)):
+	case to == n.id:
 		return &SendError{To: to, Outcome: Undelivered, Reason: reason.OwnID.String(), Err: &refusal{reason.OwnID}}
 	}
 	return nil
@@ -113,8 +113,8 @@ func (n *Node) sendError(to routing.ID, r session.Result) error {
 
 // datagram sends one datagram; wait is how long it may wait for room.
 func (n *Node) datagram(from uint16, to Addr, data []byte, wait time.Duration) error {
-	if err := n.checkSend(to.ID, len(data)); err != nil {
-		return err
+	if n.ended.Load() {
+		return ErrClosed
 	}
 	s := n.senders.Get().(*sender)
 	defer n.senders.Put(s)
@@ -134,7 +134,12 @@ func (n *Node) datagram(from uint16, to Addr, data []byte, wait time.Duration) e
 	return n.push(v, wait)
 }
 
+// firstDatagram sends what AppendDatagram did not: there is no session, or the
+// datagram is one that can never be sent.
 func (n *Node) firstDatagram(from uint16, to Addr, data []byte) error {
+	if err := n.checkSend(to.ID, len(data)); err != nil {
+		return err
+	}
 	err := n.sessions.Datagram(time.Now(), wire.ID(to.ID), to.Port, from, wire.ClassBulk, data)
 	if err != nil {
 		return n.sendError(to.ID, session.Result{Err: err, Outcome: session.Undelivered})

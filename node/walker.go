@@ -52,6 +52,7 @@ func newWalker(n *Node) *walker {
 // bind makes w the walker of a link.
 func (w *walker) bind(l *link.Link, p *engine.Peer) {
 	w.link, w.src, w.in = l, l.Number, engine.NewIngress(p)
+	w.batch.Context = w
 	w.timer = time.NewTimer(time.Hour)
 	w.timer.Stop()
 }
@@ -224,7 +225,6 @@ func (w *walker) deliver(frame []byte, now time.Time) {
 		w.toLoop(frame)
 		return
 	}
-	w.batch.Context = w
 	switch why := w.n.sessions.Receive(&w.batch, now, frame); why { // which counts its drops
 	case reason.None:
 		w.delivered++

@@ -19,6 +19,7 @@ type Batch struct {
 	owed     []*peer  // who is owed an ack
 	since    time.Duration
 	delivery Delivery
+	filled   *session // whose peer delivery names
 	ranges   [limits.AckRanges]wire.AckRange
 	fx       effects
 }
@@ -134,14 +135,13 @@ func (t *Table) dispatch(b *Batch, s *session, at time.Duration, a *arrival, h w
 	p := s.peer
 	switch h.Kind {
 	case wire.PlainDatagram:
-		b.delivery = Delivery{Context: b.Context, From: p.id, Via: s.via, Kind: h.Kind, SrcPort: h.SrcPort, DstPort: h.DstPort, Hops: a.hops, Data: body}
-		return t.cfg.Deliver(&b.delivery)
+		return t.cfg.Deliver(b.fill(s, a, h, 0, body))
 	case wire.PlainMessage, wire.PlainRequest:
 		m, err := wire.ParseMessageBody(body)
 		if err != nil {
 			return reason.Malformed
 		}
-		b.delivery = Delivery{Context: b.Context, From: p.id, Via: s.via, Kind: h.Kind, SrcPort: h.SrcPort, DstPort: h.DstPort, MessageID: m.ID, Hops: a.hops, Data: m.Data}
+		b.fill(s, a, h, m.ID, m.Data)
 		return t.onMessage(b, s, at, &m)
 	case wire.PlainAck:
 		return p.onAck(b, body, at)
@@ -151,6 +151,18 @@ func (t *Table) dispatch(b *Batch, s *session, at time.Duration, a *arrival, h w
 		return p.onResponse(b, s, body, at, a.hops)
 	}
 	return p.onHomes(b, s, body, at)
+}
+
+// fill makes b.delivery that of a frame of s. What is the same for all frames of
+// a session is left as it stands.
+func (b *Batch) fill(s *session, a *arrival, h wire.PlainHeader, id uint64, data []byte) *Delivery {
+	d := &b.delivery
+	if b.filled != s {
+		b.filled, d.From, d.Via = s, s.peer.id, s.via
+	}
+	d.Kind, d.SrcPort, d.DstPort, d.MessageID, d.Hops, d.Data = h.Kind, h.SrcPort, h.DstPort, id, a.hops, data
+	d.Context = b.Context
+	return d
 }
 
 // onMessage delivers the message in b.delivery, at most once.
