@@ -13,11 +13,10 @@ type EventKind string
 const (
 	PeerUp        EventKind = "peer-up"         // a link is live
 	PeerDown      EventKind = "peer-down"       // a link ended; Reason says why
-	Attached      EventKind = "attached"        // a leaf is reachable
+	Attached      EventKind = "attached"        // this leaf can be reached, by way of Peer
 	Dropped       EventKind = "dropped"         // frames were dropped; Reason and Count, at most one event per reason and second
 	Retry         EventKind = "retry"           // a bootstrap URL did not answer; it is tried again after After
 	Refused       EventKind = "refused"         // a peer refused this node, or this node a peer; Reason says why
-	Upgraded      EventKind = "upgraded"        // a path became a direct link
 	IdentityInUse EventKind = "identity-in-use" // another process runs with the same key
 )
 

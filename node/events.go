@@ -113,6 +113,7 @@ var noticeKinds = map[engine.NoticeKind]EventKind{
 	engine.NoticePeerDown:      PeerDown,
 	engine.NoticeRetry:         Retry,
 	engine.NoticeRefused:       Refused,
+	engine.NoticeAttached:      Attached,
 	engine.NoticeIdentityInUse: IdentityInUse,
 }
 

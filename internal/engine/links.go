@@ -186,6 +186,9 @@ func (ev Pong) step(e *Engine, _ time.Time) {
 	if n == nil {
 		return
 	}
+	if e.cfg.Leaf && !e.links.reached(routing.ID{}) && !n.closing {
+		e.do(Tell{Notice{Kind: NoticeAttached, Link: n.link, Peer: n.ID, URL: n.url()}})
+	}
 	n.answered = true
 	if n.replaces == nil {
 		return

@@ -189,6 +189,7 @@ const (
 	NoticePeerDown
 	NoticeRetry         // a target did not answer; After until the next try
 	NoticeRefused       // a peer refused this node, or the other way round
+	NoticeAttached      // this leaf can be reached by way of Peer
 	NoticeIdentityInUse // another process runs with this identity
 )
 

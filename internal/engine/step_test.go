@@ -354,6 +354,26 @@ func TestStepBansAreBounded(t *testing.T) {
 	}
 }
 
+func TestStepLeafIsAttachedOnce(t *testing.T) {
+	b := newBrain(t, func(c *Config) { c.Leaf = true })
+	p := b.peer(routing.ID{1}, nil)
+	b.up(p, nil)
+	attached := func() (n int) {
+		for _, tell := range find[Tell](b.step(Pong{p.Link})) {
+			if tell.Notice.Kind == NoticeAttached {
+				n++
+			}
+		}
+		return n
+	}
+	if got := attached(); got != 1 {
+		t.Errorf("told at the first pong: got %d times, want once", got)
+	}
+	if got := attached(); got != 0 {
+		t.Errorf("told at the second pong: got %d times, want never", got)
+	}
+}
+
 func TestStepLeaveClosesEverything(t *testing.T) {
 	b := newBrain(t, nil)
 	b.joining("ws://a")
