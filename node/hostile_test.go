@@ -309,6 +309,7 @@ func TestSilentStrangersAreCutInTime(t *testing.T) {
 		if got := b.Status().Drops["link-limit"]; got != 1 {
 			t.Errorf("drops: got %v, want one link-limit", b.Status().Drops)
 		}
+		events := watch(t, b.Node)
 		begin := time.Now()
 		for _, conn := range conns {
 			if _, err := conn.Receive(func() []byte { return make([]byte, 1000) }); err == nil {
@@ -321,6 +322,15 @@ func TestSilentStrangersAreCutInTime(t *testing.T) {
 		synctest.Wait()
 		if got := b.Status().Drops["auth-timeout"]; got != limits.PreAuthLinks {
 			t.Errorf("drops: got %v, want %d auth-timeout", b.Status().Drops, limits.PreAuthLinks)
+		}
+		refused := 0
+		for len(events) > 0 {
+			if ev := <-events; ev.Kind == Refused {
+				refused++
+			}
+		}
+		if refused == 0 || refused > limits.RefusalEventsBurst+1 {
+			t.Errorf("events: got %d, want 1 to %d of %d refusals", refused, limits.RefusalEventsBurst, limits.PreAuthLinks)
 		}
 		n := m.start("a", Config{Bootstrap: []string{"mem://b"}})
 		ready(t, n)

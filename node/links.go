@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"sync"
 	"time"
@@ -65,7 +66,7 @@ func (n *Node) handshake(conn transport.Conn, f func() (*link.Remote, error)) (*
 	defer stop()
 	remote, err := f()
 	if !late.Stop() && err != nil {
-		err = &link.HandshakeError{Reason: reason.AuthTimeout, Err: err}
+		err = &link.HandshakeError{Reason: reason.AuthTimeout, Err: fmt.Errorf("no handshake within %v", limits.HandshakeTimeout)}
 	}
 	if err != nil {
 		conn.Close()
@@ -117,6 +118,9 @@ func (n *Node) acceptFailed(conn transport.Conn, err error) {
 		return
 	}
 	n.drops.Add(h.Reason, 1)
+	if !n.refusals.Allow() {
+		return // counted, and told once a second as a Dropped event
+	}
 	n.log.Debug("link refused", "from", conn.RemoteAddr(), "reason", h.Reason.String(), "err", err)
 	n.events.send(Event{Kind: Refused, Time: time.Now(), Transport: conn.Kind(), Reason: h.Reason.String(), Err: err.Error()})
 }

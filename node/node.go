@@ -20,6 +20,7 @@ import (
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 	"github.com/peermesh/peermesh/transport/ws"
+	"golang.org/x/time/rate"
 )
 
 // Node is a running node. Its methods may be called from any goroutine.
@@ -64,6 +65,7 @@ type Node struct {
 	counters struct{ forwarded, delivered atomic.Uint64 }
 	number   atomic.Uint64        // of the last link
 	reported [reason.Count]uint64 // drops told; owned by the ticker
+	refusals *rate.Limiter        // events about strangers
 }
 
 // New starts a node. All mistakes of the config are told at once, joined.
@@ -75,11 +77,12 @@ func New(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Logger.WithGroup("node"), started: time.Now(),
-		closed:  make(chan struct{}),
-		loop:    make(chan engine.Event, limits.LoopQueue),
-		armed:   make(chan struct{}, 1),
-		busy:    make(chan struct{}, 1),
-		workers: make(chan struct{}, limits.HandshakeWorkers),
+		closed:   make(chan struct{}),
+		loop:     make(chan engine.Event, limits.LoopQueue),
+		armed:    make(chan struct{}, 1),
+		busy:     make(chan struct{}, 1),
+		workers:  make(chan struct{}, limits.HandshakeWorkers),
+		refusals: rate.NewLimiter(limits.RefusalEvents, limits.RefusalEventsBurst),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.senders.New = func() any { return newSender() }

@@ -133,11 +133,13 @@ const (
 
 // Node.
 const (
-	PortQueue        = 256 << 10 // bytes that wait for a port's handler
-	Ports            = 1_024     // open ports
-	EventQueue       = 256       // events that wait for one reader of Events; older ones are dropped and counted
-	Scratch          = 2 << 10   // bytes of a small pooled send buffer
-	HandshakeWorkers = 2         // goroutines that do the Diffie-Hellman
+	PortQueue          = 256 << 10 // bytes that wait for a port's handler
+	Ports              = 1_024     // open ports
+	EventQueue         = 256       // events that wait for one reader of Events; older ones are dropped and counted
+	RefusalEvents      = 2         // events per second about strangers that were refused
+	RefusalEventsBurst = 20
+	Scratch            = 2 << 10 // bytes of a small pooled send buffer
+	HandshakeWorkers   = 2       // goroutines that do the Diffie-Hellman
 )
 
 // transport/ws.

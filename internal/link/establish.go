@@ -128,7 +128,7 @@ func write(c Carrier, hs *session.Handshake, payload []byte) error {
 func read(c Carrier, hs *session.Handshake) ([]byte, error) {
 	msg, err := c.Receive(func() []byte { return make([]byte, limits.PreAuthBytes+1) })
 	if err != nil {
-		return nil, &HandshakeError{reason.CarrierFailed, errors.Join(errHungUp, err)}
+		return nil, &HandshakeError{reason.CarrierFailed, fmt.Errorf("%w: %w", errHungUp, err)}
 	}
 	payload, err := hs.Read(nil, msg)
 	if err != nil {
