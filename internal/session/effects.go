@@ -1,11 +1,5 @@
 package session
 
-import (
-	"sync"
-
-	"github.com/peermesh/peermesh/internal/limits"
-)
-
 // effects are calls to the owner that wait until no lock is held. The zero
 // value is ready; run empties it for the next use.
 type effects struct {
@@ -34,29 +28,4 @@ func (fx *effects) run(t *Table) {
 	clear(fx.done)
 	clear(fx.events)
 	fx.done, fx.events = fx.done[:0], fx.events[:0]
-}
-
-// framePool lends memory for frames that are handed to Emit.
-type framePool struct{ small, large sync.Pool }
-
-// get lends memory of at least n bytes.
-func (f *framePool) get(n int) *[]byte {
-	pool, size := &f.small, limits.Scratch
-	if n > size {
-		pool, size = &f.large, limits.MaxFrame
-	}
-	if b, ok := pool.Get().(*[]byte); ok {
-		return b
-	}
-	b := make([]byte, 0, max(n, size))
-	return &b
-}
-
-// put takes back what get lent.
-func (f *framePool) put(b *[]byte) {
-	if cap(*b) > limits.Scratch {
-		f.large.Put(b)
-	} else {
-		f.small.Put(b)
-	}
 }

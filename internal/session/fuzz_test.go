@@ -90,6 +90,9 @@ func (v *adversary) step(op byte, arg int) {
 	case 11, 12:
 		v.w.run(time.Duration(1<<(arg%14)) * time.Millisecond)
 	case 13:
+		if arg%8 == 1 {
+			from.forget(to)
+		}
 		if arg%8 == 0 {
 			quiet, deliver := from.quiet, from.deliver
 			old := from.t

@@ -186,7 +186,7 @@ func (t *Table) onSecond(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*
 	in.busy, in.remote = true, b.Sender
 	return &Job{
 		kind: jobThird, init: in, hs: in.hs,
-		message: bytes.Clone(b.Noise), payload: t.payload(in.cert, p.in),
+		message: bytes.Clone(b.Noise), payload: t.payload(in.cert, p.window()),
 		judge: judge{peer: p.id, now: now, guest: t.cfg.AcceptGuests, null: t.cfg.Null},
 	}, reason.None
 }

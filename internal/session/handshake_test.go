@@ -170,63 +170,6 @@ func TestHeldBytesAreBounded(t *testing.T) {
 	}
 }
 
-func TestGlare(t *testing.T) {
-	for name, gap := range map[string]time.Duration{
-		"at once": 0, "the lower a bit earlier": 4 * time.Millisecond, "the higher a bit earlier": -4 * time.Millisecond,
-		"the lower by a way": 14 * time.Millisecond, "the higher by a way": -14 * time.Millisecond,
-		"the lower by two ways": 24 * time.Millisecond, "the higher by two ways": -24 * time.Millisecond,
-	} {
-		t.Run(name, func(t *testing.T) {
-			w, lo, hi := pair(t, 25)
-			first, second := lo, hi
-			if gap < 0 {
-				first, second, gap = hi, lo, -gap
-			}
-			x := first.send(second, "x")
-			w.run(gap)
-			y := second.send(first, "y")
-			w.run(5 * time.Second)
-			x.want(t, nil, Delivered)
-			y.want(t, nil, Delivered)
-			lo.once(map[bool]string{true: "y", false: "x"}[first == lo])
-			p, q := lo.peerOf(hi), hi.peerOf(lo)
-			s, r := p.current.Load(), q.current.Load()
-			if s.remote != r.local || r.remote != s.local {
-				t.Fatal("the ends send on different sessions")
-			}
-			if gap <= 10*time.Millisecond && !s.initiator {
-				t.Error("crossing handshakes: got the one of the higher ID, want that of the lower")
-			}
-			w.run(limits.HandshakeAnswerKept)
-			if lo.t.index.used != 1 || hi.t.index.used != 1 {
-				t.Errorf("indices in use: got %d and %d, want 1 each", lo.t.index.used, hi.t.index.used)
-			}
-		})
-	}
-}
-
-// A message 1 in the name of a lower ID must not stop ours.
-func TestGlareForged(t *testing.T) {
-	w, lo, hi := pair(t, 26)
-	forger := w.add(func(n *testNode, c *Config) { c.Self = lo.self })
-	var forged []byte
-	w.tap = func(from *testNode, frame []byte) {
-		if from == forger && isKind(frame, wire.HandshakeFirst) {
-			forged = bytes.Clone(frame)
-		}
-	}
-	w.cut = func(from, to *testNode) bool { return from == forger }
-	forger.send(hi, "x")
-	w.run(time.Millisecond)
-	o := hi.send(lo, "y")
-	for range 20 {
-		hi.arrive(bytes.Clone(forged))
-		w.run(time.Millisecond)
-	}
-	w.until(3*time.Second, func() bool { return o.calls == 1 })
-	o.want(t, nil, Delivered)
-}
-
 func TestForgedParties(t *testing.T) {
 	other := func(t *testing.T, w *world) *identity.Identity {
 		id, err := identity.New(seeded(99))
@@ -321,200 +264,6 @@ func TestForgedAnswerBeforeGenuine(t *testing.T) {
 	}
 }
 
-func TestCookieUnderLoad(t *testing.T) {
-	w := newWorld(t, 29)
-	b := w.add(nil)
-	// A flood from one ingress link: 5 at once are answered, the rest gets cookies.
-	var flood []*testNode
-	for range 40 {
-		n := w.add(nil)
-		n.send(b, "x")
-		flood = append(flood, n)
-	}
-	w.tamper = func(to *testNode, frame []byte) bool { return to == b }
-	w.run(15 * time.Millisecond)
-	if got := b.emitted[wire.HandshakeSecond]; got != limits.HandshakeBurst {
-		t.Errorf("answered at once: got %d, want %d", got, limits.HandshakeBurst)
-	}
-	if got := b.emitted[wire.HandshakeCookie]; got != len(flood)-limits.HandshakeBurst {
-		t.Errorf("cookies: got %d, want %d", got, len(flood)-limits.HandshakeBurst)
-	}
-	// Those that get their cookie come through with it.
-	w.tamper = nil
-	w.run(10 * time.Second)
-	for _, n := range flood {
-		if got := n.t.Peers(); len(got) != 1 || !got[0].Session {
-			t.Errorf("no session after the cookie: %+v", got)
-		}
-	}
-	if len(b.got) != len(flood) {
-		t.Errorf("delivered: got %d, want %d", len(b.got), len(flood))
-	}
-}
-
-func TestCookieBudgets(t *testing.T) {
-	w := newWorld(t, 30)
-	b := w.add(nil)
-	home := wire.ID{42}
-	frame := func(n *testNode, c cookie) []byte {
-		body := wire.HandshakeBody{Kind: wire.HandshakeFirst, Sender: 7, Cookie: c, Noise: bytes.Repeat([]byte{1}, 200)}
-		f := wire.Frame{Type: wire.TypeHandshake, HopLimit: 60, Dst: b.self, Src: n.self, Return: home[:], Body: wire.AppendHandshakeBody(nil, &body)}
-		return wire.AppendFrame(nil, &f)
-	}
-	var got cookie
-	w.tap = func(from *testNode, f []byte) {
-		if isKind(f, wire.HandshakeCookie) {
-			p, _ := wire.ParseFrame(f)
-			body, _ := wire.ParseHandshakeBody(p.Body)
-			got = body.Cookie
-			if !bytes.Equal(p.Waypoints, home[:]) {
-				t.Errorf("cookie: got waypoints %x, want the return home", p.Waypoints)
-			}
-			if len(f) >= wire.FirstFrameLen {
-				t.Errorf("cookie: got %d bytes, more than the question", len(f))
-			}
-		}
-	}
-	arrive := func(n *testNode, c cookie, ingress uint64) reason.Reason {
-		j, why := b.t.HandleHandshake(w.now, frame(n, c), ingress)
-		if j != nil {
-			b.t.Finish(w.now, j) // not run: no answer is sent
-		}
-		return why
-	}
-	for i := range limits.HandshakeBurst {
-		if why := arrive(w.add(nil), cookie{}, 1); why != reason.None {
-			t.Fatalf("message 1 number %d of the link: got %v", i, why)
-		}
-	}
-	if why := arrive(w.add(nil), cookie{}, 1); why != reason.RateLimited {
-		t.Errorf("one more of the link: got %v, want %v", why, reason.RateLimited)
-	}
-	if why := arrive(w.add(nil), cookie{}, 2); why != reason.None {
-		t.Errorf("one of another link: got %v", why)
-	}
-	// With their cookies, those behind one home have a budget in common.
-	passed := 0
-	for range 2 * limits.HandshakeBurst {
-		n := w.add(nil)
-		arrive(n, cookie{}, 1)
-		if arrive(n, got, 1) == reason.None {
-			passed++
-		}
-	}
-	if passed != limits.HandshakeBurst {
-		t.Errorf("with cookies of one home: got %d, want %d", passed, limits.HandshakeBurst)
-	}
-	// A cookie is for one source and one message, and lives for so long.
-	w.run(time.Second)
-	n, other := w.add(nil), w.add(nil)
-	for range limits.HandshakeBurst {
-		arrive(w.add(nil), cookie{}, 3) // use up the link
-	}
-	arrive(n, cookie{}, 3)
-	if why := arrive(other, got, 3); why != reason.RateLimited {
-		t.Errorf("cookie of another source: got %v, want %v", why, reason.RateLimited)
-	}
-	arrive(n, cookie{}, 3)
-	mine := got
-	w.run(2*limits.CookieLife + time.Second)
-	for range limits.HandshakeBurst {
-		arrive(w.add(nil), cookie{}, 3)
-	}
-	if why := arrive(n, mine, 3); why != reason.RateLimited {
-		t.Errorf("old cookie: got %v, want %v", why, reason.RateLimited)
-	}
-}
-
-func TestForgedCookiesDoNotFlood(t *testing.T) {
-	w, a, b := pair(t, 31)
-	w.tamper = func(to *testNode, frame []byte) bool { return to == a }
-	o := a.send(b, "x")
-	w.run(5 * time.Millisecond)
-	in := a.peerOf(b).init
-	for i := range 50 {
-		body := wire.HandshakeBody{Kind: wire.HandshakeCookie, Receiver: in.local, Cookie: cookie{byte(i + 1)}}
-		f := wire.Frame{Type: wire.TypeHandshake, HopLimit: 60, Dst: a.self, Src: b.self, Body: wire.AppendHandshakeBody(nil, &body)}
-		a.arrive(wire.AppendFrame(nil, &f))
-	}
-	if got := a.emitted[wire.HandshakeFirst]; got > 2 {
-		t.Errorf("copies of message 1: got %d, want at most 2", got)
-	}
-	w.tamper = nil
-	w.until(3*time.Second, func() bool { return o.calls == 1 })
-	o.want(t, nil, Delivered)
-}
-
-func TestGuest(t *testing.T) {
-	w := newWorld(t, 32)
-	gateway, err := identity.New(seeded(5))
-	if err != nil {
-		t.Fatal(err)
-	}
-	guest := wire.ID{0xAB, 1, 2, 3}
-	record := func() []byte {
-		body := wire.AppendAttachment(nil, &wire.Attachment{Leaf: guest, Homes: []wire.ID{gateway.ID()}})
-		return gateway.Sign(wire.RecordAttachment, uint64(w.now.UnixMilli()), limits.AttachmentTTL, body)
-	}
-	asGuest := func(n *testNode, c *Config) {
-		n.id = gateway
-		n.self = guest
-		c.Self, c.Guest = guest, record
-		w.nodes[guest] = n
-	}
-	g := w.add(asGuest)
-	believer := w.add(func(n *testNode, c *Config) { c.AcceptGuests = true })
-	sceptic := w.add(nil)
-
-	var via wire.ID
-	note := func(d *Delivery) reason.Reason { via = d.Via; return reason.None }
-	believer.deliver, sceptic.deliver = note, note
-	// A guest may always speak, and Via tells who speaks for it.
-	for _, n := range []*testNode{believer, sceptic} {
-		via = wire.ID{}
-		o := g.send(n, "from a guest")
-		w.run(time.Second)
-		o.want(t, nil, Delivered)
-		if via != gateway.ID() {
-			t.Errorf("via: got %x, want the gateway", via[:4])
-		}
-	}
-	// An answer for a guest is taken only by who asked for that.
-	believer.restart()
-	believer.start(func(n *testNode, c *Config) { c.AcceptGuests = true })
-	sceptic.restart()
-	ok, no := believer.send(g, "x"), sceptic.send(g, "y")
-	w.run(5 * time.Second)
-	ok.want(t, nil, Delivered)
-	if no.calls != 0 || sceptic.drops.Get(reason.WrongID) == 0 {
-		t.Errorf("a node that does not accept guests: got %+v, %v", no.Result, sceptic.drops.Map())
-	}
-}
-
-func TestGuestMayNotClaimNative(t *testing.T) {
-	w := newWorld(t, 33)
-	native, b := w.add(nil), w.add(nil)
-	w.connect(native, b)
-	gateway, err := identity.New(seeded(5))
-	if err != nil {
-		t.Fatal(err)
-	}
-	thief := w.add(func(n *testNode, c *Config) {
-		n.id, n.self = gateway, native.self
-		c.Self = native.self
-		c.Guest = func() []byte {
-			body := wire.AppendAttachment(nil, &wire.Attachment{Leaf: native.self, Homes: []wire.ID{gateway.ID()}})
-			return gateway.Sign(wire.RecordAttachment, uint64(w.now.UnixMilli()), limits.AttachmentTTL, body)
-		}
-	})
-	w.nodes[native.self] = thief // answers come to the thief now
-	o := thief.send(b, "stolen")
-	w.run(5 * time.Second)
-	if o.calls != 0 || len(b.got) != 0 || b.drops.Get(reason.WrongID) == 0 {
-		t.Errorf("got %+v, delivered %v, reasons %v", o.Result, b.got, b.drops.Map())
-	}
-}
-
 func TestNullSuite(t *testing.T) {
 	w := newWorld(t, 34)
 	null := func(n *testNode, c *Config) { c.Null, c.Credentials = true, nil }
@@ -530,48 +279,6 @@ func TestNullSuite(t *testing.T) {
 		o.want(t, nil, Delivered)
 	}
 	b.once(texts(50)...)
-}
-
-// Both ends got as far as message 3: the handshake of the lower ID counts, at
-// both ends.
-func TestGlareCrossingThirds(t *testing.T) {
-	w, lo, hi := pair(t, 35)
-	var held []flying
-	w.hold = func(to *testNode, frame []byte) { held = append(held, flying{to, bytes.Clone(frame)}) }
-	pass := func(to *testNode, kind uint8) {
-		t.Helper()
-		for i, x := range held {
-			if x.to == to && isKind(x.frame, kind) {
-				held = append(held[:i], held[i+1:]...)
-				to.arrive(x.frame)
-				return
-			}
-		}
-		t.Fatalf("no message %d is on its way", kind)
-	}
-	y := hi.send(lo, "y")
-	w.run(time.Millisecond)
-	pass(lo, 1) // lo answers
-	x := lo.send(hi, "x")
-	w.run(time.Millisecond)
-	pass(hi, 1) // hi answers the lower ID
-	pass(lo, 2)
-	pass(hi, 2)
-	pass(lo, 3) // refused
-	pass(hi, 3)
-	s, r := lo.peerOf(hi).current.Load(), hi.peerOf(lo).current.Load()
-	if !s.initiator || s.remote != r.local || s.local != r.remote {
-		t.Error("the ends send on different sessions, or on that of the higher ID")
-	}
-	w.hold = nil
-	for _, f := range held {
-		f.to.arrive(f.frame)
-	}
-	w.run(5 * time.Second)
-	x.want(t, nil, Delivered)
-	y.want(t, nil, Delivered)
-	hi.once("x")
-	lo.once("y")
 }
 
 func TestThirdStopsWhenNobodyWaits(t *testing.T) {
@@ -615,4 +322,34 @@ func TestThirdFromElsewhere(t *testing.T) {
 	o := a.send(b, "x")
 	w.run(100 * time.Millisecond)
 	o.want(t, nil, Delivered)
+}
+
+// A handshake that finds nobody for long begins anew, with a young certificate.
+func TestOldInitiationBeginsAnew(t *testing.T) {
+	w, a, b := pair(t, 38)
+	var first, last []byte
+	w.tap = func(from *testNode, frame []byte) {
+		if from == a && isKind(frame, wire.HandshakeFirst) {
+			f, _ := wire.ParseFrame(frame)
+			last = bytes.Clone(f.Body[wire.HandshakeHeaderLen:])
+			if first == nil {
+				first = last
+			}
+		}
+	}
+	w.cut = func(from, to *testNode) bool { return true }
+	o := a.send(b, "x")
+	w.run(limits.RekeyAfter - 10*time.Second)
+	if !bytes.Equal(first, last) {
+		t.Error("message 1 changed while it was young")
+	}
+	w.run(20 * time.Second)
+	if bytes.Equal(first, last) {
+		t.Error("message 1 is still the same")
+	}
+	w.run(24 * time.Hour)
+	w.cut = nil
+	w.run(10 * time.Second)
+	o.want(t, nil, Delivered)
+	b.once("x")
 }

@@ -14,6 +14,7 @@ import (
 // Guarded by the lock of the peer.
 type inbox struct {
 	instance wire.Instance
+	known    bool            // the peer knows that nothing from before this window is remembered
 	base     uint64          // every id below was decided upon, or is nobody's concern any more
 	seen     []uint64        // ring of bits, by id modulo their number, a power of two; grows on demand
 	refused  []reason.Reason // by the same places, once something was refused; None: accepted

@@ -15,13 +15,16 @@ import (
 // older sessions are worth nothing: it has lost them, too. Otherwise a session
 // that the peer began takes over at once, since the peer holds its keys already,
 // and one that we began when the peer has shown that it does.
-func (p *peer) install(s *session, told *wire.HandshakePayload, via wire.ID, fx *effects) {
+//
+// since is how many sessions begun by us stood when the handshake began. What
+// left first on a later one is not meant by what the peer says of its window.
+func (p *peer) install(s *session, told *wire.HandshakePayload, since uint64, fx *effects) {
 	t := p.table
 	restarted := told.Instance != p.instance
 	up := p.current.Load() == nil || restarted
 	if restarted || told.Window != t.cfg.Instance {
 		p.dropSessions(nil)
-		p.out.lostWindow(p, restarted, fx)
+		p.out.lostWindow(p, since, restarted, fx)
 	}
 	if restarted {
 		p.in = &inbox{instance: told.Instance}
@@ -32,7 +35,7 @@ func (p *peer) install(s *session, told *wire.HandshakePayload, via wire.ID, fx 
 		p.next.close()
 		p.next = nil
 	}
-	p.capabilities, p.via = told.Capabilities, via
+	p.capabilities, p.via = told.Capabilities, s.via
 	moved := p.setHomes(told.Homes)
 	if s.initiator {
 		p.began++
@@ -78,6 +81,7 @@ func (t *Table) confirm(s *session, at time.Duration) {
 		return
 	}
 	s.third = nil
+	p.in.known = true // message 3 told of it
 	if p.next == s {
 		p.next = nil
 		s.born = at
@@ -144,7 +148,7 @@ func (t *Table) finishThird(at time.Duration, j *Job, fx *effects) {
 	}
 	p.init = nil // its index goes to the session
 	t.index.replace(s.local, &slot{session: s})
-	p.install(s, &j.got, j.via, fx)
+	p.install(s, &j.got, p.began, fx)
 	p.sendThird(s, at)
 	p.flush(at)
 }
@@ -187,7 +191,7 @@ func (t *Table) stand(at time.Duration, j *Job, fx *effects) reason.Reason {
 	switch {
 	case p.gone:
 		return reason.SessionLimit
-	case p.in != a.told: // we promised another window than we hold
+	case p.window() != a.told: // we promised another window than we hold
 		return reason.HandshakeFailed
 	case p.crossed(a.began):
 		return reason.Duplicate
@@ -199,7 +203,8 @@ func (t *Table) stand(at time.Duration, j *Job, fx *effects) reason.Reason {
 		p.measure(at - a.sentAt)
 	}
 	t.index.replace(a.local, &slot{session: s})
-	p.install(s, &j.got, j.via, fx)
+	p.install(s, &j.got, a.began, fx)
+	p.in.known = true // message 2 told of it, and message 3 that it was read
 	p.touch(at)
 	p.sendAck(s, nil)
 	p.flush(at)

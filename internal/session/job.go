@@ -120,7 +120,7 @@ func (j *judge) verifyGuest(record []byte, gateway wire.ID) error {
 		return fmt.Errorf("guest record: %w", err)
 	}
 	a, err := wire.ParseAttachment(r.Body)
-	if err != nil || r.Kind != wire.RecordAttachment || r.TTL == 0 || signer != gateway || a.Leaf != j.peer || gateway == j.peer {
+	if err != nil || r.Kind != wire.RecordAttachment || r.TTL == 0 || signer != gateway || a.Leaf != j.peer {
 		return errNotGuest
 	}
 	return nil

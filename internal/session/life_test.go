@@ -10,190 +10,6 @@ import (
 	"github.com/peermesh/peermesh/internal/wire"
 )
 
-// chatter lets a send a datagram every second for a time.
-func (w *world) chatter(a, b *testNode, d time.Duration) {
-	w.t.Helper()
-	for range int(d / time.Second) {
-		if err := a.datagram(b, "tick"); err != nil {
-			w.t.Fatalf("datagram: %v", err)
-		}
-		w.run(time.Second)
-	}
-}
-
-func TestRekeyByTime(t *testing.T) {
-	w, a, b := pair(t, 40)
-	w.connect(a, b)
-	p, q := a.peerOf(b), b.peerOf(a)
-	old := p.current.Load()
-	w.chatter(a, b, limits.RekeyAfter-10*time.Second)
-	if p.current.Load() != old {
-		t.Fatal("renewed before its time")
-	}
-	w.chatter(a, b, 30*time.Second)
-	if p.current.Load() == old || !p.current.Load().initiator {
-		t.Fatal("the initiator did not renew the session")
-	}
-	if p.previous != old || q.previous == nil {
-		t.Fatal("the old session does not open any more")
-	}
-	w.chatter(a, b, limits.PreviousSession)
-	if p.previous != nil || q.previous != nil || !old.closed.Load() {
-		t.Error("the old session still opens")
-	}
-	if got := len(b.got); got != 680 {
-		t.Errorf("delivered: got %d, want 680: none lost by the renewal", got)
-	}
-	if len(a.events) != 1 || len(b.events) != 1 {
-		t.Errorf("events: got %d and %d, want one SessionUp each", len(a.events), len(b.events))
-	}
-	if a.t.index.used != 1 || b.t.index.used > 2 {
-		t.Errorf("indices in use: got %d and %d", a.t.index.used, b.t.index.used)
-	}
-}
-
-// The old session serves until the peer has shown that it has the new one.
-func TestRekeyUnanswered(t *testing.T) {
-	w, a, b := pair(t, 41)
-	w.connect(a, b)
-	old := a.peerOf(b).current.Load()
-	w.tamper = func(_ *testNode, frame []byte) bool { return !isKind(frame, wire.HandshakeThird) }
-	w.chatter(a, b, 11*time.Minute+30*time.Second)
-	if got := len(b.got); got != 690 {
-		t.Errorf("delivered: got %d, want 690", got)
-	}
-	if a.peerOf(b).current.Load() != old {
-		t.Error("a session that nobody confirmed is in use")
-	}
-	w.tamper = nil
-	w.chatter(a, b, 2*time.Minute)
-	if a.peerOf(b).current.Load() == old {
-		t.Error("the renewal was given up for ever")
-	}
-}
-
-func TestRekeyByResponder(t *testing.T) {
-	w, a, b := pair(t, 42)
-	w.connect(a, b)
-	w.tamper = func(to *testNode, frame []byte) bool { return !(to == b && isKind(frame, wire.HandshakeFirst)) }
-	w.chatter(a, b, limits.RekeyAfter*5/4+30*time.Second)
-	if p := b.peerOf(a); !p.current.Load().initiator {
-		t.Error("the responder did not renew the session in place of the initiator")
-	}
-	if got := len(b.got); got != 780 {
-		t.Errorf("delivered: got %d, want 780", got)
-	}
-}
-
-func TestIdlePeerIsNotRekeyed(t *testing.T) {
-	w, a, b := pair(t, 43)
-	w.connect(a, b)
-	w.chatter(a, b, 9*time.Minute+58*time.Second)
-	before := a.emitted[wire.HandshakeFirst]
-	w.run(4 * time.Minute)
-	if got := a.emitted[wire.HandshakeFirst]; got-before > 1 {
-		t.Errorf("handshakes of an idle session: got %d", got-before)
-	}
-}
-
-func TestRekeyByCount(t *testing.T) {
-	w, a, b := pair(t, 44)
-	a.t.counts = counts{rekey: 100, hard: 200}
-	b.t.counts = a.t.counts
-	w.connect(a, b)
-	first := a.peerOf(b).current.Load()
-	for i := range 95 {
-		if err := a.datagram(b, text(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.run(time.Second)
-	if a.peerOf(b).current.Load() != first {
-		t.Fatal("renewed before its count")
-	}
-	for i := range 10 {
-		if err := a.datagram(b, text(95+i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.run(time.Second)
-	if a.peerOf(b).current.Load() == first {
-		t.Fatal("not renewed at its count")
-	}
-	b.once(texts(105)...)
-	// Messages count like datagrams.
-	second := a.peerOf(b).current.Load()
-	for i := range 110 {
-		a.send(b, "m"+text(i))
-	}
-	w.run(time.Second)
-	if a.peerOf(b).current.Load() == second {
-		t.Error("messages do not count")
-	}
-}
-
-func TestRekeyByReceivedCount(t *testing.T) {
-	w, a, b := pair(t, 45)
-	a.t.counts = counts{rekey: 100, hard: 200}
-	b.t.counts = counts{rekey: 1000, hard: 2000}
-	w.connect(a, b)
-	first := a.peerOf(b).current.Load()
-	for i := range 120 {
-		if err := b.datagram(a, text(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.run(time.Second)
-	if a.peerOf(b).current.Load() == first {
-		t.Error("the initiator counts only what it sends")
-	}
-}
-
-func TestHardStop(t *testing.T) {
-	w, a, b := pair(t, 46)
-	a.t.counts = counts{rekey: 100, hard: 120}
-	b.t.counts = a.t.counts
-	w.connect(a, b)
-	w.tamper = func(_ *testNode, frame []byte) bool { return wire.FrameType(frame) != wire.TypeHandshake }
-	s := a.peerOf(b).current.Load()
-	for i := range 130 {
-		if err := a.datagram(b, text(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	o := a.send(b, "message")
-	w.run(time.Second)
-	if got := s.sent.Load(); got != 120 {
-		t.Errorf("sealed: got %d, want %d", got, 120)
-	}
-	if len(b.got) >= 120 || o.calls != 0 {
-		t.Errorf("delivered %d, message ended %d times: want less than 120, and 0", len(b.got), o.calls)
-	}
-	if _, ok := a.t.AppendDatagram(nil, w.now, b.self, 1, 1, wire.ClassBulk, nil); ok {
-		t.Error("AppendDatagram on a used-up session: got ok")
-	}
-	w.tamper = nil
-	w.until(5*time.Second, func() bool { return o.calls == 1 })
-	o.want(t, nil, Delivered)
-	b.once(append(texts(130), "message")...)
-}
-
-// A counter that is beyond the hard stop is not opened.
-func TestHardStopReceive(t *testing.T) {
-	w, a, b := pair(t, 46)
-	b.t.counts = counts{rekey: 1 << 20, hard: 10}
-	w.connect(a, b)
-	for i := range 20 {
-		if err := a.datagram(b, text(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.run(time.Second)
-	if len(b.got) >= 10 || b.drops.Get(reason.Replayed) == 0 {
-		t.Errorf("got %d delivered, reasons %v", len(b.got), b.drops.Map())
-	}
-}
-
 func TestIdleDrop(t *testing.T) {
 	w, a, b := pair(t, 47)
 	w.connect(a, b)
@@ -228,10 +44,7 @@ func TestIdsGoOnAfterIdle(t *testing.T) {
 	for range 3 {
 		a.send(b, "x")
 		w.run(time.Second)
-		var fx effects
-		a.t.mu.Lock()
-		a.t.remove(a.t.peers[b.self], reason.Idle, &fx)
-		a.t.mu.Unlock()
+		a.forget(b)
 	}
 	for i := range ids[1:] {
 		if ids[i+1] <= ids[i] {
@@ -241,100 +54,6 @@ func TestIdsGoOnAfterIdle(t *testing.T) {
 	if len(b.got) != 3 {
 		t.Errorf("delivered: got %d, want 3", len(b.got))
 	}
-}
-
-func TestUnknownSessionHint(t *testing.T) {
-	w, a, b := pair(t, 49)
-	w.connect(a, b)
-	b.restart()
-	start := w.now
-	if err := a.datagram(b, "lost"); err != nil {
-		t.Fatal(err)
-	}
-	w.until(time.Second, func() bool { return len(a.events) == 2 })
-	if took := w.now.Sub(start); took > 50*time.Millisecond {
-		t.Errorf("took %v, want two round trips of 20ms", took)
-	}
-	if err := a.datagram(b, "x"); err != nil {
-		t.Fatal(err)
-	}
-	w.run(time.Second)
-	b.once("x")
-}
-
-func TestForgedUnknownSessionHints(t *testing.T) {
-	w, a, b := pair(t, 50)
-	w.connect(a, b)
-	p := a.peerOf(b)
-	first := p.current.Load()
-	remote := first.remote
-	echo := func(index uint32, counter uint64) (e [16]byte) {
-		wire.AppendDataHeader(e[:0], index, counter)
-		return e
-	}
-	hint := func(e [16]byte) reason.Reason {
-		return a.t.HandleHint(w.now, wire.Hint{Reason: uint8(reason.UnknownSession), Type: wire.TypeData, Dst: b.self, Echo: e})
-	}
-	before := a.emitted[wire.HandshakeFirst]
-	for name, e := range map[string][16]byte{
-		"wrong index":       echo(remote+1, 0),
-		"counter not sent":  echo(remote, first.sent.Load()),
-		"counter far ahead": echo(remote, 1<<60),
-	} {
-		if why := hint(e); why != reason.Unsolicited {
-			t.Errorf("%s: got %v, want %v", name, why, reason.Unsolicited)
-		}
-	}
-	w.run(10 * time.Millisecond)
-	if got := a.emitted[wire.HandshakeFirst]; got != before {
-		t.Errorf("handshakes because of them: got %d", got-before)
-	}
-	// A well-forged one costs a handshake per second and nothing else: what is
-	// sent meanwhile arrives.
-	w.tamper = func(to *testNode, frame []byte) bool { return wire.FrameType(frame) != wire.TypeHandshake }
-	for i := range 100 {
-		if why := hint(echo(remote, 0)); why != reason.None {
-			t.Fatalf("well-forged hint: got %v", why)
-		}
-		if err := a.datagram(b, text(i)); err != nil {
-			t.Fatal(err)
-		}
-		w.run(10 * time.Millisecond)
-	}
-	if p.current.Load() != first {
-		t.Error("the session was given up for a hint")
-	}
-	w.run(time.Second)
-	b.once(texts(100)...)
-	w.tamper = nil
-	w.run(10 * time.Second)
-	before = a.emitted[wire.HandshakeFirst]
-	remote = p.current.Load().remote
-	for range 1000 {
-		if err := a.datagram(b, "x"); err != nil {
-			t.Fatal(err)
-		}
-		hint(echo(p.current.Load().remote, 0))
-		w.run(10 * time.Millisecond)
-	}
-	if got := a.emitted[wire.HandshakeFirst] - before; got > 11 {
-		t.Errorf("handshakes in 10 s of forged hints: got %d, want at most one per second", got)
-	}
-}
-
-// Without any hint a sender notices by itself that the peer has forgotten it.
-func TestRestartWithoutHints(t *testing.T) {
-	w, a, b := pair(t, 51)
-	w.connect(a, b)
-	w.noHints = true
-	b.restart()
-	o := a.send(b, "x")
-	w.until(30*time.Second, func() bool { return o.calls == 1 })
-	o.want(t, reason.PeerRestarted, Unknown)
-	o = a.send(b, "y")
-	w.run(time.Second)
-	o.want(t, nil, Delivered)
-	b.once("y")
 }
 
 func TestReplayAndReflection(t *testing.T) {
@@ -457,11 +176,7 @@ func TestLRUEviction(t *testing.T) {
 		t.Errorf("indices: got %d", hub.t.index.used)
 	}
 	// Where only such peers are left, the message that has to go is reported.
-	var fx effects
-	hub.t.mu.Lock()
-	hub.t.remove(hub.t.peers[owes.self], reason.SessionLimit, &fx)
-	hub.t.mu.Unlock()
-	fx.run(hub.t)
+	hub.forget(owes)
 	o.want(t, reason.SessionLimit, Unknown)
 }
 
@@ -479,62 +194,6 @@ func TestEvictionOrder(t *testing.T) {
 		if !goesBefore(want[i], want[i+1]) || goesBefore(want[i+1], want[i]) {
 			t.Errorf("entry %d does not go before entry %d", i, i+1)
 		}
-	}
-}
-
-func TestHomes(t *testing.T) {
-	w, a, b := pair(t, 55)
-	a.homes = []wire.ID{{1}, {2}}
-	w.connect(a, b)
-	if got := b.peerOf(a).route.Load().homes; len(got) != 2 || got[0] != (wire.ID{1}) {
-		t.Fatalf("homes after the handshake: got %v", got)
-	}
-	var points [][]byte
-	w.tap = func(from *testNode, frame []byte) {
-		if f, _ := wire.ParseFrame(frame); from == b && isMessage(frame) {
-			points = append(points, bytes.Clone(f.Waypoints))
-			if f.Detour == nil || len(f.Detour) != 0 {
-				t.Errorf("detour of a message: got %v, want an empty list", f.Detour)
-			}
-		}
-	}
-	w.tamper = func(to *testNode, frame []byte) bool { return !isMessage(frame) }
-	b.send(a, "x")
-	w.run(3 * time.Second)
-	for k, want := range []wire.ID{{1}, {2}, {}, {}} {
-		if got := points[k]; want == (wire.ID{}) && got != nil || want != (wire.ID{}) && !bytes.Equal(got, want[:]) {
-			t.Errorf("copy %d: got waypoints %x, want %x", k, got, want)
-		}
-	}
-	w.tamper, w.tap = nil, nil
-	w.run(10 * time.Second)
-
-	frame, ok := b.t.AppendDatagram(nil, w.now, a.self, 1, 1, wire.ClassBulk, nil)
-	if f, err := wire.ParseFrame(frame); !ok || err != nil || f.Detour != nil || !bytes.Equal(f.Waypoints, a.homes[0][:]) {
-		t.Errorf("datagram: got %+v, %v", f, err)
-	}
-	// New homes are told, and the newest win.
-	a.homes = []wire.ID{{3}}
-	a.t.HomesChanged(w.now)
-	a.homes = []wire.ID{{4}, {5}}
-	a.t.HomesChanged(w.now)
-	w.run(time.Second)
-	if got := b.peerOf(a).route.Load().homes; len(got) != 2 || got[0] != (wire.ID{4}) {
-		t.Errorf("homes after the change: got %v", got)
-	}
-	last := b.events[len(b.events)-1]
-	if last.Kind != HomesChanged || len(last.Homes) != 2 {
-		t.Errorf("events: got %+v, want HomesChanged last", b.events)
-	}
-	if got := a.peerOf(b).awaited.Load(); got != 0 {
-		t.Errorf("messages that wait: got %d, want 0", got)
-	}
-	// Who was not talked to lately is not told.
-	w.run(limits.HomesTold + time.Second)
-	before := a.emitted[0]
-	a.t.HomesChanged(w.now)
-	if got := a.emitted[0]; got != before {
-		t.Errorf("told after %v: got %d frames", limits.HomesTold, got-before)
 	}
 }
 
@@ -568,27 +227,36 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// Older homes that come late do not replace newer ones.
-func TestHomesOutOfOrder(t *testing.T) {
-	w, a, b := pair(t, 57)
-	w.connect(a, b)
-	var late []byte
-	w.tamper = func(to *testNode, frame []byte) bool {
-		if to == b && isMessage(frame) && late == nil {
-			late = bytes.Clone(frame)
-			return false
+// What the seal covers cannot be changed on the way, the rest of the header can.
+func TestHeaderIsSealed(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(w *world, f []byte)
+		want   bool
+	}{
+		"class":       {func(_ *world, f []byte) { f[1] ^= 1 }, false},
+		"type":        {func(_ *world, f []byte) { f[0] = byte(wire.TypeProbe) }, false},
+		"source":      {func(w *world, f []byte) { *wire.FrameSrc(f) = w.add(nil).self }, false},
+		"destination": {func(w *world, f []byte) { f[3] ^= 1 }, false},
+		"index":       {func(_ *world, f []byte) { f[wire.HeaderLen+1] ^= 1 }, false},
+		"counter":     {func(_ *world, f []byte) { f[wire.HeaderLen+1+11] ^= 1 }, false},
+		"hop limit":   {func(_ *world, f []byte) { f[2] = 9 }, true},
+		"found":       {func(_ *world, f []byte) { f[1] |= byte(wire.FlagFound) }, true},
+	} {
+		w, a, b := pair(t, 58)
+		w.connect(a, b)
+		var frame []byte
+		w.tap = func(_ *testNode, f []byte) { frame = bytes.Clone(f) }
+		w.cut = func(from, to *testNode) bool { return true }
+		a.send(b, "x")
+		w.tap = nil
+		genuine := bytes.Clone(frame)
+		test.change(w, frame)
+		why := b.t.Receive(new(Batch), w.now, frame)
+		if got := len(b.got) == 1; got != test.want {
+			t.Errorf("%s changed: got delivered %v (%v), want %v", name, got, why, test.want)
 		}
-		return true
-	}
-	for _, home := range []wire.ID{{1}, {2}} {
-		a.homes = []wire.ID{home}
-		a.t.HomesChanged(w.now)
-		w.run(time.Millisecond)
-	}
-	w.run(100 * time.Millisecond)
-	b.data(late)
-	w.run(time.Second)
-	if got := b.peerOf(a).route.Load().homes; len(got) != 1 || got[0] != (wire.ID{2}) {
-		t.Errorf("homes: got %v, want the newer", got)
+		if why := b.t.Receive(new(Batch), w.now, genuine); !test.want && why != reason.None {
+			t.Errorf("%s: the genuine frame afterwards: got %v", name, why)
+		}
 	}
 }

@@ -25,18 +25,6 @@ func (l *list) push(m *Pending) {
 	l.n++
 }
 
-// unshift puts m at the beginning.
-func (l *list) unshift(m *Pending) {
-	m.list, m.before, m.behind = l, nil, l.head
-	if l.head != nil {
-		l.head.before = m
-	} else {
-		l.tail = m
-	}
-	l.head = m
-	l.n++
-}
-
 // cut takes m out of the list that it is in, if any.
 func (m *Pending) cut() {
 	l := m.list

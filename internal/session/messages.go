@@ -73,6 +73,7 @@ type Pending struct {
 	// guarded by the lock of the peer
 	m        Message
 	id       uint64 // once a copy has left
+	began    uint64 // peer.began when the first copy left
 	acked    bool
 	over     bool
 	sentAt   time.Duration // of the last copy
@@ -289,6 +290,7 @@ func (p *peer) departed(m *Pending, hop wire.ID, at time.Duration) {
 	if m.trail.sent == 0 {
 		o.freshBytes -= len(m.m.Data)
 		o.enter(m)
+		m.began = p.began
 	}
 	m.cut()
 	m.trail.leave(hop)

@@ -16,7 +16,6 @@ var suite = noise.NewCipherSuite(noise.DH25519, noise.CipherAESGCM, noise.HashSH
 
 // Errors of a Handshake that is used out of order.
 var (
-	errNotDone   = errors.New("session: the handshake is not finished")
 	errFinished  = errors.New("session: the handshake is finished")
 	errNotInTurn = errors.New("session: not this side's turn in the handshake")
 )

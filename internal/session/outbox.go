@@ -107,10 +107,13 @@ func (o *outbox) stall(at time.Duration) {
 
 // lostWindow ends what had left for a receiver that does not know any more what
 // arrived: nobody can tell whether a copy was delivered, and one more could be
-// the second. What never left goes on.
-func (o *outbox) lostWindow(p *peer, restarted bool, fx *effects) {
+// the second. What never left goes on, and, unless the receiver has restarted,
+// what left only after that many sessions begun by us had come to stand.
+func (o *outbox) lostWindow(p *peer, since uint64, restarted bool, fx *effects) {
 	for id, ok := o.nextLive(o.lowest, o.next); ok; id, ok = o.nextLive(id+1, o.next) {
-		p.end(o.ring[id&uint64(len(o.ring)-1)], Result{Err: errRestarted}, fx)
+		if m := o.get(id); restarted || m.began <= since {
+			p.end(m, Result{Err: errRestarted}, fx)
+		}
 	}
 	if restarted {
 		for _, m := range o.requests() {

@@ -85,7 +85,17 @@ func (p *peer) usable() *session {
 func (p *peer) standing() (*inbox, uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.in, p.began
+	return p.window(), p.began
+}
+
+// window returns the window that a handshake may promise. One whose beginning
+// the peer has not heard of yet does not count: the peer would take it for the
+// one that was lost.
+func (p *peer) window() *inbox {
+	if p.in != nil && p.in.known {
+		return p.in
+	}
+	return nil
 }
 
 // setHomes notes where the peer is to be found.

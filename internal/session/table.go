@@ -188,29 +188,29 @@ func (t *Table) Len() int {
 // sorted returns all entries in the order of their IDs.
 func (t *Table) sorted() []*peer {
 	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.all()
+}
+
+// all is sorted with mu held.
+func (t *Table) all() []*peer {
 	all := make([]*peer, 0, len(t.peers))
 	for _, p := range t.peers {
 		all = append(all, p)
 	}
-	t.mu.RUnlock()
 	slices.SortFunc(all, func(a, b *peer) int { return bytes.Compare(a.id[:], b.id[:]) })
 	return all
 }
 
-// Close ends every pending message with reason.Closed and forgets all
-// sessions. Every later call finds an empty Table and may be made.
+// Close ends every pending message with reason.Closed and forgets all sessions.
+// Later calls find an empty Table, and those that would fill it fail with
+// reason.Closed. Any goroutine.
 func (t *Table) Close(now time.Time) {
 	t.at(now)
-	all := t.sorted()
 	var fx effects
 	t.mu.Lock()
 	t.closed = true
-	for _, p := range all {
-		if t.peers[p.id] == p {
-			t.remove(p, reason.Closed, &fx)
-		}
-	}
-	for _, p := range t.peers { // came up since sorted
+	for _, p := range t.all() {
 		t.remove(p, reason.Closed, &fx)
 	}
 	t.mu.Unlock()

@@ -1,0 +1,80 @@
+// Package session keeps what two ends owe each other: keys that nobody between
+// them has, and messages that are delivered at most once and never lost without
+// a word. It does no IO, has no goroutine and reads no clock: frames, times and
+// randomness come in, frames go out through Config.Emit. docs/protocol.md,
+// section 4, is the protocol; this page tells the rules behind it that one
+// cannot see from the bytes.
+//
+// Handshake and Cipher are Noise, for links too. Table is one node's sessions
+// with all its peers.
+//
+// # Who calls what
+//
+// Control calls (HandleHandshake, Finish, HandleHint, Tick) are made by one
+// goroutine at a time; everything else by any. A Job goes from a control call to
+// Run, on any goroutine, to Finish; each must be finished. Locks are taken in
+// the order Table.mu, peer.mu, then one of: timers, index, the random source,
+// an answer. session.mu guards a replay window and is taken alone. Emit, Arm
+// and Homes are called with locks held and must not call back; Deliver, Notify
+// and the done functions of messages are called with none.
+//
+// # Sessions of a peer
+//
+// A peer has up to three: the current one, which seals; a next one, which we
+// began and the peer has not confirmed by a frame; a previous one, which only
+// opens, for limits.PreviousSession. Message 3 proves to the responder that the
+// initiator holds the keys, so it takes a new session into use at once. The
+// initiator waits for a frame on it while an older one serves, so that a frame
+// that is sent can always be opened. A replayed or forged handshake, hint or
+// cookie never ends a session; at worst it costs one handshake a second.
+//
+// # At most once
+//
+// A message gets its id when its first copy leaves, and ids count up: for one
+// start of a sender no id comes twice, not even when it has dropped the peer in
+// between (Table.floor). They begin at a random number, so that a response to an
+// earlier start of the sender fits no request of the present one. Each copy is
+// sealed anew, under the next counter.
+//
+// The receiver decides upon each id once: accepted or refused, both for good.
+// While a message is being delivered its id is busy, and a copy that arrives by
+// another link is dropped without an ack. The decisions live in the inbox of the
+// peer, which outlives sessions but not the entry of the peer: eviction,
+// idleness and restarts lose it. Therefore:
+//
+//   - Each handshake tells whose ids are still held (window). A sender that
+//     learns of a loss, or of a new instance, ends every message of which a copy
+//     has left as PeerRestarted, Outcome Unknown. What never left goes on.
+//   - A window is promised in message 2 and used after message 3. In between it
+//     may go: then message 3 is refused, and the handshake begins again.
+//   - A window is promised only once the peer has heard of its beginning
+//     (inbox.known), that is when a session stands at both ends whose handshake
+//     promised none. Otherwise a node that lost its window, and began a handshake
+//     that never got through, would pass the new, empty window off as the lost one.
+//   - When two handshakes cross, the later message 3 may have been written before
+//     the first session stood. What left first on that session is not meant by
+//     what this message 3 says of the window (Pending.began).
+//
+// # Never without a word
+//
+// Every message ends exactly once, by one of: an ack; a response; a refusal; a
+// lost window; no route by all first hops that were tried; Cancel; eviction of
+// the peer; Close. Until then it is in exactly one list: fresh (no copy has
+// left), a flight (a copy is on its way), again (a copy is due). A copy that no
+// link takes leaves it where it is. An ack names ids, and acking walks the bits
+// of unacked ids only, so its cost goes by the messages that it ends. What left
+// by the same first hop clearly before a message that was acked is lost: a
+// flight keeps the copies of one hop in the order in which they left, so looking
+// at the heads is enough. Only messages of which a single copy left tell about
+// order and round trips, because of the others nobody knows which copy arrived.
+//
+// # Bounds
+//
+// Entries of peers: limits.Sessions. Answers under way: HandshakesInFlight, in
+// all HandshakeAnswers; a link that floods displaces its own. Budgets:
+// HandshakeBuckets. Frames that overtake message 3: HeldFrames, WaitingBytes for
+// each answer. Waiting for a session: WaitingMessages, WaitingBytes. Unacked:
+// MessageWindow, UnackedBytes. Decisions remembered: those on MessageWindow ids,
+// a bit for each, and a byte once something was refused. What is patient (Message.Patient) is bounded by
+// the callers that wait for it.
+package session
