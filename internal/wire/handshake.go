@@ -25,7 +25,7 @@ const (
 //	offset  size  field
 //	0       1     kind: 1, 2, 3 the Noise message, 4 cookie
 //	1       4     index of the sender: what it wants to see as receiver
-//	5       4     index of the receiver; 0 in message 1
+//	5       4     index of the receiver; in message 1 a random tag of the copy
 //	9       16    cookie; zero: none
 //	25      ..    Noise message, to the end; none in kind 4
 //
