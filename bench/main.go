@@ -18,7 +18,7 @@ import (
 )
 
 // allModes are the measurements, in the order of the report.
-var allModes = []string{"win", "own", "echo", "hop", "idle", "overhead"}
+var allModes = []string{"win", "own", "echo", "hop", "idle", "overhead", "start"}
 
 const (
 	minSize = harness.MinSize

@@ -19,6 +19,7 @@ func (r report) markdown() string {
 	r.hopTable(&b)
 	r.idleTable(&b)
 	r.overheadTable(&b)
+	r.startLine(&b)
 	for _, f := range r.Failures {
 		fmt.Fprintf(&b, "\nFAILED: %s\n", f)
 	}
@@ -115,6 +116,13 @@ func (r report) overheadTable(b *strings.Builder) {
 	}
 	table(b, fmt.Sprintf("Bytes on the wire of a message of %d B, A to the first relay", overheadSize),
 		[]string{"system", "alone", "of which overhead", "128 under way", "of which overhead"}, rows)
+}
+
+func (r report) startLine(b *strings.Builder) {
+	if r.Start != nil {
+		fmt.Fprintf(b, "\nFrom a listener's ready line to the end of a send to it by a new process, through a relay, %d runs: median %s ms, most %s ms.\n",
+			len(r.Start.Runs), number(r.Start.Median, 1), number(r.Start.Max, 1))
+	}
 }
 
 func (r ratios) of(baseline string) string {

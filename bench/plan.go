@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/bench/harness"
+	"github.com/peermesh/peermesh/bench/systems/peermesh"
 )
 
 const (
@@ -45,6 +46,7 @@ type plan struct {
 	trips    map[result][]harness.RTT
 	idle     map[string]harness.Memory
 	wire     map[string]harness.Wire
+	start    []time.Duration
 	load     []float64
 	started  time.Time
 	failures []string
@@ -72,6 +74,14 @@ func newPlan(o options) *plan {
 	return p
 }
 
+func (p *plan) system(name string) (harness.System, bool) {
+	i := slices.Index(names(p.systems), name)
+	if i < 0 {
+		return nil, false
+	}
+	return p.systems[i], true
+}
+
 func (p *plan) wants(mode string) bool { return slices.Contains(p.modes, mode) }
 
 func (p *plan) add(c cell) {
@@ -87,7 +97,11 @@ func (p *plan) expected() time.Duration {
 		round += p.measured(c) + p.warm(c) + opening
 	}
 	const once = 3 * time.Second // idle and overhead of one system
-	return time.Duration(len(p.systems)) * (time.Duration(p.rounds)*round + once)
+	total := time.Duration(len(p.systems)) * (time.Duration(p.rounds)*round + once)
+	if p.wants("start") {
+		total += 10 * time.Second // to build the program, mostly
+	}
+	return total
 }
 
 func (p *plan) measured(c cell) time.Duration {
@@ -116,8 +130,16 @@ func (p *plan) run(ctx context.Context, log io.Writer) {
 	p.load = append(p.load, loadAverage())
 }
 
-// once makes the measurements that do not depend on the machine's speed.
+// startRuns is how often the start of processes is measured.
+const startRuns = 10
+
+// once makes the measurements that need no interleaving.
 func (p *plan) once(ctx context.Context) {
+	if _, ours := p.system(peermesh.System{}.Name()); ours && p.wants("start") {
+		var err error
+		p.start, err = peermesh.Start(ctx, startRuns)
+		p.note(err)
+	}
 	for _, s := range p.systems {
 		var err error
 		if idler, ok := s.(harness.Idler); ok && p.wants("idle") {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/peermesh/peermesh/bench/harness"
@@ -23,6 +24,7 @@ type report struct {
 	Hop         []hop        `json:"hop"`
 	Idle        []idle       `json:"idle"`
 	Overhead    []overhead   `json:"overhead"`
+	Start       *start       `json:"start,omitempty"`
 	Failures    []string     `json:"failures"`
 }
 
@@ -66,10 +68,27 @@ type overhead struct {
 	harness.Wire
 }
 
+// start is the time from the last process's readiness to the first acknowledged
+// message, in milliseconds: a process more is started, joins and sends.
+type start struct {
+	Median float64   `json:"median_ms"`
+	Max    float64   `json:"max_ms"`
+	Runs   []float64 `json:"runs_ms"`
+}
+
+func (p *plan) startReport() *start {
+	if len(p.start) == 0 {
+		return nil
+	}
+	s := &start{Runs: each(p.start, func(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 })}
+	s.Median, s.Max = finite(harness.Median(s.Runs)), slices.Max(s.Runs)
+	return s
+}
+
 func (p *plan) report() report {
 	r := report{
 		Version: 1, Started: p.started.UTC(), Seconds: time.Since(p.started).Seconds(),
-		Environment: describe(p.load), Rounds: p.rounds, Failures: p.failures,
+		Environment: describe(p.load), Rounds: p.rounds, Start: p.startReport(), Failures: p.failures,
 	}
 	for _, c := range p.cells {
 		for _, s := range p.systems {
