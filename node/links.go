@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
@@ -176,122 +175,6 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, outbound bool, 
 func (n *Node) closeLink(l *link.Link, why reason.Reason) {
 	l.Finish(wire.AppendBye(nil, &wire.Bye{Reason: uint8(why)}), why)
 	time.AfterFunc(limits.ByeFlush, func() { l.Close(why) })
-}
-
-// linkFrame deals with a frame that is for the link itself. A reason ends the link.
-func (n *Node) linkFrame(w *walker, frame []byte, now time.Time) reason.Reason {
-	l := w.link
-	switch wire.LinkType(frame[0]) {
-	case wire.LinkPing:
-		nonce, err := wire.ParsePing(frame)
-		if err != nil {
-			return reason.ProtocolError
-		}
-		l.OnPing(nonce)
-	case wire.LinkPong:
-		nonce, err := wire.ParsePong(frame)
-		if err != nil {
-			return reason.ProtocolError
-		}
-		if !l.OnPong(now, nonce) {
-			n.drops.Add(reason.Unsolicited, 1)
-			return reason.None
-		}
-		n.post(engine.Pong{Link: l})
-		n.post(engine.LinkHealth{Link: l})
-	case wire.LinkAck:
-		count, err := wire.ParseLinkAck(frame)
-		if err != nil || !l.OnAck(count) {
-			return reason.ProtocolError
-		}
-	case wire.LinkBye:
-		bye, err := wire.ParseBye(frame)
-		if err != nil {
-			return reason.ProtocolError
-		}
-		n.post(engine.Goodbye{Link: l, Reason: reason.Reason(bye.Reason)})
-		return reason.Leaving
-	default: // of a newer version, or not served by this one
-		n.drops.Add(reason.Unsupported, 1)
-	}
-	return reason.None
-}
-
-// liveLinks are the links that run.
-type liveLinks struct {
-	mu    sync.Mutex
-	links map[uint64]liveLink
-	ended bool
-	empty chan struct{} // closed while there is none
-}
-
-type liveLink struct {
-	*walker
-	conn  transport.Conn
-	since time.Time
-}
-
-func (s *liveLinks) init() {
-	s.links, s.empty = make(map[uint64]liveLink), make(chan struct{})
-	close(s.empty)
-}
-
-func (s *liveLinks) add(w *walker, conn transport.Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return false
-	}
-	if len(s.links) == 0 {
-		s.empty = make(chan struct{})
-	}
-	s.links[w.src] = liveLink{w, conn, time.Now()}
-	return true
-}
-
-// remove forgets a link, also as a source on the others.
-func (s *liveLinks) remove(w *walker) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.links, w.src)
-	for _, o := range s.links {
-		o.link.Forget(w.src)
-	}
-	if len(s.links) == 0 {
-		close(s.empty)
-	}
-}
-
-func (s *liveLinks) all() []liveLink {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]liveLink, 0, len(s.links))
-	for _, l := range s.links {
-		all = append(all, l)
-	}
-	return all
-}
-
-func (s *liveLinks) closeAll(why reason.Reason) {
-	s.mu.Lock()
-	s.ended = true
-	s.mu.Unlock()
-	for _, l := range s.all() {
-		l.link.Close(why)
-	}
-}
-
-// wait waits until no link runs.
-func (s *liveLinks) wait(ctx context.Context) error {
-	s.mu.Lock()
-	empty := s.empty
-	s.mu.Unlock()
-	select {
-	case <-empty:
-		return nil
-	case <-ctx.Done():
-		return contextCause(ctx)
-	}
 }
 
 // dialers open carriers by URL scheme.

@@ -11,6 +11,7 @@ import (
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/transport/mem"
 )
@@ -238,4 +239,30 @@ func TestReflectedHandshake(t *testing.T) {
 	}
 	ours.Close()
 	theirs.Close()
+}
+
+// The keys of both directions change together, again and again, while records
+// flow both ways.
+func TestRecordsFlowAcrossRekeys(t *testing.T) {
+	x, y := newLocal(t, nil), newLocal(t, nil)
+	d, a := shake(x, y, wire.ID{})
+	if d.err != nil || a.err != nil {
+		t.Fatal(d.err, a.err)
+	}
+	for _, c := range []*session.Cipher{d.remote.Send, d.remote.Recv, a.remote.Send, a.remote.Recv} {
+		c.EnableRekey()
+	}
+	msg, buf := []byte("record"), make([]byte, 0, 64)
+	for i := range 2*limits.LinkRekey + 10 {
+		sealed := d.remote.Send.Seal(buf, msg, nil)
+		if got, err := a.remote.Recv.Open(sealed[:0], sealed, nil); err != nil || !bytes.Equal(got, msg) {
+			t.Fatalf("record %d: got %q, %v", i, got, err)
+		}
+		if i%3 == 0 { // the other direction has a rhythm of its own
+			sealed = a.remote.Send.Seal(buf, msg, nil)
+			if _, err := d.remote.Recv.Open(sealed[:0], sealed, nil); err != nil {
+				t.Fatalf("record %d back: %v", i, err)
+			}
+		}
+	}
 }

@@ -1,0 +1,87 @@
+package node
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/transport"
+)
+
+// liveLinks are the links that run.
+type liveLinks struct {
+	mu    sync.Mutex
+	links map[uint64]liveLink
+	ended bool
+	empty chan struct{} // closed while there is none
+}
+
+type liveLink struct {
+	*walker
+	conn  transport.Conn
+	since time.Time
+}
+
+func (s *liveLinks) init() {
+	s.links, s.empty = make(map[uint64]liveLink), make(chan struct{})
+	close(s.empty)
+}
+
+func (s *liveLinks) add(w *walker, conn transport.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	if len(s.links) == 0 {
+		s.empty = make(chan struct{})
+	}
+	s.links[w.src] = liveLink{w, conn, time.Now()}
+	return true
+}
+
+// remove forgets a link, also as a source on the others.
+func (s *liveLinks) remove(w *walker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.links, w.src)
+	for _, o := range s.links {
+		o.link.Forget(w.src)
+	}
+	if len(s.links) == 0 {
+		close(s.empty)
+	}
+}
+
+func (s *liveLinks) all() []liveLink {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]liveLink, 0, len(s.links))
+	for _, l := range s.links {
+		all = append(all, l)
+	}
+	return all
+}
+
+func (s *liveLinks) closeAll(why reason.Reason) {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	for _, l := range s.all() {
+		l.link.Close(why)
+	}
+}
+
+// wait waits until no link runs.
+func (s *liveLinks) wait(ctx context.Context) error {
+	s.mu.Lock()
+	empty := s.empty
+	s.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return contextCause(ctx)
+	}
+}
