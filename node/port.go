@@ -12,6 +12,7 @@ import (
 type Port struct {
 	n       *Node
 	num     uint16
+	addr    Addr
 	handler Handler
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -27,7 +28,7 @@ type Port struct {
 }
 
 // Addr is the port's address.
-func (p *Port) Addr() Addr { return Addr{p.n.id, p.num} }
+func (p *Port) Addr() Addr { return p.addr }
 
 // Send is [Node.Send] from this port to any port.
 func (p *Port) Send(ctx context.Context, to Addr, data []byte) error {

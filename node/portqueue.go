@@ -16,12 +16,13 @@ import (
 const recordHeader = 4 + 20 + 2 + 1 + 1 + 8
 
 func appendRecord(b []byte, d *session.Delivery) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(len(d.Data)))
-	b = append(b, d.From[:]...)
-	b = binary.BigEndian.AppendUint16(b, d.SrcPort)
-	b = append(b, d.Kind, byte(min(d.Hops, 255)))
-	b = binary.BigEndian.AppendUint64(b, d.MessageID)
-	return append(b, d.Data...)
+	var head [recordHeader]byte
+	binary.BigEndian.PutUint32(head[0:], uint32(len(d.Data)))
+	*(*wire.ID)(head[4:]) = d.From
+	binary.BigEndian.PutUint16(head[24:], d.SrcPort)
+	head[26], head[27] = d.Kind, byte(min(d.Hops, 255))
+	binary.BigEndian.PutUint64(head[28:], d.MessageID)
+	return append(append(b, head[:]...), d.Data...)
 }
 
 // deliver is how sessions hand over what arrived. It waits a bounded time for
@@ -104,6 +105,9 @@ func (p *Port) wake() {
 
 // feed notes a port to be woken when the batch has ended.
 func (w *walker) feed(p *Port) {
+	if n := len(w.fed); n > 0 && w.fed[n-1] == p {
+		return
+	}
 	for _, t := range w.fed {
 		if t == p {
 			return

@@ -86,7 +86,7 @@ func (n *Node) OpenPort(port uint16, h Handler) (*Port, error) {
 }
 
 func (n *Node) open(num uint16, h Handler) (*Port, error) {
-	p := &Port{n: n, num: num, handler: h, space: make(chan struct{}, 1)}
+	p := &Port{n: n, num: num, addr: Addr{n.id, num}, handler: h, space: make(chan struct{}, 1)}
 	p.ready.L = &p.mu
 	n.ports.mu.Lock()
 	defer n.ports.mu.Unlock()

@@ -117,7 +117,12 @@ func (n *Node) datagram(from uint16, to Addr, data []byte, wait time.Duration) e
 		return ErrClosed
 	}
 	s := n.senders.Get().(*sender)
-	defer n.senders.Put(s)
+	err := n.sendDatagram(s, from, to, data, wait)
+	n.senders.Put(s)
+	return err
+}
+
+func (n *Node) sendDatagram(s *sender, from uint16, to Addr, data []byte, wait time.Duration) error {
 	now := n.clock.load()
 	frame, ok := n.sessions.AppendDatagram(s.buf[:0], now, wire.ID(to.ID), to.Port, from, wire.ClassBulk, data)
 	if !ok {
@@ -126,12 +131,16 @@ func (n *Node) datagram(from uint16, to Addr, data []byte, wait time.Duration) e
 	if cap(frame) > cap(s.buf) && cap(frame) <= limits.MaxRecord+limits.Scratch {
 		s.buf = frame
 	}
-	v := n.engine.Snapshot().ForwardOwn(s.in, frame, 0, now)
+	snapshot := n.engine.Snapshot()
+	if hop, _ := snapshot.Express(s.in, frame); hop != nil {
+		return n.push(hop.Link, frame, wait)
+	}
+	v := snapshot.ForwardOwn(s.in, frame, 0, now)
 	if v.Action != engine.ActionSend {
 		n.drops.Add(v.Reason, 1)
 		return n.sendError(to.ID, session.Result{Err: v.Reason, Outcome: session.Undelivered})
 	}
-	return n.push(v, wait)
+	return n.push(v.Peer.Link, v.Frame, wait)
 }
 
 // firstDatagram sends what AppendDatagram did not: there is no session, or the
@@ -147,30 +156,40 @@ func (n *Node) firstDatagram(from uint16, to Addr, data []byte) error {
 	return nil
 }
 
-// push queues a frame of this node on the link that Forward chose.
-func (n *Node) push(v engine.Verdict, wait time.Duration) error {
-	l := v.Peer.Link
-	class := wire.FrameFlags(v.Frame).Class()
-	var timeout <-chan time.Time
-	for n.ctx.Err() == nil {
-		switch l.AppendOwn(class, v.Frame) {
+// push queues a frame of this node on a link, and waits for room if it may.
+func (n *Node) push(l *link.Link, frame []byte, wait time.Duration) error {
+	class := wire.FrameFlags(frame).Class()
+	switch l.AppendOwn(class, frame) {
+	case link.Queued:
+		return nil
+	case link.Ended:
+		n.drops.Add(reason.LinkLost, 1)
+		return ErrNotConnected
+	}
+	if wait > 0 {
+		return n.pushWithin(l, frame, wait)
+	}
+	n.drops.Add(reason.QueueFull, 1)
+	return ErrQueueFull
+}
+
+func (n *Node) pushWithin(l *link.Link, frame []byte, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for l.Wait(link.Self, wire.BatchHeader+len(frame), timer.C) {
+		if n.ended.Load() {
+			return ErrClosed
+		}
+		switch l.AppendOwn(wire.FrameFlags(frame).Class(), frame) {
 		case link.Queued:
 			return nil
 		case link.Ended:
 			n.drops.Add(reason.LinkLost, 1)
 			return ErrNotConnected
 		}
-		if timeout == nil && wait > 0 {
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			timeout = timer.C
-		}
-		if timeout == nil || !l.Wait(link.Self, wire.BatchHeader+len(v.Frame), timeout) {
-			n.drops.Add(reason.QueueFull, 1)
-			return ErrQueueFull
-		}
 	}
-	return ErrClosed
+	n.drops.Add(reason.QueueFull, 1)
+	return ErrQueueFull
 }
 
 // emit is how sessions send: by the k-th choice of first hop, without waiting.

@@ -59,7 +59,7 @@ func (w *walker) bind(l *link.Link, p *engine.Peer) {
 
 // HandleBatch implements [link.Handler].
 func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
-	now := time.Now()
+	now, exact := w.n.clock.load(), false // datagrams need no better time
 	frames, kept, keptBytes := 0, 0, 0
 	cause := reason.None
 	w.snapshot = w.n.engine.Snapshot()
@@ -70,6 +70,9 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 			break
 		}
 		end := off + wire.BatchHeader + len(frame)
+		if !exact && !isBulk(frame) {
+			now, exact = time.Now(), true
+		}
 		if wire.IsLink(frame) {
 			if cause = w.n.linkFrame(w, frame, now); cause != reason.None {
 				break
@@ -88,6 +91,11 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 	w.finish(frames, now)
 	l.Took(frames, kept, keptBytes)
 	return cause
+}
+
+// isBulk says whether a frame is a mesh frame of class 3.
+func isBulk(frame []byte) bool {
+	return len(frame) >= wire.HeaderLen && !wire.IsLink(frame) && wire.FrameFlags(frame).Class() == wire.ClassBulk
 }
 
 // finish sends on what the batch brought and wakes who got something.
@@ -113,6 +121,15 @@ func (w *walker) kick(frames int) {
 // frame deals with the mesh frame in batch[off:end], its length included.
 func (w *walker) frame(batch []byte, off, end int, now time.Time) {
 	frame := batch[off+wire.BatchHeader : end]
+	switch to, mine := w.snapshot.Express(w.in, frame); {
+	case to != nil:
+		w.forwarded++
+		w.extend(to.Link, batch, off, end, now)
+		return
+	case mine:
+		w.deliver(frame, now)
+		return
+	}
 	v := w.snapshot.Forward(w.in, frame, now)
 	switch v.Action {
 	case engine.ActionSend:

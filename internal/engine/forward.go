@@ -57,18 +57,27 @@ type Verdict struct {
 // as for ForwardOwn with k = 0; so are frames that come back from the queue of a
 // lost or suspect link.
 func (s *Snapshot) Forward(in *Ingress, frame []byte, now time.Time) Verdict {
-	peer := in.express(s, frame)
-	if peer == nil {
-		if in.arrived(s, frame) {
-			return Verdict{Action: ActionDeliver, Frame: frame}
-		}
-		p := pass{s: s, in: in, raw: frame, now: now, own: in.peer == nil}
-		return p.run()
+	switch peer, mine := s.Express(in, frame); {
+	case peer != nil:
+		return Verdict{Action: ActionSend, Peer: peer, Frame: frame}
+	case mine:
+		return Verdict{Action: ActionDeliver, Frame: frame}
+	}
+	p := pass{s: s, in: in, raw: frame, now: now, own: in.peer == nil}
+	return p.run()
+}
+
+// Express is the short way of Forward for a frame that goes on, or is delivered,
+// as it is: it returns the peer to send to, the hop limit being lowered already,
+// or says that the frame is for this node. If it says neither, ask Forward.
+func (s *Snapshot) Express(in *Ingress, frame []byte) (to *Peer, mine bool) {
+	if to = in.express(s, frame); to == nil {
+		return nil, in.arrived(s, frame)
 	}
 	if in.peer != nil {
 		wire.SetFrameHopLimit(frame, wire.FrameHopLimit(frame)-1)
 	}
-	return Verdict{Action: ActionSend, Peer: peer, Frame: frame}
+	return to, false
 }
 
 // pass is the walk of one frame through the rules. It lives on the stack.

@@ -221,17 +221,17 @@ func (l *Link) wakeWriter() {
 func (l *Link) pending() bool { return l.queue.bytes > 0 || l.control.frames > 0 }
 
 // prepare takes what has gathered as records, link frames first, keeps copies
-// of what has to be acked, and counts. It needs mu.
-func (l *Link) prepare(out *chunks, now time.Time) {
+// of what has to be acked, and counts. The clock is read only for those. It needs mu.
+func (l *Link) prepare(out *chunks, clock func() time.Time) {
 	if l.control.frames > 0 || (l.queue.bytes > 0 && l.live.owesAck()) {
-		out.push(l.takeControl(now))
+		out.push(l.takeControl())
 	}
 	mesh := chunks{}
 	frames := l.queue.take(&mesh)
 	idle := len(l.ring.entries) == 0
 	for c := mesh.head; c != nil; c = c.next {
 		if c.kept {
-			l.ring.keep(c, now)
+			l.ring.keep(c, clock())
 		}
 	}
 	if idle && len(l.ring.entries) > 0 {
@@ -243,7 +243,7 @@ func (l *Link) prepare(out *chunks, now time.Time) {
 }
 
 // takeControl moves the link frames, and an ack if one is owed, into a chunk.
-func (l *Link) takeControl(now time.Time) *chunk {
+func (l *Link) takeControl() *chunk {
 	c := newChunk(len(l.control.buf) + 32)
 	c.buf = append(c.buf, l.control.buf...)
 	l.control.buf, l.control.frames = l.control.buf[:0], 0

@@ -75,6 +75,9 @@ func (q *queue) share(in *inlet) int {
 
 // fits says whether n more bytes of in may wait; one run always may.
 func (q *queue) fits(in *inlet, n int) bool {
+	if !in.stalled && in.bytes+n <= limits.LinkQueueShareMin {
+		return true
+	}
 	share := q.share(in)
 	if in.stalled {
 		if in.bytes > share/2 {

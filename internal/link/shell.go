@@ -111,7 +111,7 @@ func (l *Link) flush() error {
 	if l.sealed {
 		l.sealed = false
 	} else {
-		l.prepare(&out, time.Now())
+		l.prepare(&out, time.Now)
 	}
 	l.writing = true
 	l.mu.Unlock()
@@ -158,7 +158,7 @@ func (l *Link) Kick(batch int) {
 		l.mu.Unlock()
 		return
 	}
-	l.inline(time.Now())
+	l.inline()
 }
 
 // AppendOwn is AppendFrame and Kick at once for one frame of this node itself.
@@ -170,7 +170,7 @@ func (l *Link) AppendOwn(class wire.Class, frame []byte) Admission {
 	switch {
 	case a != Queued || l.writing:
 	case l.flushed <= limits.InlineFrames && l.quiet():
-		l.inline(l.inlineAt)
+		l.inline()
 		return a
 	default:
 		l.writer.Signal()
@@ -193,9 +193,9 @@ func (l *Link) quiet() bool {
 // inline writes what pends as far as that goes without blocking and leaves the
 // rest, and the ownership of the carrier, to the writer. It is called with mu
 // held and releases it.
-func (l *Link) inline(now time.Time) {
+func (l *Link) inline() {
 	var out chunks
-	l.prepare(&out, now)
+	l.prepare(&out, time.Now)
 	l.writing = true
 	l.mu.Unlock()
 	err := l.seal(&out)

@@ -67,7 +67,15 @@ func (p *peer) rank() int {
 }
 
 // touch notes that the peer was used.
-func (p *peer) touch(at time.Duration) { p.used.Store(int64(at)) }
+func (p *peer) touch(at time.Duration) { note(&p.used, at) }
+
+// note stores a time that is often the same as the last one: looking first
+// spares the cache line that others read.
+func note(to *atomic.Int64, at time.Duration) {
+	if to.Load() != int64(at) {
+		to.Store(int64(at))
+	}
+}
 
 func (p *peer) usedAt() time.Duration { return time.Duration(p.used.Load()) }
 

@@ -117,7 +117,7 @@ func (t *Table) opened(b *Batch, s *session, at time.Duration, a *arrival) reaso
 	}
 	p := s.peer
 	p.touch(at)
-	p.heard.Store(int64(at))
+	note(&p.heard, at)
 	if !s.confirmed.Load() {
 		t.confirm(s, at)
 	}
