@@ -60,7 +60,7 @@ type Link struct {
 	ended    bool
 	txFrames uint64
 	flushed  int       // frames of the last flush
-	inlineAt time.Time // last flush by a sender
+	inlineAt time.Time // last inline flush
 	ring     ring
 	live     liveness
 

@@ -153,7 +153,7 @@ func (l *Link) Kick(batch int) {
 		l.mu.Unlock() // the writer looks again when it is done
 		return
 	}
-	if batch > limits.InlineFrames || l.flushed > limits.InlineFrames {
+	if batch > limits.InlineFrames || l.flushed > limits.InlineFrames || !l.quiet() {
 		l.writer.Signal()
 		l.mu.Unlock()
 		return
@@ -179,8 +179,9 @@ func (l *Link) AppendOwn(class wire.Class, frame []byte) Admission {
 	return a
 }
 
-// quiet says, and notes, that no sender has flushed for limits.InlineQuiet; it
-// needs mu.
+// quiet says, and notes, that nobody has flushed inline for limits.InlineQuiet;
+// it needs mu. Without it a chain of relays can settle on tiny batches that each
+// passes on at once, at twice the cost of letting them gather.
 func (l *Link) quiet() bool {
 	now := time.Now()
 	if now.Sub(l.inlineAt) < limits.InlineQuiet {

@@ -43,7 +43,7 @@ func Start(ctx context.Context, runs int) (times []time.Duration, err error) {
 func build(ctx context.Context, dir string) (string, error) {
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/peermesh/peermesh").Output()
 	if err != nil {
-		return "", fmt.Errorf("start: find the project: %w", err)
+		return "", fmt.Errorf("start: find the project (run the benchmarks in their folder): %w", err)
 	}
 	program := filepath.Join(dir, "peermesh")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/peermesh")
