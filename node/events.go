@@ -126,6 +126,9 @@ func (n *Node) tell(t engine.Notice) {
 	if t.Err != nil {
 		ev.Err = t.Err.Error()
 	}
+	if t.Kind == engine.NoticeRefused && t.Link != nil && !t.Link.Outbound && !n.refusals.Allow() {
+		return // counted, and told once a second as a Dropped event
+	}
 	if t.Link != nil {
 		ev.Transport, ev.Outbound, ev.Leaf = t.Link.Carrier.Kind(), t.Link.Outbound, t.Link.Leaf
 	}

@@ -75,7 +75,13 @@ func (n *Node) Join(ctx context.Context, urls ...string) error {
 	if len(specs) == 0 {
 		return errors.New("join: no URL given")
 	}
-	if !n.post(engine.Join{Targets: specs}) {
+	posted := join{engine.Join{Targets: specs}, make(chan struct{})}
+	if !n.post(posted) {
+		return ErrClosed
+	}
+	select { // only then the state is that of this call
+	case <-posted.done:
+	case <-n.ctx.Done():
 		return ErrClosed
 	}
 	return n.await(ctx, func(b board) (bool, error) {

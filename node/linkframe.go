@@ -31,8 +31,15 @@ func (n *Node) linkFrame(w *walker, frame []byte, now time.Time) reason.Reason {
 		n.post(engine.LinkHealth{Link: l})
 	case wire.LinkAck:
 		count, err := wire.ParseLinkAck(frame)
-		if err != nil || !l.OnAck(count) {
+		if err != nil {
 			return reason.ProtocolError
+		}
+		genuine, cleared := l.OnAck(now, count)
+		if !genuine {
+			return reason.ProtocolError
+		}
+		if cleared {
+			n.post(engine.LinkHealth{Link: l})
 		}
 	case wire.LinkBye:
 		bye, err := wire.ParseBye(frame)

@@ -76,7 +76,7 @@ func (n *Node) handshake(conn transport.Conn, f func() (*link.Remote, error)) (*
 // Accept makes a carrier that somebody else accepted a link of this node. It
 // returns at once; the carrier is the node's from then on.
 func (n *Node) Accept(conn transport.Conn) {
-	if !n.gate.enter(conn.RemoteAddr()) {
+	if n.leaving.Load() || !n.gate.enter(conn.RemoteAddr()) {
 		n.drops.Add(reason.LinkLimit, 1)
 		conn.Close()
 		return
@@ -139,16 +139,27 @@ func (n *Node) runLink(conn transport.Conn, remote *link.Remote, t *engine.Targe
 		conn.Close()
 		return
 	}
-	up := linkUp{engine.LinkUp{Peer: w.in.Peer(), Target: t}, make(chan struct{})}
-	if n.post(up) {
-		select {
-		case <-up.admitted:
-		case <-n.ctx.Done():
-		}
+	if n.admit(w, t) {
+		w.link.Run(w)
+	} else {
+		w.link.Dismiss()
 	}
-	w.link.Run(w)
 	n.live.remove(w)
 	n.post(engine.LinkDown{Link: w.link, Cause: w.link.Cause()})
+}
+
+// admit tells the loop of a link and waits for its word.
+func (n *Node) admit(w *walker, t *engine.Target) bool {
+	up := linkUp{engine.LinkUp{Peer: w.in.Peer(), Target: t}, make(chan bool, 1)}
+	if !n.post(up) {
+		return false
+	}
+	select {
+	case ok := <-up.admitted:
+		return ok
+	case <-n.ctx.Done():
+		return false
+	}
 }
 
 func (n *Node) newLink(conn transport.Conn, remote *link.Remote, outbound bool, dial uint32) *walker {

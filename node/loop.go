@@ -10,10 +10,17 @@ import (
 )
 
 // linkUp is engine.LinkUp for a link whose reader waits until it is in the
-// snapshot: what the peer hears from this node then proves that it can be reached.
+// snapshot: what the peer hears from this node then proves that it can be
+// reached. A link that is not admitted is never read.
 type linkUp struct {
 	engine.LinkUp
-	admitted chan struct{}
+	admitted chan bool // capacity 1
+}
+
+// join is engine.Join for one who waits until the loop has seen it.
+type join struct {
+	engine.Join
+	done chan struct{}
 }
 
 // runLoop is the control loop: the one goroutine that steps the engine.
@@ -31,13 +38,20 @@ func (n *Node) runLoop() {
 		case <-n.ctx.Done():
 			return
 		}
+		if h, ok := ev.(engine.LinkHealth); ok {
+			h.Suspect = h.Link.Suspect() // as it is now: two goroutines post this
+			ev = h
+		}
 		for _, a := range n.engine.Step(time.Now(), ev) {
 			n.perform(a)
 		}
-		if up, ok := ev.(linkUp); ok {
-			close(up.admitted)
-		}
 		n.state.publish(n.engine.Targets(), n.engine.Reached())
+		switch ev := ev.(type) {
+		case linkUp:
+			ev.admitted <- n.engine.Linked(ev.Peer.Link)
+		case join:
+			close(ev.done)
+		}
 	}
 }
 
@@ -78,11 +92,15 @@ func (n *Node) runTicker() {
 	timer := time.NewTimer(limits.IdleTick)
 	defer timer.Stop()
 	lastIdle := time.Now()
+	due := lastIdle.Add(limits.IdleTick)
 	for {
 		select {
 		case <-timer.C:
-		case <-n.busy:
-			timer.Reset(limits.LinkTick)
+		case <-n.busy: // a tick soon; never later than one that is due already
+			if soon := time.Now().Add(limits.LinkTick); soon.Before(due) {
+				due = soon
+				timer.Reset(limits.LinkTick)
+			}
 			continue
 		case <-n.ctx.Done():
 			return
@@ -94,11 +112,11 @@ func (n *Node) runTicker() {
 			lastIdle = now
 			n.reportDrops(now)
 		}
+		due = lastIdle.Add(limits.IdleTick)
 		if n.tickLinks(now, idle) {
-			timer.Reset(limits.LinkTick)
-		} else {
-			timer.Reset(max(0, limits.IdleTick-now.Sub(lastIdle)))
+			due = now.Add(limits.LinkTick)
 		}
+		timer.Reset(time.Until(due))
 	}
 }
 
@@ -108,14 +126,17 @@ func (n *Node) tickLinks(now time.Time, all bool) (busy bool) {
 		if !all && !r.busy.Load() {
 			continue
 		}
+		r.busy.Store(false) // first: what the link owes from here on sets it again
 		h := r.link.Tick(now, nonce())
-		r.busy.Store(h.Busy)
-		busy = busy || h.Busy
+		if h.Busy {
+			r.busy.Store(true)
+			busy = true
+		}
 		if h.Dead != reason.None {
 			r.link.Close(h.Dead)
 		}
 		if h.Changed {
-			n.post(engine.LinkHealth{Link: r.link, Suspect: h.Suspect})
+			n.post(engine.LinkHealth{Link: r.link})
 		}
 	}
 	return busy

@@ -40,13 +40,14 @@ type Node struct {
 	server   *http.Server
 	mux      http.Handler
 
-	ctx    context.Context // ends with the node
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-	closed chan struct{} // closed when Close has finished
-	once   sync.Once
-	ended  atomic.Bool // the same as ctx's end, cheaper to look at
-	clock  coarseClock
+	ctx     context.Context // ends with the node
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	closed  chan struct{} // closed when Close has finished
+	once    sync.Once
+	leaving atomic.Bool // Shutdown began: no new links
+	ended   atomic.Bool // the same as ctx's end, cheaper to look at
+	clock   coarseClock
 
 	spawning sync.RWMutex // held to start a goroutine, and to end the node
 
@@ -54,6 +55,7 @@ type Node struct {
 	armed    chan struct{} // capacity 1: the next deadline may have moved
 	busy     chan struct{} // capacity 1: a link owes something
 	workers  chan struct{} // one token per Diffie-Hellman under way
+	pongs    chan struct{} // one token per answer to a ping under way
 	gate     gate
 	live     liveLinks
 	ports    ports
@@ -82,6 +84,7 @@ func New(cfg Config) (*Node, error) {
 		armed:    make(chan struct{}, 1),
 		busy:     make(chan struct{}, 1),
 		workers:  make(chan struct{}, limits.HandshakeWorkers),
+		pongs:    make(chan struct{}, limits.PingReplies),
 		refusals: rate.NewLimiter(limits.RefusalEvents, limits.RefusalEventsBurst),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -164,6 +167,7 @@ func (n *Node) Done() <-chan struct{} { return n.closed }
 // returns when nothing of the node runs any more.
 func (n *Node) Shutdown(ctx context.Context) error {
 	n.stopListening()
+	n.leaving.Store(true)
 	n.post(engine.Leave{})
 	err := n.live.wait(ctx)
 	return errors.Join(err, n.Close())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
@@ -18,7 +19,15 @@ func (n *Node) openPingPort() {
 			return
 		}
 		hops := []byte{byte(m.Hops)}
-		n.spawn(func() { _ = replyWithin(ctx, m, hops) }) // the asker's timeout tells of a failure
+		select {
+		case n.pongs <- struct{}{}:
+			n.spawn(func() {
+				_ = replyWithin(ctx, m, hops) // the asker's timeout tells of a failure
+				<-n.pongs
+			})
+		default: // so many answers that nobody takes
+			n.drops.Add(reason.RateLimited, 1)
+		}
 	}))
 }
 

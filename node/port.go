@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/wire"
@@ -13,7 +14,7 @@ type Port struct {
 	n       *Node
 	num     uint16
 	addr    Addr
-	handler Handler
+	handler atomic.Pointer[Handler]
 	ctx     context.Context
 	cancel  context.CancelFunc
 

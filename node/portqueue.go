@@ -49,7 +49,7 @@ func (p *Port) put(d *session.Delivery) reason.Reason {
 	size := recordHeader + len(d.Data)
 	p.mu.Lock()
 	for !p.fits(size) && !p.closed {
-		if p.stalled || !p.waitForRoom() {
+		if p.stalled || !p.waitForRoom() && !p.fits(size) {
 			p.stalled = true
 			p.mu.Unlock()
 			return reason.PortFull
@@ -60,6 +60,9 @@ func (p *Port) put(d *session.Delivery) reason.Reason {
 		return reason.NoHandler
 	}
 	p.fill = appendRecord(p.fill, d)
+	if p.waiters > 0 {
+		poke(p.space) // the next of those who wait
+	}
 	if p.idle && len(p.fill) >= limits.PortQueue/2 {
 		p.ready.Signal()
 	}
@@ -174,7 +177,7 @@ func (p *Port) handle(rec []byte, m *Message) *Message {
 	m.Hops, m.Data = int(rec[27]), rec[recordHeader:]
 	m.Datagram, m.asks = rec[26] == wire.PlainDatagram, rec[26] == wire.PlainRequest
 	m.request = binary.BigEndian.Uint64(rec[28:])
-	p.handler.HandleMessage(p.ctx, m)
+	(*p.handler.Load()).HandleMessage(p.ctx, m)
 	if m.asks {
 		return &Message{}
 	}

@@ -16,6 +16,7 @@ import (
 type ports struct {
 	open atomic.Pointer[map[uint16]*Port] // never changed in place
 
+	port0 sync.Mutex // one Handle at a time; taken before mu
 	mu    sync.Mutex // held to replace open
 	ended bool
 	next  uint16
@@ -56,13 +57,18 @@ func (p *ports) change(do func(map[uint16]*Port)) {
 }
 
 // Handle sets the handler of port 0, where Send, Request and SendDatagram go.
-// Nil closes the port: senders then get [ErrNoHandler].
+// It takes over what waits for the one before. Nil closes the port: senders then
+// get [ErrNoHandler].
 func (n *Node) Handle(h Handler) {
-	if old := n.ports.get(0); old != nil {
-		_ = old.Close()
-	}
-	if h != nil {
+	n.ports.port0.Lock()
+	defer n.ports.port0.Unlock()
+	switch old := n.ports.get(0); {
+	case old == nil && h != nil:
 		_, _ = n.open(0, h) // fails only when the node has ended
+	case old != nil && h != nil:
+		old.handler.Store(&h)
+	case old != nil:
+		_ = old.Close()
 	}
 }
 
@@ -86,7 +92,8 @@ func (n *Node) OpenPort(port uint16, h Handler) (*Port, error) {
 }
 
 func (n *Node) open(num uint16, h Handler) (*Port, error) {
-	p := &Port{n: n, num: num, addr: Addr{n.id, num}, handler: h, space: make(chan struct{}, 1)}
+	p := &Port{n: n, num: num, addr: Addr{n.id, num}, space: make(chan struct{}, 1)}
+	p.handler.Store(&h)
 	p.ready.L = &p.mu
 	n.ports.mu.Lock()
 	defer n.ports.mu.Unlock()

@@ -95,9 +95,9 @@ func (n *Node) sendError(to routing.ID, r session.Result) error {
 	if r.Err == nil {
 		return nil
 	}
-	e := &SendError{To: to, Outcome: Undelivered, Sent: r.Sent, Err: r.Err}
-	if r.Outcome == session.Unknown {
-		e.Outcome = Unknown
+	e := &SendError{To: to, Outcome: Unknown, Sent: r.Sent, Err: r.Err}
+	if r.Outcome == session.Undelivered { // a request that was delivered and not answered is not
+		e.Outcome = Undelivered
 	}
 	var why reason.Reason
 	switch {

@@ -17,8 +17,9 @@ type neighbour struct {
 	target   *Target // nil: accepted
 	suspect  bool
 	closing  bool
-	answered bool       // a ping: it holds this node among its own links
-	replaces *neighbour // closed once this one answers a ping
+	answered bool          // a ping: it holds this node among its own links
+	said     reason.Reason // why the peer ends the link, from its bye
+	replaces *neighbour    // closed once this one answers a ping
 }
 
 // links are the live ones. More than one per ID stand only until the duplicate
@@ -45,6 +46,11 @@ func (l *links) reached(id routing.ID) bool {
 // live says how many links are up and not about to be closed.
 func (l *links) live() int { return l.relays + l.leaves }
 
+// holds says whether there is a link in the same role to a peer.
+func (l *links) holds(id routing.ID, leaf bool) bool {
+	return slices.ContainsFunc(l.byID[id], func(n *neighbour) bool { return !n.closing && n.Leaf == leaf })
+}
+
 func (l *links) linked(id routing.ID) bool {
 	return slices.ContainsFunc(l.byID[id], func(n *neighbour) bool { return !n.closing })
 }
@@ -69,6 +75,7 @@ func (l *links) remove(n *neighbour) {
 	}
 	delete(l.byNumber, n.link.Number)
 	if !n.closing {
+		n.closing = true
 		l.count(n, -1)
 	}
 }
@@ -97,7 +104,8 @@ func (ev LinkUp) step(e *Engine, now time.Time) {
 		return
 	}
 	if n.target != nil {
-		n.target.up(n.ID)
+		n.target.peer = n.ID
+		n.target.linked++
 	}
 	for _, old := range others {
 		e.duplicate(old, n)
@@ -118,13 +126,16 @@ func (n *neighbour) url() string {
 
 // admit says whether there is a place for n.
 func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
+	if e.targets.stopped {
+		return reason.Leaving
+	}
 	if until, ok := e.banned[n.ID]; ok {
 		if now.Before(until) {
 			return reason.Banned
 		}
 		delete(e.banned, n.ID)
 	}
-	if n.link.Outbound || e.links.linked(n.ID) {
+	if n.link.Outbound || e.links.holds(n.ID, n.Leaf) {
 		return reason.None // asked for by us, or about to take the place of another
 	}
 	if n.Leaf && e.links.leaves >= e.cfg.MaxLeaves || !n.Leaf && e.links.relays >= e.cfg.MaxRelays {
@@ -137,6 +148,9 @@ func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
 	e.cfg.Drops.Add(why, 1)
 	if n.target != nil {
 		e.retry(n.target, now, "admission", why)
+		if why == reason.Banned {
+			n.target.hold(e.banned[n.ID])
+		}
 	}
 	e.do(CloseLink{n.link, why})
 	e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: why, URL: n.url()}})
@@ -190,6 +204,9 @@ func (ev Pong) step(e *Engine, _ time.Time) {
 		e.do(Tell{Notice{Kind: NoticeAttached, Link: n.link, Peer: n.ID, URL: n.url()}})
 	}
 	n.answered = true
+	if n.target != nil {
+		n.target.proved()
+	}
 	if n.replaces == nil {
 		return
 	}
@@ -201,7 +218,7 @@ func (ev LinkHealth) step(e *Engine, _ time.Time) {
 	if n := e.links.byNumber[ev.Link.Number]; n != nil && n.suspect != ev.Suspect {
 		n.suspect = ev.Suspect
 		e.publish()
-		if n.suspect {
+		if n.suspect && e.links.elsewhere() {
 			e.do(Reforward{n.link})
 		}
 	}
@@ -215,11 +232,15 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 	e.links.remove(n)
 	e.publish()
 	e.do(Reforward{n.link})
-	if n.target != nil {
-		e.lost(n.target, now, ev.Cause)
+	cause := ev.Cause
+	if n.said != reason.None {
+		cause = n.said
 	}
-	e.do(Tell{Notice{Kind: NoticePeerDown, Link: n.link, Peer: n.ID, Reason: ev.Cause, URL: n.url()}})
-	if e.links.live() == 0 {
+	if n.target != nil {
+		e.lost(n, now, cause)
+	}
+	e.do(Tell{Notice{Kind: NoticePeerDown, Link: n.link, Peer: n.ID, Reason: cause, URL: n.url()}})
+	if n.answered && e.links.live() == 0 {
 		e.hurry(now)
 	}
 }
@@ -229,6 +250,7 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 	if n == nil {
 		return
 	}
+	n.said = ev.Reason
 	others := 0
 	for _, o := range e.links.byID[n.ID] {
 		if o != n && !o.closing {
@@ -254,6 +276,11 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 
 func (ev Disconnect) step(e *Engine, now time.Time) {
 	e.ban(ev.ID, now)
+	for _, t := range e.targets.list {
+		if t.peer == ev.ID || t.Pin == ev.ID {
+			t.hold(now.Add(limits.DisconnectHold))
+		}
+	}
 	for _, n := range slices.Clone(e.links.byID[ev.ID]) {
 		e.end(n, reason.Disconnected)
 	}
@@ -279,12 +306,24 @@ func (e *Engine) ban(id routing.ID, now time.Time) {
 // publish builds the picture that Forward works on.
 func (e *Engine) publish() {
 	cfg := SnapshotConfig{Self: e.cfg.Self, Leaf: e.cfg.Leaf}
+	elsewhere := e.links.elsewhere()
 	for _, list := range e.links.byID {
 		if n := inUse(list); n != nil {
-			cfg.Peers = append(cfg.Peers, PeerState{Peer: n.Peer, Suspect: n.suspect})
+			// A suspect relay is better than none.
+			cfg.Peers = append(cfg.Peers, PeerState{Peer: n.Peer, Suspect: n.suspect && (n.Leaf || elsewhere)})
 		}
 	}
 	e.snapshot.Store(NewSnapshot(cfg))
+}
+
+// elsewhere says whether there is a relay in good standing to send by.
+func (l *links) elsewhere() bool {
+	for _, n := range l.byNumber {
+		if !n.Leaf && !n.closing && !n.suspect {
+			return true
+		}
+	}
+	return false
 }
 
 // inUse is the first link of a peer that is not closing, a healthy one if there is one.

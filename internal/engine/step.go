@@ -56,6 +56,12 @@ const spareLinks = 64
 // Snapshot is the picture that Forward works on. It never is nil.
 func (e *Engine) Snapshot() *Snapshot { return e.snapshot.Load() }
 
+// Linked says whether a link was admitted and is not about to be closed.
+func (e *Engine) Linked(l *link.Link) bool {
+	n := e.links.byNumber[l.Number]
+	return n != nil && !n.closing
+}
+
 // Reached says whether a peer has this node among its links.
 func (e *Engine) Reached() bool { return e.links.reached(routing.ID{}) }
 

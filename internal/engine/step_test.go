@@ -262,16 +262,20 @@ func TestStepSnapshotFollowsTheLinks(t *testing.T) {
 		t.Error("no way to a linked peer")
 	}
 	b.step(LinkHealth{p.Link, true})
-	if hops() != 0 {
-		t.Error("a way over a suspect link")
+	if hops() == 0 {
+		t.Error("no way over the only link, though suspect")
+	}
+	b.up(b.peer(routing.ID{2}, nil), nil)
+	if hops() != 1 {
+		t.Errorf("ways beside a suspect link: got %d, want 1", hops())
 	}
 	b.step(LinkHealth{p.Link, false})
-	if hops() == 0 {
-		t.Error("no way over a link in good standing again")
+	if hops() != 2 {
+		t.Errorf("ways with a link in good standing again: got %d, want 2", hops())
 	}
 	actions := b.down(p, reason.Idle)
-	if hops() != 0 {
-		t.Error("a way over an ended link")
+	if hops() != 1 {
+		t.Errorf("ways after a link has ended: got %d, want 1", hops())
 	}
 	if len(find[Reforward](actions)) != 1 {
 		t.Error("what waited on the ended link is not forwarded anew")
@@ -282,6 +286,7 @@ func TestStepSuspectLinkGivesItsFramesBack(t *testing.T) {
 	b := newBrain(t, nil)
 	p := b.peer(routing.ID{1}, nil)
 	b.up(p, nil)
+	b.up(b.peer(routing.ID{2}, nil), nil)
 	if got := find[Reforward](b.step(LinkHealth{p.Link, true})); len(got) != 1 {
 		t.Errorf("got %d, want 1", len(got))
 	}
@@ -297,11 +302,12 @@ func TestStepIdentityInUseWaitsLongerEachTime(t *testing.T) {
 	for range 6 {
 		p := b.peer(routing.ID{1}, func(c *link.Config) { c.Outbound = true })
 		b.up(p, target)
+		b.step(Pong{p.Link})
 		told := find[Tell](b.step(Goodbye{p.Link, reason.Replaced}))
 		if len(told) != 1 || told[0].Notice.Kind != NoticeIdentityInUse {
 			t.Fatalf("told: got %v, want that the identity is in use", told)
 		}
-		b.down(p, reason.Replaced)
+		b.down(p, reason.Leaving) // what the link itself says of every bye
 		lost := b.now
 		for len(find[Dial](b.actions)) == 0 {
 			at, ok := b.Next()

@@ -72,7 +72,8 @@ func (ev Join) step(e *Engine, now time.Time) {
 			e.targets.list = append(e.targets.list, t)
 		}
 		delete(e.banned, t.peer)
-		t.next = now
+		delete(e.banned, spec.Pin)
+		t.next, t.lastErr, t.stage, t.never = now, nil, "", false
 	}
 }
 
@@ -87,12 +88,10 @@ func (e *Engine) dialDue(now time.Time) {
 	if e.targets.stopped {
 		return
 	}
-	for _, t := range e.targets.list {
-		if e.targets.flying >= limits.DialsInFlight {
+	for e.targets.flying < limits.DialsInFlight {
+		t := e.firstDue()
+		if t == nil || now.Before(t.next) {
 			return
-		}
-		if t.dialing || t.never || now.Before(t.next) || e.satisfied(t) {
-			continue
 		}
 		t.dialing = true
 		t.attempts++
@@ -107,18 +106,25 @@ func (e *Engine) nextTarget() (at time.Time, ok bool) {
 	if e.targets.stopped || e.targets.flying >= limits.DialsInFlight {
 		return at, false
 	}
-	for _, t := range e.targets.list {
-		if !t.dialing && !t.never && !e.satisfied(t) && (!ok || t.next.Before(at)) {
-			at, ok = t.next, true
-		}
+	t := e.firstDue()
+	if t == nil {
+		return at, false
 	}
-	return at, ok
+	return t.next, true
 }
 
-// up notes that a dial of t ended in a link.
-func (t *Target) up(peer routing.ID) {
-	t.peer, t.linked, t.attempts, t.lastErr, t.stage = peer, t.linked+1, 0, nil, ""
+// firstDue is the target whose next try comes first, or nil.
+func (e *Engine) firstDue() (first *Target) {
+	for _, t := range e.targets.list {
+		if !t.dialing && !t.never && !e.satisfied(t) && (first == nil || t.next.Before(first.next)) {
+			first = t
+		}
+	}
+	return first
 }
+
+// proved notes that a peer has taken this node among its links by t.
+func (t *Target) proved() { t.attempts, t.lastErr, t.stage = 0, nil, "" }
 
 // landed notes that a dial of t is over, whatever came of it.
 func (e *Engine) landed(t *Target) {
@@ -148,17 +154,21 @@ func (e *Engine) retry(t *Target, now time.Time, stage string, why error) {
 	e.schedule(t, now)
 }
 
-// lost notes that a link of t has ended. Unless the peer asked for patience,
-// the next try comes at once, spread a little so that not everybody comes back
-// in the same moment.
-func (e *Engine) lost(t *Target, now time.Time, why reason.Reason) {
+// lost notes that the link n of a target has ended. If the peer had taken this
+// node among its links and asked for no patience, the next try comes at once,
+// spread a little so that not everybody comes back in the same moment.
+func (e *Engine) lost(n *neighbour, now time.Time, why reason.Reason) {
+	t := n.target
 	e.landed(t)
 	t.linked--
 	t.lastErr, t.stage = why, "link"
 	if why != reason.Replaced {
 		t.failures = 0
 	}
-	if !now.Before(t.next) {
+	switch {
+	case !n.answered:
+		e.schedule(t, now)
+	case !now.Before(t.next):
 		t.next = now.Add(e.jitter(limits.BootstrapRetry / 8))
 	}
 }

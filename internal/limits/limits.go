@@ -136,6 +136,7 @@ const (
 	PortQueue          = 256 << 10 // bytes that wait for a port's handler
 	Ports              = 1_024     // open ports
 	EventQueue         = 256       // events that wait for one reader of Events; older ones are dropped and counted
+	PingReplies        = 64        // answers to pings under way
 	RefusalEvents      = 2         // events per second about strangers that were refused
 	RefusalEventsBurst = 20
 	Scratch            = 2 << 10 // bytes of a small pooled send buffer

@@ -91,6 +91,13 @@ func (l *Link) Origin() Origin { return Origin{l.Instance, l.Outbound, l.Dial} }
 // Done is closed when the link has ended; Cause says why.
 func (l *Link) Done() <-chan struct{} { return l.done }
 
+// Suspect says whether an ack is late.
+func (l *Link) Suspect() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.live.suspect
+}
+
 // Cause is why the link ended, or None.
 func (l *Link) Cause() reason.Reason {
 	l.mu.Lock()
@@ -221,8 +228,8 @@ func (l *Link) wakeWriter() {
 func (l *Link) pending() bool { return l.queue.bytes > 0 || l.control.frames > 0 }
 
 // prepare takes what has gathered as records, link frames first, keeps copies
-// of what has to be acked, and counts. The clock is read only for those. It needs mu.
-func (l *Link) prepare(out *chunks, clock func() time.Time) {
+// of what has to be acked, and counts. It needs mu.
+func (l *Link) prepare(out *chunks) {
 	if l.control.frames > 0 || (l.queue.bytes > 0 && l.live.owesAck()) {
 		out.push(l.takeControl())
 	}
@@ -231,7 +238,7 @@ func (l *Link) prepare(out *chunks, clock func() time.Time) {
 	idle := len(l.ring.entries) == 0
 	for c := mesh.head; c != nil; c = c.next {
 		if c.kept {
-			l.ring.keep(c, clock())
+			l.ring.keep(c)
 		}
 	}
 	if idle && len(l.ring.entries) > 0 {

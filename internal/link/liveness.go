@@ -80,8 +80,7 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 		l.sendPing(now, nonce)
 	}
 	h.Dead = l.tickPing(now, nonce)
-	_, awaits := l.ring.oldest()
-	h.Busy = awaits || v.owed || v.suspect
+	h.Busy = v.owed || v.suspect || len(l.ring.entries) > 0
 	return h
 }
 
@@ -158,25 +157,35 @@ func (l *Link) OnPong(now time.Time, nonce [8]byte) bool {
 	if v.pingAt.IsZero() || v.ping != nonce {
 		return false
 	}
-	rtt := now.Sub(v.pingAt)
+	v.sample(now.Sub(v.pingAt))
 	v.pingAt = time.Time{}
+	v.suspect = false
+	return true
+}
+
+func (v *liveness) sample(rtt time.Duration) {
 	if v.srtt == 0 {
 		v.srtt = rtt
 	} else {
 		v.srtt += (rtt - v.srtt) / 8
 	}
-	v.suspect = false
-	return true
 }
 
-// OnAck takes the neighbour's count of frames it took; false: it counts frames
-// that were never sent.
-func (l *Link) OnAck(count uint64) bool {
+// OnAck takes the neighbour's count of frames it took. It is not genuine if it
+// counts frames that were never sent. cleared: the link was suspect until now.
+func (l *Link) OnAck(now time.Time, count uint64) (genuine, cleared bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.ring.ack(count) {
-		return false
+	v := &l.live
+	left, genuine := l.ring.ack(count)
+	if !genuine {
+		return false, false
 	}
-	l.live.suspect = false
-	return true
+	// A loaded link is slower than its pings, which were sent while it was idle,
+	// tell. An ack that took longer than they did says so.
+	if rtt := now.Sub(left) - limits.AckDelay; !left.IsZero() && rtt > v.srtt {
+		v.sample(rtt)
+	}
+	cleared, v.suspect = v.suspect, false
+	return true, cleared
 }

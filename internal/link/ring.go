@@ -10,7 +10,7 @@ import (
 type sent struct {
 	*chunk
 	last uint64    // number of its last frame, counted from 1 since the link's start
-	at   time.Time // when it was handed to the carrier
+	at   time.Time // when the carrier had taken it; zero: not yet
 }
 
 // ring keeps what the neighbour has not yet said it took, at most
@@ -23,16 +23,24 @@ type ring struct {
 	acked   uint64 // frames the neighbour took, or that were pushed out
 }
 
-// keep copies a record's frames. now is when it goes out.
-func (r *ring) keep(c *chunk, now time.Time) {
+// keep copies a record's frames, which are about to go out.
+func (r *ring) keep(c *chunk) {
 	cp := newChunk(len(c.buf))
 	cp.buf = append(cp.buf, c.buf...)
 	cp.frames = c.frames
 	r.frames += uint64(c.frames)
-	r.entries = append(r.entries, sent{cp, r.frames, now})
+	r.entries = append(r.entries, sent{chunk: cp, last: r.frames})
 	r.bytes += len(cp.buf)
 	for r.bytes > limits.SentRing && len(r.entries) > 1 {
 		r.shift()
+	}
+}
+
+// left notes that the carrier has taken all that was kept: only from then on
+// can the neighbour be late. The clock is read only if there is something.
+func (r *ring) left(clock func() time.Time) {
+	for i := len(r.entries) - 1; i >= 0 && r.entries[i].at.IsZero(); i-- {
+		r.entries[i].at = clock()
 	}
 }
 
@@ -47,21 +55,23 @@ func (r *ring) shift() {
 }
 
 // ack drops what the neighbour took: the first count kept frames of the link's
-// life. A count that was never sent is refused.
-func (r *ring) ack(count uint64) bool {
+// life, and says when the newest record among them left; zero: none did. A count
+// that was never sent is refused.
+func (r *ring) ack(count uint64) (newest time.Time, ok bool) {
 	if count > r.frames {
-		return false
+		return newest, false
 	}
 	r.acked = max(r.acked, count)
 	for len(r.entries) > 0 && r.entries[0].last <= r.acked {
+		newest = r.entries[0].at
 		r.shift()
 	}
-	return true
+	return newest, true
 }
 
-// oldest is when the longest unacked record left.
+// oldest is when the longest unacked record left; false: none is on its way.
 func (r *ring) oldest() (time.Time, bool) {
-	if len(r.entries) == 0 {
+	if len(r.entries) == 0 || r.entries[0].at.IsZero() {
 		return time.Time{}, false
 	}
 	return r.entries[0].at, true

@@ -29,6 +29,15 @@ func (l *Link) Run(h Handler) {
 	writer.Go(l.write)
 	l.Close(l.read(h))
 	writer.Wait()
+	<-l.done
+}
+
+// Dismiss is Run for a link that is not wanted: what waits, a bye, is written,
+// nothing is read, and it returns when the link has ended. The caller bounds how
+// long that may take, with Close.
+func (l *Link) Dismiss() {
+	l.write()
+	<-l.done
 }
 
 // read receives until something ends the link, and says what.
@@ -111,7 +120,7 @@ func (l *Link) flush() error {
 	if l.sealed {
 		l.sealed = false
 	} else {
-		l.prepare(&out, time.Now)
+		l.prepare(&out)
 	}
 	l.writing = true
 	l.mu.Unlock()
@@ -121,6 +130,7 @@ func (l *Link) flush() error {
 	}
 	l.mu.Lock()
 	l.writing = false
+	l.ring.left(time.Now)
 	return err
 }
 
@@ -196,7 +206,7 @@ func (l *Link) quiet() bool {
 // held and releases it.
 func (l *Link) inline() {
 	var out chunks
-	l.prepare(&out, time.Now)
+	l.prepare(&out)
 	l.writing = true
 	l.mu.Unlock()
 	err := l.seal(&out)
@@ -216,6 +226,7 @@ func (l *Link) inline() {
 		l.writer.Signal()
 	default:
 		l.writing = false
+		l.ring.left(time.Now)
 		if l.pending() || l.closing {
 			l.writer.Signal()
 		}

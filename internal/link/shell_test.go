@@ -70,7 +70,7 @@ func (e *end) linkFrame(l *Link, frame []byte) {
 		l.OnPong(time.Now(), n)
 	case wire.LinkAck:
 		n, _ := wire.ParseLinkAck(frame)
-		l.OnAck(n)
+		l.OnAck(time.Now(), n)
 	}
 }
 
@@ -404,7 +404,7 @@ func TestForgedAnswersAreRefused(t *testing.T) {
 	if a.OnPong(time.Now(), [8]byte{1}) {
 		t.Error("a pong that nobody asked for was taken")
 	}
-	if a.OnAck(1) {
+	if ok, _ := a.OnAck(time.Now(), 1); ok {
 		t.Error("an ack of frames never sent was taken")
 	}
 	a.Link.Close(reason.Closed)
