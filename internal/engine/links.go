@@ -240,8 +240,8 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 		e.lost(n, now, cause)
 	}
 	e.do(Tell{Notice{Kind: NoticePeerDown, Link: n.link, Peer: n.ID, Reason: cause, URL: n.url()}})
-	if n.answered && e.links.live() == 0 {
-		e.hurry(now)
+	if e.links.live() == 0 {
+		e.hurry(now, n)
 	}
 }
 

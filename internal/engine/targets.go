@@ -187,8 +187,11 @@ func (e *Engine) schedule(t *Target, now time.Time) {
 
 // hurry brings every target's next try within the short pause: the last link
 // is gone. Targets that were told to stay away keep their time.
-func (e *Engine) hurry(now time.Time) {
+func (e *Engine) hurry(now time.Time, last *neighbour) {
 	for _, t := range e.targets.list {
+		if t == last.target && !last.answered {
+			continue // that one did not want this node
+		}
 		if soon := now.Add(e.jitter(limits.BootstrapRetry)); t.failures == 0 && soon.Before(t.next) && t.next.Sub(now) <= limits.BootstrapRetryLive {
 			t.next = soon
 		}
