@@ -244,7 +244,7 @@ func TestForgedSourceOfALeaf(t *testing.T) {
 func TestReplayedFramesAreNotDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &mesh{t: t}
-		a, b, c := relayed(t, m, Config{})
+		a, _, c := relayed(t, m, Config{})
 		box := newInbox()
 		c.Handle(box)
 		port, err := a.OpenPort(5, newInbox())
@@ -280,7 +280,6 @@ func TestReplayedFramesAreNotDelivered(t *testing.T) {
 			t.Errorf("drops at the receiver: got %v, want 148 replayed and 1 bad-seal", drops)
 		}
 		undisturbed(t, a, c)
-		_ = b
 		x.conn.Close()
 	})
 }

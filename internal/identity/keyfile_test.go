@@ -98,7 +98,7 @@ func refused(t *testing.T, dir, problem string) *KeyFileError {
 
 func TestWiderModeIsRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no such modes here")
+		t.Skip("this system keeps no file modes; run it on a Unix")
 	}
 	for _, mode := range []fs.FileMode{0o640, 0o604, 0o620, 0o602, 0o610, 0o601, 0o644, 0o666, 0o777} {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestWhatIsNotAFileIsRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := test.put(filepath.Join(dir, KeyFileName)); err != nil {
-				t.Skip(err)
+				t.Skipf("this system cannot make such a file (run it on a Unix): %v", err)
 			}
 			refused(t, dir, test.problem)
 		})
@@ -300,7 +300,7 @@ func TestWithoutHardLinksWhileAnotherCreates(t *testing.T) {
 
 func TestDirectoryThatCannotBeWritten(t *testing.T) {
 	if os.Getuid() <= 0 {
-		t.Skip("modes do not bind this user")
+		t.Skip("file modes do not bind root; run it as another user")
 	}
 	dir := filepath.Join(t.TempDir(), "state")
 	if err := os.Mkdir(dir, 0o500); err != nil {

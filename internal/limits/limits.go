@@ -33,7 +33,7 @@ const (
 	LinkBatch         = 132 << 10             // most bytes that one flush takes: two full records and a little
 	MaxRun            = 32 << 10              // bytes appended under one lock
 	TransitWait       = 25 * time.Millisecond // a reader waits for room; above the scheduler's time slice of 10 ms
-	InlineQuiet       = 20 * time.Microsecond // pause after which a sender flushes itself
+	InlineQuiet       = 20 * time.Microsecond // pause on a link after which whoever completes a small batch flushes it
 	InlineFrames      = 2                     // a batch of at most so many frames is flushed by whoever completed it
 	ControlFrames     = 64                    // link frames pending; one more ends the link
 	PriorityRate      = 64 << 10              // bytes/s of classes 0-1 from one ingress that keep their class

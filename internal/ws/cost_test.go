@@ -14,7 +14,7 @@ import (
 // those of crypto/tls: one for each record that it reads.
 func TestSteadyStateAllocations(t *testing.T) {
 	if raced {
-		t.Skip("pools do not hold what they are given under the race detector")
+		t.Skip("pools forget on purpose under the race detector; run it without -race")
 	}
 	for _, size := range []int{64, 1 << 10, limits.MaxRecord} {
 		for _, secure := range []bool{false, true} {
