@@ -35,7 +35,7 @@ unit:
 	go test -race -shuffle=on ./...
 
 bench-build:
-	cd bench && go vet ./... && go build -tags peermesh -o /dev/null .
+	cd bench && go vet ./... && go build -o /dev/null .
 
 bench-test:
 	cd bench && go test ./...
