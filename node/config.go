@@ -46,6 +46,10 @@ type Config struct {
 	// Leaf makes this node never forward for others. Flag --leaf.
 	Leaf bool
 
+	// Homes is how many relays a leaf attaches to, at most 4. 0: 3, which a leaf
+	// that stays needs; 1 is enough for one that does one thing and goes.
+	Homes int
+
 	// NetworkKey, 32 bytes, closes the mesh: only nodes with the same key get a
 	// link or a session. Nil: open. Flag --network-key (a file).
 	NetworkKey []byte

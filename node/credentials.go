@@ -48,16 +48,35 @@ func (c *credentials) at(now time.Time) (identity.Static, []byte) {
 	return c.static, c.cert
 }
 
-// contact signs what others may know of this node.
-func (c *credentials) contact(cfg *Config, now time.Time) []byte {
-	body := wire.Contact{Role: wire.RoleRelay, URLs: cfg.PublicURLs}
-	if cfg.Leaf {
-		body.Role = wire.RoleLeaf
-	}
+// sign signs a record of this node.
+func (c *credentials) sign(kind wire.RecordKind, now time.Time, ttl uint16, body []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sequence = identity.NextSequence(c.sequence, now)
-	return c.identity.Sign(wire.RecordContact, c.sequence, limits.ContactTTL, wire.AppendContact(nil, &body))
+	return c.identity.Sign(kind, c.sequence, ttl, body)
+}
+
+// contact is what others may know of this node, signed again at half of its life.
+func (n *Node) contact(now time.Time) []byte {
+	c := &n.contactRecord
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !now.Before(c.renew) {
+		body := wire.Contact{Role: wire.RoleRelay, URLs: n.URLs()}
+		if n.cfg.Leaf {
+			body.Role = wire.RoleLeaf
+		}
+		c.record = n.creds.sign(wire.RecordContact, now, limits.ContactTTL, wire.AppendContact(nil, &body))
+		c.renew = now.Add(limits.ContactTTL * time.Second / 2)
+	}
+	return c.record
+}
+
+// contactRecord is the record signed last.
+type contactRecord struct {
+	mu     sync.Mutex
+	record []byte
+	renew  time.Time
 }
 
 // local is what the node says of itself on a new link.
@@ -67,7 +86,7 @@ func (n *Node) local(now time.Time) *link.Local {
 		ID: wire.ID(n.id), Static: static, NetworkKey: n.cfg.NetworkKey, Rand: rand.Reader,
 		Hello: wire.Hello{
 			Version: link.Version, Cert: cert, Instance: n.instance,
-			Contact: n.creds.contact(&n.cfg, now), Agent: n.cfg.Agent,
+			Contact: n.contact(now), Agent: n.cfg.Agent,
 		},
 	}
 }

@@ -15,7 +15,8 @@ import (
 // board is what the loop shows of its state.
 type board struct {
 	targets []engine.TargetInfo
-	linked  bool // a peer has this node among its links
+	linked  bool // a peer has this node among its links and, for a leaf, the mesh can find it
+	settled bool
 }
 
 // stateBoard shows the loop's state to anybody who waits for it to change.
@@ -27,10 +28,10 @@ type stateBoard struct {
 
 func (s *stateBoard) init() { s.changed = make(chan struct{}) }
 
-func (s *stateBoard) publish(targets []engine.TargetInfo, linked bool) {
+func (s *stateBoard) publish(now board) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now = board{targets, linked}
+	s.now = now
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
@@ -62,6 +63,11 @@ func (n *Node) Ready(ctx context.Context) error {
 		return false, hopeless(b, n.cfg.Bootstrap)
 	}, n.cfg.Bootstrap)
 }
+
+// Settled says that the node has found its place in the mesh: a relay has the
+// links that it needs, a leaf its homes. It may change with every peer that
+// comes or goes.
+func (n *Node) Settled() bool { return n.state.load().settled }
 
 // Join adds URLs that the node joins by, from now on for as long as it runs,
 // and waits until a link by one of them is up. It returns early when each of

@@ -20,8 +20,9 @@ import (
 const stageHandshake = "handshake"
 
 // dial opens a link to a target and runs it.
-func (n *Node) dial(t *engine.Target, count uint32) {
-	conn, err := n.dialers.dial(n.ctx, t.URL)
+func (n *Node) dial(d engine.Dial) {
+	t := d.Target
+	conn, err := n.dialTarget(t)
 	if err != nil {
 		stage := transport.StageConnect
 		if d := (*transport.DialError)(nil); errors.As(err, &d) {
@@ -32,13 +33,15 @@ func (n *Node) dial(t *engine.Target, count uint32) {
 	}
 	now := time.Now()
 	remote, err := n.handshake(conn, func() (*link.Remote, error) {
-		return link.Dial(conn, n.local(now), wire.ID(t.Pin), count, now)
+		local := n.local(now)
+		local.Hello.Need = d.Need
+		return link.Dial(conn, local, wire.ID(t.Pin), d.Count, now)
 	})
 	if err != nil {
 		n.dialFailed(t, stageHandshake, refusalOf(err), err)
 		return
 	}
-	n.spawnLink(conn, remote, t, count)
+	n.spawnLink(conn, remote, t, d.Count)
 }
 
 func (n *Node) dialFailed(t *engine.Target, stage string, why reason.Reason, err error) {
@@ -139,7 +142,7 @@ func (n *Node) runLink(conn transport.Conn, remote *link.Remote, t *engine.Targe
 		conn.Close()
 		return
 	}
-	if n.admit(w, t) {
+	if n.admit(w, t, origin(conn, remote)) {
 		w.link.Run(w)
 	} else {
 		w.link.Dismiss()
@@ -148,9 +151,24 @@ func (n *Node) runLink(conn transport.Conn, remote *link.Remote, t *engine.Targe
 	n.post(engine.LinkDown{Link: w.link, Cause: w.link.Cause()})
 }
 
+// origin says where a link comes from.
+func origin(conn transport.Conn, remote *link.Remote) engine.Origin {
+	from := engine.Origin{Scope: scopeOf(conn), Need: remote.Hello.Need, FreeSlots: int(remote.Hello.FreeSlots)}
+	ip, ok := remoteIP(conn)
+	if !ok || from.Scope == engine.ScopeLoopback {
+		return from
+	}
+	bits := 16
+	if ip.Is6() {
+		bits = 48
+	}
+	from.Group, _ = ip.Prefix(bits)
+	return from
+}
+
 // admit tells the loop of a link and waits for its word.
-func (n *Node) admit(w *walker, t *engine.Target) bool {
-	up := linkUp{engine.LinkUp{Peer: w.in.Peer(), Target: t}, make(chan bool, 1)}
+func (n *Node) admit(w *walker, t *engine.Target, from engine.Origin) bool {
+	up := linkUp{engine.LinkUp{Peer: w.in.Peer(), Target: t, From: from}, make(chan bool, 1)}
 	if !n.post(up) {
 		return false
 	}
@@ -183,9 +201,13 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, outbound bool, 
 
 // closeLink ends a link politely: the peer is told why, and what was queued
 // before is written.
-func (n *Node) closeLink(l *link.Link, why reason.Reason) {
-	l.Finish(wire.AppendBye(nil, &wire.Bye{Reason: uint8(why)}), why)
-	time.AfterFunc(limits.ByeFlush, func() { l.Close(why) })
+func (n *Node) closeLink(l *link.Link, why reason.Reason, contacts [][]byte) {
+	l.Finish(wire.AppendBye(nil, &wire.Bye{Reason: uint8(why), Contacts: contacts}), why)
+	late := time.AfterFunc(limits.ByeFlush, func() { l.Close(why) })
+	n.spawn(func() {
+		<-l.Done()
+		late.Stop() // a timer would keep the ended link
+	})
 }
 
 // dialers open carriers by URL scheme.
@@ -196,7 +218,16 @@ func (d dialers) dial(ctx context.Context, raw string) (transport.Conn, error) {
 	if err != nil {
 		return nil, &transport.DialError{URL: raw, Stage: transport.StageParse, Err: err}
 	}
+	if d[u.Scheme] == nil {
+		return nil, &transport.DialError{URL: raw, Stage: transport.StageParse, Err: fmt.Errorf("unknown scheme %q", u.Scheme)}
+	}
 	return d[u.Scheme].Dial(ctx, u)
+}
+
+// dialable says whether there is a carrier for a URL.
+func (d dialers) dialable(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && d[u.Scheme] != nil && u.Host != ""
 }
 
 // Disconnect ends the links with a peer and keeps it away for ten minutes, or

@@ -45,12 +45,14 @@ func (n *Node) runLoop() {
 		for _, a := range n.engine.Step(time.Now(), ev) {
 			n.perform(a)
 		}
-		n.state.publish(n.engine.Targets(), n.engine.Reached())
+		n.state.publish(board{n.engine.Targets(), n.engine.Attached(), n.engine.Settled()})
 		switch ev := ev.(type) {
 		case linkUp:
 			ev.admitted <- n.engine.Linked(ev.Peer.Link)
 		case join:
 			close(ev.done)
+		case askContacts:
+			ev.answer <- n.engine.Contacts()
 		}
 	}
 }
@@ -67,9 +69,13 @@ func (n *Node) setTimer(timer *time.Timer) {
 func (n *Node) perform(a engine.Action) {
 	switch a := a.(type) {
 	case engine.Dial:
-		n.wg.Go(func() { n.dial(a.Target, a.Count) })
+		n.wg.Go(func() { n.dial(a) })
 	case engine.CloseLink:
-		n.closeLink(a.Link, a.Reason)
+		n.closeLink(a.Link, a.Reason, a.Contacts)
+	case engine.SendLink:
+		a.Link.AppendControl(a.Frame)
+	case engine.SendFrame:
+		n.emit(a.Frame, a.K)
 	case engine.PingLink:
 		a.Link.Ping(time.Now(), nonce())
 	case engine.Reforward:

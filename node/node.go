@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
@@ -51,23 +52,26 @@ type Node struct {
 
 	spawning sync.RWMutex // held to start a goroutine, and to end the node
 
-	loop     chan engine.Event
-	armed    chan struct{} // capacity 1: the next deadline may have moved
-	busy     chan struct{} // capacity 1: a link owes something
-	workers  chan struct{} // one token per Diffie-Hellman under way
-	pongs    chan struct{} // one token per answer to a ping under way
-	gate     gate
-	live     liveLinks
-	ports    ports
-	events   broadcaster
-	state    stateBoard
-	senders  sync.Pool // *sender
-	retry    *walker   // owned by the loop: gives frames of failed links a new way
-	drops    reason.Counters
-	counters struct{ forwarded, delivered atomic.Uint64 }
-	number   atomic.Uint64        // of the last link
-	reported [reason.Count]uint64 // drops told; owned by the ticker
-	refusals *rate.Limiter        // events about strangers
+	loop          chan engine.Event
+	armed         chan struct{} // capacity 1: the next deadline may have moved
+	busy          chan struct{} // capacity 1: a link owes something
+	workers       chan struct{} // one token per Diffie-Hellman under way
+	pongs         chan struct{} // one token per answer to a ping under way
+	gate          gate
+	live          liveLinks
+	ports         ports
+	events        broadcaster
+	state         stateBoard
+	senders       sync.Pool // *sender
+	retry         *walker   // owned by the loop: gives frames of failed links a new way
+	drops         reason.Counters
+	contactRecord contactRecord
+	counters      struct{ forwarded, delivered atomic.Uint64 }
+	number        atomic.Uint64        // of the last link
+	reported      [reason.Count]uint64 // drops told; owned by the ticker
+	refusals      *rate.Limiter        // events about strangers
+	known         *knownPeers          // nil: no state directory
+	linkAsks      linkAsks
 }
 
 // New starts a node. All mistakes of the config are told at once, joined.
@@ -110,6 +114,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 	if _, err := rand.Read(n.instance[:]); err != nil {
 		return err
 	}
+	n.loadKnownPeers()
 	n.dialers = plan.dialers
 	n.sessions, err = session.New(session.Config{
 		Self:        wire.ID(n.id),
@@ -119,6 +124,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 		Rand:        rand.Reader,
 		Emit:        n.emit,
 		Deliver:     n.deliver,
+		Homes:       func() []wire.ID { return n.engine.Homes() },
 		Arm:         func(time.Time) { poke(n.armed) },
 		Drops:       &n.drops,
 	})
@@ -128,6 +134,8 @@ func (n *Node) setUp(plan *plan) (err error) {
 	n.engine, err = engine.New(engine.Config{
 		Self: n.id, Leaf: n.cfg.Leaf, MaxRelays: n.cfg.MaxPeers, MaxLeaves: n.cfg.MaxLeaves,
 		Rand: mathrand.New(mathrand.NewChaCha8(seed())), Sessions: n.sessions, Drops: &n.drops,
+		Homes: n.cfg.Homes, Sign: n.creds.sign, Verify: identity.VerifyRecord, Contact: n.contact,
+		Dialable: n.dialers.dialable,
 	})
 	if err != nil {
 		return err
@@ -147,6 +155,8 @@ func (n *Node) start(plan *plan) {
 	n.wg.Go(n.runLoop)
 	n.wg.Go(n.runTicker)
 	n.openPingPort()
+	n.openConnectPort()
+	n.startKnownPeers()
 	if n.listener != nil {
 		n.wg.Go(n.serve)
 	}
@@ -167,6 +177,7 @@ func (n *Node) Done() <-chan struct{} { return n.closed }
 // returns when nothing of the node runs any more.
 func (n *Node) Shutdown(ctx context.Context) error {
 	n.stopListening()
+	n.saveKnownPeers(true)
 	n.leaving.Store(true)
 	n.post(engine.Leave{})
 	err := n.live.wait(ctx)
@@ -178,6 +189,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 func (n *Node) Close() error {
 	n.once.Do(func() {
 		n.stopListening()
+		n.saveKnownPeers(true)
 		n.spawning.Lock()
 		n.ended.Store(true)
 		n.cancel()

@@ -66,6 +66,7 @@ type Conn interface {
 // Dialer opens pipes to the addresses that one carrier understands.
 type Dialer interface {
 	// Dial opens a pipe to u. The context bounds the dial alone, not the
-	// pipe. An error is a *DialError.
+	// pipe. A carrier with IP addresses asks CheckAddress with this context
+	// about each one before it connects to it. An error is a *DialError.
 	Dial(ctx context.Context, u *url.URL) (Conn, error)
 }

@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -14,18 +17,32 @@ import (
 type neighbour struct {
 	*Peer
 	link     *link.Link
-	target   *Target // nil: accepted
+	target   *Target // nil: accepted, or dialled because of a contact
+	url      string  // that was dialled; empty: accepted
+	from     Origin
+	up       time.Time
 	suspect  bool
 	closing  bool
 	answered bool          // a ping: it holds this node among its own links
+	wanted   bool          // by the user: it stays
 	said     reason.Reason // why the peer ends the link, from its bye
 	replaces *neighbour    // closed once this one answers a ping
+
+	contact      []byte // its contact record
+	contactUntil time.Time
+	asked        int          // requests for contacts that it has not answered
+	peers        []routing.ID // relays that it is linked to
+	neighbours   *Neighbours  // the same, for the look-ahead; nil: unknown
 }
+
+// usable says that the link is not about to be closed.
+func (n *neighbour) usable() bool { return !n.closing }
 
 // links are the live ones. More than one per ID stand only until the duplicate
 // rule has ended all but one.
 type links struct {
 	table    routing.Table
+	list     []*neighbour                // in the order they came up
 	byID     map[routing.ID][]*neighbour // the one in use first
 	byNumber map[uint64]*neighbour
 	relays   int
@@ -35,8 +52,8 @@ type links struct {
 // reached says whether a link to a peer, or with a zero ID to any, has answered
 // a ping: from then on that peer forwards to this node.
 func (l *links) reached(id routing.ID) bool {
-	for _, n := range l.byNumber {
-		if n.answered && !n.closing && (id.IsZero() || n.ID == id) {
+	for _, n := range l.list {
+		if n.answered && n.usable() && (id.IsZero() || n.ID == id) {
 			return true
 		}
 	}
@@ -48,11 +65,42 @@ func (l *links) live() int { return l.relays + l.leaves }
 
 // holds says whether there is a link in the same role to a peer.
 func (l *links) holds(id routing.ID, leaf bool) bool {
-	return slices.ContainsFunc(l.byID[id], func(n *neighbour) bool { return !n.closing && n.Leaf == leaf })
+	return slices.ContainsFunc(l.byID[id], func(n *neighbour) bool { return n.usable() && n.Leaf == leaf })
 }
 
 func (l *links) linked(id routing.ID) bool {
-	return slices.ContainsFunc(l.byID[id], func(n *neighbour) bool { return !n.closing })
+	return slices.ContainsFunc(l.byID[id], (*neighbour).usable)
+}
+
+// random is any of the links that fit, or nil.
+func (l *links) random(e *Engine, fits func(*neighbour) bool) *neighbour {
+	var fit []*neighbour
+	for _, n := range l.list {
+		if fits(n) {
+			fit = append(fit, n)
+		}
+	}
+	if len(fit) == 0 {
+		return nil
+	}
+	return fit[e.cfg.Rand.IntN(len(fit))]
+}
+
+// nearest are the relays nearest a Key, of those in good standing.
+func (l *links) nearest(to routing.Key, count int) []*neighbour {
+	var near []*neighbour
+	for _, n := range l.list {
+		if n.usable() && n.answered && !n.Leaf && !n.suspect {
+			near = append(near, n)
+		}
+	}
+	slices.SortFunc(near, func(a, b *neighbour) int {
+		if routing.Closer(a.Key, b.Key, to) {
+			return -1
+		}
+		return 1
+	})
+	return near[:min(count, len(near))]
 }
 
 func (l *links) add(n *neighbour) error {
@@ -63,17 +111,20 @@ func (l *links) add(n *neighbour) error {
 	}
 	l.byID[n.ID] = append([]*neighbour{n}, l.byID[n.ID]...)
 	l.byNumber[n.link.Number] = n
+	l.list = append(l.list, n)
 	l.count(n, 1)
 	return nil
 }
 
 func (l *links) remove(n *neighbour) {
-	l.byID[n.ID] = slices.DeleteFunc(l.byID[n.ID], func(o *neighbour) bool { return o == n })
+	is := func(o *neighbour) bool { return o == n }
+	l.byID[n.ID] = slices.DeleteFunc(l.byID[n.ID], is)
 	if len(l.byID[n.ID]) == 0 {
 		delete(l.byID, n.ID)
 		l.table.Remove(n.ID)
 	}
 	delete(l.byNumber, n.link.Number)
+	l.list = slices.DeleteFunc(l.list, is)
 	if !n.closing {
 		n.closing = true
 		l.count(n, -1)
@@ -90,9 +141,14 @@ func (l *links) count(n *neighbour, by int) {
 
 func (ev LinkUp) step(e *Engine, now time.Time) {
 	l := ev.Peer.Link
-	n := &neighbour{Peer: ev.Peer, link: l, target: ev.Target}
+	n := &neighbour{Peer: ev.Peer, link: l, target: ev.Target, from: ev.From, up: now}
 	if n.target != nil {
+		n.url = n.target.URL
 		e.landed(n.target)
+		if n.target.known != nil {
+			n.target = nil
+			n.wanted = len(e.reach[n.ID]) > 0
+		}
 	}
 	if why := e.admit(n, now); why != reason.None {
 		e.refuse(n, why, now)
@@ -107,53 +163,44 @@ func (ev LinkUp) step(e *Engine, now time.Time) {
 		n.target.peer = n.ID
 		n.target.linked++
 	}
+	e.meet(now, n)
 	for _, old := range others {
 		e.duplicate(old, n)
 	}
 	if !n.closing {
 		e.do(PingLink{l})
-		e.do(Tell{Notice{Kind: NoticePeerUp, Link: l, Peer: n.ID, URL: n.url()}})
+		e.do(Tell{Notice{Kind: NoticePeerUp, Link: l, Peer: n.ID, URL: n.url}})
 	}
 	e.publish()
 }
 
-func (n *neighbour) url() string {
-	if n.target == nil {
-		return ""
+// meet notes what a new peer said of itself.
+func (e *Engine) meet(now time.Time, n *neighbour) {
+	e.contactOf(now, n, n.link.Contact)
+	if k := e.book.byID[n.ID]; k != nil {
+		k.linked, k.failures, k.next = now, 0, time.Time{}
 	}
-	return n.target.URL
+	e.reached(n.ID, nil)
 }
 
-// admit says whether there is a place for n.
-func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
-	if e.targets.stopped {
-		return reason.Leaving
+// contactOf takes the contact record of a linked peer.
+func (e *Engine) contactOf(now time.Time, n *neighbour, raw []byte) {
+	rec, err := wire.ParseRecord(raw)
+	if err != nil {
+		return // a link is not made without one
 	}
-	if until, ok := e.banned[n.ID]; ok {
-		if now.Before(until) {
-			return reason.Banned
-		}
-		delete(e.banned, n.ID)
+	n.contact, n.contactUntil = raw, identity.HeldUntil(&rec, now, rec.TTL)
+	if !n.Leaf && e.learn(now, raw, n.from.Scope.Told()) == nil {
+		n.contactUntil = time.Time{} // nobody can dial it: nothing to tell of
 	}
-	if n.link.Outbound || e.links.holds(n.ID, n.Leaf) {
-		return reason.None // asked for by us, or about to take the place of another
-	}
-	if n.Leaf && e.links.leaves >= e.cfg.MaxLeaves || !n.Leaf && e.links.relays >= e.cfg.MaxRelays {
-		return reason.LinkLimit
-	}
-	return reason.None
 }
 
-func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
-	e.cfg.Drops.Add(why, 1)
-	if n.target != nil {
-		e.retry(n.target, now, "admission", why)
-		if why == reason.Banned {
-			n.target.hold(e.banned[n.ID])
-		}
+// contactCopy takes a contact record that came in a Record frame: a peer's own,
+// newer than the one it came with.
+func (e *Engine) contactCopy(now time.Time, l *link.Link, signer wire.ID, raw []byte) {
+	if n := e.links.byNumber[l.Number]; n != nil && n.usable() && wire.ID(n.ID) == signer {
+		e.contactOf(now, n, bytes.Clone(raw))
 	}
-	e.do(CloseLink{n.link, why})
-	e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: why, URL: n.url()}})
 }
 
 // duplicate applies the rule for two links to one peer.
@@ -164,9 +211,9 @@ func (e *Engine) duplicate(old, fresh *neighbour) {
 	choice := link.Duplicate(e.cfg.Self, old.ID, old.link.Origin(), fresh.link.Origin())
 	switch choice {
 	case link.CloseOld:
-		e.end(old, reason.Replaced)
+		e.end(old, reason.Replaced, fresh.up)
 	case link.CloseNew:
-		e.end(fresh, reason.Replaced)
+		e.end(fresh, reason.Replaced, fresh.up)
 	case link.CloseOldOK:
 		fresh.replaces = old
 	case link.CloseNewOK:
@@ -185,39 +232,46 @@ func (e *Engine) prefer(n *neighbour) {
 }
 
 // end begins to close a link: it carries nothing new from now on.
-func (e *Engine) end(n *neighbour, why reason.Reason) {
+func (e *Engine) end(n *neighbour, why reason.Reason, now time.Time) {
 	if n.closing {
 		return
 	}
 	n.closing = true
 	e.links.count(n, -1)
-	e.do(CloseLink{n.link, why})
+	e.do(CloseLink{Link: n.link, Reason: why})
+	e.relaysChanged(now)
+	e.homesMoved(now)
 	e.publish()
 }
 
-func (ev Pong) step(e *Engine, _ time.Time) {
+func (ev Pong) step(e *Engine, now time.Time) {
 	n := e.links.byNumber[ev.Link.Number]
 	if n == nil {
 		return
 	}
-	if e.cfg.Leaf && !e.links.reached(routing.ID{}) && !n.closing {
-		e.do(Tell{Notice{Kind: NoticeAttached, Link: n.link, Peer: n.ID, URL: n.url()}})
-	}
+	first := !n.answered
 	n.answered = true
 	if n.target != nil {
 		n.target.proved()
 	}
-	if n.replaces == nil {
-		return
+	if n.replaces != nil {
+		e.end(n.replaces, reason.Replaced, now)
+		n.replaces = nil
 	}
-	e.end(n.replaces, reason.Replaced)
-	n.replaces = nil
+	if first && n.usable() {
+		e.firstAnswer(now, n)
+		e.homesMoved(now)
+		if !n.Leaf {
+			e.handOver(now, n)
+		}
+	}
 }
 
-func (ev LinkHealth) step(e *Engine, _ time.Time) {
+func (ev LinkHealth) step(e *Engine, now time.Time) {
 	if n := e.links.byNumber[ev.Link.Number]; n != nil && n.suspect != ev.Suspect {
 		n.suspect = ev.Suspect
 		e.publish()
+		e.homesMoved(now)
 		if n.suspect && e.links.elsewhere() {
 			e.do(Reforward{n.link})
 		}
@@ -239,10 +293,30 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 	if n.target != nil {
 		e.lost(n, now, cause)
 	}
-	e.do(Tell{Notice{Kind: NoticePeerDown, Link: n.link, Peer: n.ID, Reason: cause, URL: n.url()}})
+	e.parted(now, n, cause)
+	e.do(Tell{Notice{Kind: NoticePeerDown, Link: n.link, Peer: n.ID, Reason: cause, URL: n.url}})
 	if e.links.live() == 0 {
 		e.hurry(now, n)
 	}
+}
+
+// parted notes that a peer is gone, and looks for another soon.
+func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
+	e.homesMoved(now)
+	if n.Leaf {
+		return
+	}
+	e.relaysChanged(now)
+	if k := e.book.byID[n.ID]; k != nil && !e.links.linked(n.ID) {
+		if n.answered {
+			k.linked = now
+		}
+		e.failed(now, k, cause == reason.LinkLimit || cause == reason.Leaving || cause == reason.Disconnected)
+	}
+	if e.links.relays == 0 {
+		e.joined = false
+	}
+	e.fillSoon(now, e.jitter(limits.RepairJitter))
 }
 
 func (ev Goodbye) step(e *Engine, now time.Time) {
@@ -251,6 +325,10 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 		return
 	}
 	n.said = ev.Reason
+	for _, raw := range ev.Contacts {
+		e.learn(now, raw, n.from.Scope.Told())
+		e.fillSoon(now, 0)
+	}
 	others := 0
 	for _, o := range e.links.byID[n.ID] {
 		if o != n && !o.closing {
@@ -260,7 +338,7 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 	t := n.target
 	switch {
 	case ev.Reason == reason.Replaced && others == 0:
-		e.do(Tell{Notice{Kind: NoticeIdentityInUse, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url()}})
+		e.do(Tell{Notice{Kind: NoticeIdentityInUse, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
 		if t != nil {
 			t.replaced(now)
 		}
@@ -270,7 +348,7 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 		}
 		fallthrough
 	case ev.Reason == reason.LinkLimit:
-		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url()}})
+		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
 	}
 }
 
@@ -282,7 +360,7 @@ func (ev Disconnect) step(e *Engine, now time.Time) {
 		}
 	}
 	for _, n := range slices.Clone(e.links.byID[ev.ID]) {
-		e.end(n, reason.Disconnected)
+		e.end(n, reason.Disconnected, now)
 	}
 }
 
@@ -305,12 +383,16 @@ func (e *Engine) ban(id routing.ID, now time.Time) {
 
 // publish builds the picture that Forward works on.
 func (e *Engine) publish() {
-	cfg := SnapshotConfig{Self: e.cfg.Self, Leaf: e.cfg.Leaf}
+	e.publishAt = time.Time{}
+	cfg := SnapshotConfig{Self: e.cfg.Self, Leaf: e.cfg.Leaf, PlainGreedy: e.cfg.PlainGreedy, Records: &e.holder.store}
 	elsewhere := e.links.elsewhere()
-	for _, list := range e.links.byID {
-		if n := inUse(list); n != nil {
+	for _, n := range e.links.list {
+		if inUse(e.links.byID[n.ID]) == n {
 			// A suspect relay is better than none.
-			cfg.Peers = append(cfg.Peers, PeerState{Peer: n.Peer, Suspect: n.suspect && (n.Leaf || elsewhere)})
+			cfg.Peers = append(cfg.Peers, PeerState{
+				Peer: n.Peer, Suspect: n.suspect && (n.Leaf || elsewhere),
+				RTTMicros: uint32(n.link.Stats().RTT.Microseconds()), Neighbours: n.neighbours,
+			})
 		}
 	}
 	e.snapshot.Store(NewSnapshot(cfg))
@@ -318,7 +400,7 @@ func (e *Engine) publish() {
 
 // elsewhere says whether there is a relay in good standing to send by.
 func (l *links) elsewhere() bool {
-	for _, n := range l.byNumber {
+	for _, n := range l.list {
 		if !n.Leaf && !n.closing && !n.suspect {
 			return true
 		}

@@ -18,17 +18,33 @@ type Config struct {
 	Leaf      bool
 	MaxRelays int // links with relays
 	MaxLeaves int // links with leaves
+	Homes     int // of a leaf: relays to attach to, 1 to limits.Homes; 0: limits.LeafHomes
 	Rand      *rand.Rand
 	Sessions  *session.Table
 	Drops     *reason.Counters
+
+	// Sign returns a signed record of this node, with a sequence above all before.
+	Sign func(kind wire.RecordKind, now time.Time, ttl uint16, body []byte) []byte
+	// Verify checks a record, as identity.VerifyRecord does.
+	Verify func(record []byte, now time.Time) (wire.Record, wire.ID, error)
+	// Contact returns what this node says of itself: a signed contact record with
+	// at least half of its life left.
+	Contact func(now time.Time) []byte
+	// Dialable says whether this node has a carrier for a URL. Nil: for all.
+	Dialable func(url string) bool
+	// PlainGreedy leaves the look-ahead out of the snapshots, to be compared with.
+	PlainGreedy bool
 }
 
 // Engine is a node's brain: it is told what happened and answers with what to
 // do. Step, Next and Targets are called by one goroutine; Snapshot by any.
 type Engine struct {
-	cfg      Config
-	links    links
-	targets  targets
+	cfg     Config
+	links   links
+	targets targets
+	membership
+	holder   holder
+	attach   attachment
 	banned   map[routing.ID]time.Time // until when a peer told to go stays away
 	snapshot atomic.Pointer[Snapshot]
 	actions  []Action
@@ -46,6 +62,8 @@ func New(cfg Config) (*Engine, error) {
 		targets: targets{byURL: make(map[string]*Target)},
 		banned:  make(map[routing.ID]time.Time),
 	}
+	e.holder.init(cfg.Self)
+	e.initMembership()
 	e.publish()
 	return e, nil
 }
@@ -78,6 +96,9 @@ type Action interface{ action() }
 func (e *Engine) Step(now time.Time, ev Event) []Action {
 	e.actions = e.actions[:0]
 	ev.step(e, now)
+	e.membershipDue(now)
+	e.attachDue(now)
+	e.holderDue(now)
 	e.dialDue(now)
 	return e.actions
 }
@@ -87,6 +108,20 @@ func (e *Engine) do(a Action) { e.actions = append(e.actions, a) }
 // Next is when a Wake is due; false: not before another event.
 func (e *Engine) Next() (time.Time, bool) {
 	at, ok := e.nextTarget()
+	visit := func(t time.Time) {
+		if !ok || t.Before(at) {
+			at, ok = t, true
+		}
+	}
+	if !e.targets.stopped {
+		e.deadlines(visit)
+	}
+	if t, armed := e.attachNext(); armed {
+		visit(t)
+	}
+	if t, armed := e.holderNext(); armed {
+		visit(t)
+	}
 	if s, armed := e.cfg.Sessions.Next(); armed && (!ok || s.Before(at)) {
 		return s, true
 	}
@@ -113,6 +148,40 @@ type (
 	LinkUp struct {
 		Peer   *Peer
 		Target *Target
+		From   Origin
+	}
+
+	// LinkFrame is a link frame that has to be decided about: see TakeLinkFrame.
+	// The engine may keep it.
+	LinkFrame struct {
+		Link  *link.Link
+		Frame []byte
+	}
+
+	// Known tells of nodes that an earlier run of this node was linked with.
+	Known struct{ Contacts []Contact }
+
+	// Lookup asks the mesh for the relays nearest a Key. Done is called once, on
+	// the goroutine of Step, with at most Count contacts, the nearest first.
+	Lookup struct {
+		Target routing.Key
+		Count  int // 1 to limits.NodesEntries
+		Done   func([]Contact)
+	}
+
+	// Reach asks for a direct link to a node by URLs that somebody told of. Done
+	// is called once, on the goroutine of Step: nil when the link is up.
+	Reach struct {
+		Contact Contact
+		Done    func(error)
+	}
+
+	// Trace sends one probe toward a node that ends after so many crossings. Done
+	// is called once, on the goroutine of Step; ok is false when nobody answered.
+	Trace struct {
+		To   routing.ID
+		Hops uint8
+		Done func(report wire.ProbeReport, ok bool)
 	}
 
 	// LinkDown: a link has ended.
@@ -130,10 +199,11 @@ type (
 	// Pong: a link answered a ping.
 	Pong struct{ Link *link.Link }
 
-	// Goodbye: a peer said why it ends a link.
+	// Goodbye: a peer said why it ends a link, and whom else to try.
 	Goodbye struct {
-		Link   *link.Link
-		Reason reason.Reason
+		Link     *link.Link
+		Reason   reason.Reason
+		Contacts [][]byte // contact records
 	}
 
 	// Control is a mesh frame for this node that is not Data. The engine may keep it.
@@ -158,12 +228,27 @@ type (
 	Dial struct {
 		Target *Target
 		Count  uint32 // of dials, for the Hello
+		Need   bool   // for the Hello: this node has no link that would do instead
 	}
 
-	// CloseLink ends a link, after telling the peer why.
+	// SendLink queues a link frame.
+	SendLink struct {
+		Link  *link.Link
+		Frame []byte
+	}
+
+	// SendFrame sends a mesh frame of this node by the K-th choice of first hop,
+	// as ForwardOwn finds it. What finds none is lost: the engine tries again.
+	SendFrame struct {
+		Frame []byte
+		K     int
+	}
+
+	// CloseLink ends a link, after telling the peer why and whom else to try.
 	CloseLink struct {
-		Link   *link.Link
-		Reason reason.Reason
+		Link     *link.Link
+		Reason   reason.Reason
+		Contacts [][]byte // contact records for the Bye, at most limits.ByeContacts
 	}
 
 	// PingLink pings now.
@@ -181,6 +266,8 @@ type (
 
 func (Dial) action()      {}
 func (CloseLink) action() {}
+func (SendLink) action()  {}
+func (SendFrame) action() {}
 func (PingLink) action()  {}
 func (Reforward) action() {}
 func (Compute) action()   {}
@@ -230,7 +317,47 @@ func (ev Control) step(e *Engine, now time.Time) {
 	case wire.TypeHint:
 		e.hint(now, ev.Frame)
 	default:
-		e.cfg.Drops.Add(reason.Unsupported, 1)
+		e.inquiry(now, ev)
+	}
+}
+
+// inquiry takes a Nearest, Probe or Answer.
+func (e *Engine) inquiry(now time.Time, ev Control) {
+	f, err := wire.ParseFrame(ev.Frame)
+	if err != nil {
+		e.cfg.Drops.Add(reason.Malformed, 1)
+		return
+	}
+	why := reason.None
+	switch f.Type {
+	case wire.TypeNearest:
+		var body wire.NearestBody
+		if body, err = wire.ParseNearestBody(f.Body); err != nil {
+			break
+		}
+		if body.Op == wire.OpStore {
+			e.storeRequest(now, &f, &body)
+		} else {
+			e.nearestRequest(now, ev.Frame, &f, &body)
+		}
+	case wire.TypeProbe:
+		var body wire.ProbeBody
+		if body, err = wire.ParseProbeBody(f.Body); err == nil {
+			e.probed(ev.Link, &f, &body)
+		}
+	case wire.TypeAnswer:
+		var body wire.AnswerBody
+		if body, err = wire.ParseAnswerBody(f.Body); err == nil && !e.answered(now, ev.Link, &f, &body) && !e.stored(now, &body) {
+			why = reason.Unsolicited
+		}
+	default:
+		why = reason.Unsupported
+	}
+	if err != nil {
+		why = reason.Malformed
+	}
+	if why != reason.None {
+		e.cfg.Drops.Add(why, 1)
 	}
 }
 
@@ -249,7 +376,7 @@ func (e *Engine) hint(now time.Time, frame []byte) {
 
 func (Leave) step(e *Engine, _ time.Time) {
 	e.targets.stopped = true
-	for _, n := range e.links.byNumber {
-		e.do(CloseLink{n.link, reason.Leaving})
+	for _, n := range e.links.list {
+		e.do(CloseLink{Link: n.link, Reason: reason.Leaving})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
@@ -33,6 +34,17 @@ func newBrain(t *testing.T, change func(*Config)) *brain {
 	cfg := Config{
 		Self: routing.ID{0x50}, MaxRelays: 3, MaxLeaves: 2,
 		Rand: rand.New(rand.NewPCG(1, 2)), Drops: &b.drops,
+		Verify: identity.VerifyRecord,
+	}
+	self := identity.FromSeed([32]byte{0x50})
+	sequence := uint64(0)
+	cfg.Sign = func(kind wire.RecordKind, now time.Time, ttl uint16, body []byte) []byte {
+		sequence = identity.NextSequence(sequence, now)
+		return self.Sign(kind, sequence, ttl, body)
+	}
+	cfg.Contact = func(now time.Time) []byte {
+		body := wire.AppendContact(nil, &wire.Contact{Role: wire.RoleRelay, URLs: []string{"mem://self"}})
+		return cfg.Sign(wire.RecordContact, now, limits.ContactTTL, body)
 	}
 	var err error
 	cfg.Sessions, err = session.New(session.Config{
@@ -198,7 +210,7 @@ func TestStepAdmission(t *testing.T) {
 		{"no room for a relay", 3, 0, nil, reason.LinkLimit},
 		{"relays do not take the place of leaves", 3, 1, leaf, reason.None},
 		{"no room for a leaf", 0, 2, leaf, reason.LinkLimit},
-		{"dialled by us beyond the cap", 3, 0, out, reason.None},
+		{"dialled by us with all places taken", 3, 0, out, reason.LinkLimit},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBrain(t, nil)
@@ -303,7 +315,7 @@ func TestStepIdentityInUseWaitsLongerEachTime(t *testing.T) {
 		p := b.peer(routing.ID{1}, func(c *link.Config) { c.Outbound = true })
 		b.up(p, target)
 		b.step(Pong{p.Link})
-		told := find[Tell](b.step(Goodbye{p.Link, reason.Replaced}))
+		told := find[Tell](b.step(Goodbye{Link: p.Link, Reason: reason.Replaced}))
 		if len(told) != 1 || told[0].Notice.Kind != NoticeIdentityInUse {
 			t.Fatalf("told: got %v, want that the identity is in use", told)
 		}
@@ -360,26 +372,6 @@ func TestStepBansAreBounded(t *testing.T) {
 	}
 }
 
-func TestStepLeafIsAttachedOnce(t *testing.T) {
-	b := newBrain(t, func(c *Config) { c.Leaf = true })
-	p := b.peer(routing.ID{1}, nil)
-	b.up(p, nil)
-	attached := func() (n int) {
-		for _, tell := range find[Tell](b.step(Pong{p.Link})) {
-			if tell.Notice.Kind == NoticeAttached {
-				n++
-			}
-		}
-		return n
-	}
-	if got := attached(); got != 1 {
-		t.Errorf("told at the first pong: got %d times, want once", got)
-	}
-	if got := attached(); got != 0 {
-		t.Errorf("told at the second pong: got %d times, want never", got)
-	}
-}
-
 func TestStepLeaveClosesEverything(t *testing.T) {
 	b := newBrain(t, nil)
 	b.joining("ws://a")
@@ -402,9 +394,9 @@ func TestStepControlFramesThatMeanNothingAreCounted(t *testing.T) {
 		frame []byte
 		want  reason.Reason
 	}{
-		"a probe":                  {frame(wire.TypeProbe, make([]byte, 16)), reason.Unsupported},
-		"an answer to no question": {frame(wire.TypeAnswer, make([]byte, 40)), reason.Unsupported},
-		"a hint about nothing":     {frame(wire.TypeHint, make([]byte, 38)), reason.Malformed},
+		"a probe too short to answer": {frame(wire.TypeProbe, make([]byte, 16)), reason.Malformed},
+		"an answer to no question":    {frame(wire.TypeAnswer, wire.AppendAnswerBody(nil, &wire.AnswerBody{Kind: wire.AnswerProbe})), reason.Unsolicited},
+		"a hint about nothing":        {frame(wire.TypeHint, make([]byte, 38)), reason.Malformed},
 	} {
 		before := b.drops.Get(c.want)
 		b.step(Control{Link: 1, Frame: c.frame})

@@ -36,7 +36,7 @@ func TestStepLinkLimitIsNoStorm(t *testing.T) {
 	for b.now.Sub(begin) < time.Minute {
 		p := b.peer(routing.ID{1}, func(c *link.Config) { c.Outbound = true })
 		b.up(p, target)
-		b.step(Goodbye{p.Link, reason.LinkLimit})
+		b.step(Goodbye{Link: p.Link, Reason: reason.LinkLimit})
 		b.down(p, reason.Leaving) // what node.linkFrame ends the link with
 		b.nextDial()
 		dials++

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -12,13 +13,18 @@ import (
 type TargetSpec struct {
 	URL string
 	Pin routing.ID // zero: whoever answers
+	// Scopes are the address scopes that the URL may lead to; zero: any, as the
+	// user gave it.
+	Scopes Scopes
 }
 
 // Target is a URL that the node joins by, for as long as it runs. Owned by the
 // engine; URL and Pin never change.
 type Target struct {
 	TargetSpec
+	known    *known     // nil: a URL that the user gave
 	peer     routing.ID // who answered last
+	met      bool       // a link by it was proved: the mesh is known without it
 	dialing  bool
 	never    bool // it leads to this very node
 	linked   int  // links that came up by it and are alive
@@ -78,9 +84,9 @@ func (ev Join) step(e *Engine, now time.Time) {
 }
 
 // satisfied says that a target needs no dial: its link is up, or another to the
-// same peer is.
+// same peer is, or it has brought this node into a mesh that holds it well.
 func (e *Engine) satisfied(t *Target) bool {
-	return t.linked > 0 || !t.peer.IsZero() && e.links.linked(t.peer)
+	return t.linked > 0 || t.met && e.links.relays >= limits.NearSet || !t.peer.IsZero() && e.links.linked(t.peer)
 }
 
 // dialDue dials what is due, within the bound on dials under way.
@@ -97,7 +103,7 @@ func (e *Engine) dialDue(now time.Time) {
 		t.attempts++
 		e.targets.flying++
 		e.targets.dials++
-		e.do(Dial{t, e.targets.dials})
+		e.do(Dial{Target: t, Count: e.targets.dials, Need: true})
 	}
 }
 
@@ -124,10 +130,14 @@ func (e *Engine) firstDue() (first *Target) {
 }
 
 // proved notes that a peer has taken this node among its links by t.
-func (t *Target) proved() { t.attempts, t.lastErr, t.stage = 0, nil, "" }
+func (t *Target) proved() { t.attempts, t.lastErr, t.stage, t.met = 0, nil, "", true }
 
 // landed notes that a dial of t is over, whatever came of it.
 func (e *Engine) landed(t *Target) {
+	if t.known != nil {
+		e.dialOver(t.known)
+		return
+	}
 	if t.dialing {
 		t.dialing = false
 		e.targets.flying--
@@ -136,6 +146,12 @@ func (e *Engine) landed(t *Target) {
 
 func (ev DialFailed) step(e *Engine, now time.Time) {
 	e.landed(ev.Target)
+	if k := ev.Target.known; k != nil {
+		e.failed(now, k, false)
+		e.reached(k.ID, cmp.Or[error](ev.Err, ev.Reason))
+		e.fillSoon(now, 0)
+		return
+	}
 	ev.Target.never = ev.Reason == reason.OwnID
 	ev.Target.lastErr, ev.Target.stage = ev.Err, ev.Stage
 	e.schedule(ev.Target, now)

@@ -124,7 +124,8 @@ const (
 	AttachmentTTL   = 120   // seconds
 	TopicTTL        = 600   // seconds
 	WithdrawalKept  = 15 * time.Minute
-	Homes           = 4
+	Homes           = 4 // of one leaf
+	LeafHomes       = 3 // that a leaf which stays attaches to
 	TopicPayload    = 512
 	ContactURLs     = 8
 	ContactURLBytes = 256
@@ -167,4 +168,66 @@ const (
 	MessageStallMax   = MessageRTOMin          // longest such pause
 	MessageReorder    = 5 * time.Millisecond   // least time between two transmissions from whose order a loss is concluded
 	AckReach          = 256                    // message ids below a range that an ack covers once more, in case an earlier ack was lost
+)
+
+// internal/engine: membership (docs/protocol.md, section 2).
+const (
+	NearSet          = 4                      // relays nearest the own Key that a node keeps links with
+	SpareLinks       = 4                      // of the relay cap, for those who need a link; own requests stop below
+	ProvenAfter      = 10 * time.Minute       // age at which a link is proven: no stranger takes its place
+	GroupLinks       = 8                      // relay links with one address group (/16, /48)
+	GroupBucketLinks = 2                      // the same within one bucket
+	ContactsPerLink  = 4                      // contacts kept for each relay link that a node may have
+	ContactsMin      = 64                     // contacts kept at least
+	LearntDials      = 4                      // dials under way to nodes that peers told of
+	RetryDials       = 2                      // of them, to nodes that could not be reached before
+	ContactRetry     = 2 * time.Second        // first pause after a failed dial to such a node; doubles
+	ContactRetryLost = 15 * time.Second       // longest pause to a node that was linked within ContactLost
+	ContactRetryMax  = 5 * time.Minute        // longest pause to others
+	ContactLost      = 10 * time.Minute       // how long a lost peer is looked for in its place
+	ContactFailures  = 6                      // failed dials after which another node is forgotten
+	ContactRefused   = time.Minute            // pause after a node had no room for a link
+	RepairJitter     = time.Second            // a lost link is replaced within this time, so that not all do so at once
+	NearExchange     = 30 * time.Second       // a relay of the near set is asked for the nearest it knows
+	BucketCheck      = time.Minute            // an empty bucket is looked into
+	FarLookup        = 5 * time.Minute        // the own Key is looked up through a far peer, so that meshes merge
+	PeersGap         = 5 * time.Second        // least time between two lists of the own relay links
+	PeersGapPerLink  = 100 * time.Millisecond // the same, for each link that it goes to
+	PeersDelay       = time.Second            // changes gather this long for one list
+	SnapshotGather   = 500 * time.Millisecond // neighbours' lists gather this long for one snapshot
+	Asks             = 32                     // lookups and probes under way
+	AskTries         = 4                      // frames sent for one of them
+	AskRetry         = 250 * time.Millisecond // first pause; doubles
+	FindNodeBytes    = 1_400                  // bytes of a padded lookup, and so the most of its answer
+	LookupRounds     = 8                      // answers that one Lookup asks for
+	FindNodesOpen    = 4                      // requests for contacts that a link may have open
+	LinkFindNodes    = 4                      // such requests sent in one look for links
+)
+
+// internal/engine: records.
+const (
+	Records             = 65_536                 // records that a relay holds, withdrawn ones included; beyond it the one farthest from its own Key goes
+	TopicsPerSigner     = 64                     // topic records of one signer that a relay holds
+	RecordsHandedOver   = 256                    // records copied to a nearer relay because its link came up; their owners' next refresh takes the others there
+	RecordsHandedAtOnce = 16                     // of these in one go: a quarter of ControlFrames
+	RecordsHandPause    = 100 * time.Millisecond // between two goes: 160 records/s, below the receiver's ControlRate
+	RecordsSweep        = time.Second            // least time between two looks for records whose life has ended
+	StoreRetry          = 250 * time.Millisecond // first pause until a record that no holder confirmed is sent again; doubles
+	StoreRetryMax       = 4 * time.Second        // longest such pause
+)
+
+// node: known peers, and direct links on request.
+const (
+	KnownPeers      = 256               // peers remembered on disk: ten times the relay links of a node without a port
+	KnownPeersBytes = 2 << 20           // bytes of their file; 256 of the longest contact records come to 1.4 MiB
+	KnownPeersFirst = 2 * time.Second   // after the first links they are written
+	KnownPeersWrite = time.Minute       // and from then on, when they changed, so often
+	TraceHops       = MaxPlainHops      // probes of one trace
+	TraceInFlight   = 4                 // of them under way
+	TraceSilent     = 2 * TraceInFlight // probes in a row without an answer that end a trace
+	ConnectDial     = 2 * time.Second   // how long who is asked for a link tries the asker's URLs
+	ConnectAnswers  = 16                // such questions answered at once
+	ConnectRate     = 8                 // of them answered per second
+	ConnectBurst    = 32
+	ConnectArrive   = 2 * time.Second // how long a link that the other side says is up may take to show here
 )

@@ -39,6 +39,7 @@ type Config struct {
 	Send     *session.Cipher // nil: the carrier is the encryption, or a simulation
 	Recv     *session.Cipher
 	OnBusy   func() // an ack begins to be owed or awaited: tick soon. Called with the link's lock held: must not block or call back
+	Wake     func() // there is something to write, or to close once all is written: call Pump soon. Nil: Run's writer does it. Called with the link's lock held: must not call back
 }
 
 // Link is one live link. Its exported methods may be called from any goroutine
@@ -219,7 +220,10 @@ func (l *Link) AppendControl(frame []byte) {
 
 // wakeWriter needs mu.
 func (l *Link) wakeWriter() {
-	if !l.writing {
+	switch {
+	case l.Wake != nil:
+		l.Wake()
+	case !l.writing:
 		l.writer.Signal()
 	}
 }
@@ -249,11 +253,18 @@ func (l *Link) prepare(out *chunks) {
 	out.splice(&mesh, l.queue.recordMax)
 }
 
+// keptControl is how many bytes of room for link frames an idle link keeps: for
+// pings and acks.
+const keptControl = 256
+
 // takeControl moves the link frames, and an ack if one is owed, into a chunk.
 func (l *Link) takeControl() *chunk {
 	c := newChunk(len(l.control.buf) + 32)
 	c.buf = append(c.buf, l.control.buf...)
 	l.control.buf, l.control.frames = l.control.buf[:0], 0
+	if cap(l.control.buf) > keptControl {
+		l.control.buf = nil // lists and records are rare: an idle link keeps no room for them
+	}
 	l.live.pongOwed = false
 	if l.live.owesAck() {
 		c.buf = wire.AppendToBatch(c.buf, wire.AppendLinkAck(nil, l.rx.kept.Load()))

@@ -1,6 +1,9 @@
 package link
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/wire"
 )
@@ -25,15 +28,15 @@ type inlet struct {
 
 // queue is what waits to be written. Guarded by Link.mu.
 type queue struct {
-	recordMax int // bytes of frames in one record
-	inlets    map[uint64]*inlet
-	last      *inlet   // the inlet looked up last
-	turn      []*inlet // sources that have something waiting, in the order they are served
+	recordMax int               // bytes of frames in one record
+	inlets    map[uint64]*inlet // nil: none yet
+	last      *inlet            // the inlet looked up last
+	turn      []*inlet          // sources that have something waiting, in the order they are served
 	bytes     int
 }
 
 func newQueue(recordMax int) queue {
-	return queue{recordMax: recordMax, inlets: make(map[uint64]*inlet)}
+	return queue{recordMax: recordMax}
 }
 
 func (q *queue) inlet(src uint64) *inlet {
@@ -43,6 +46,9 @@ func (q *queue) inlet(src uint64) *inlet {
 	in := q.inlets[src]
 	if in == nil {
 		in = &inlet{src: src, space: make(chan struct{}, 1)}
+		if q.inlets == nil {
+			q.inlets = make(map[uint64]*inlet)
+		}
 		q.inlets[src] = in
 	}
 	q.last = in
@@ -198,7 +204,8 @@ func (q *queue) join(out *chunks, c *chunk) {
 // drain empties the queue: the frames of classes 0 to 2 as one batch, and how
 // many bulk frames there were.
 func (q *queue) drain() (batch []byte, bulk int) {
-	for _, in := range q.inlets {
+	for _, src := range slices.Sorted(maps.Keys(q.inlets)) { // the same frames go first in every run of a simulation
+		in := q.inlets[src]
 		for class := range in.byClass {
 			for list := &in.byClass[class]; list.head != nil; {
 				c := list.pop()

@@ -293,5 +293,5 @@ func (l *Link) Finish(last []byte, cause reason.Reason) {
 		return
 	}
 	l.closing, l.cause = true, cause
-	l.writer.Signal()
+	l.wakeWriter()
 }

@@ -21,6 +21,7 @@ const (
 	helloAgent     = 8
 	helloNetwork   = 9
 	helloToken     = 10
+	helloNeed      = 11
 )
 
 // Hello is what each side of a new link tells about itself: tagged fields
@@ -38,6 +39,7 @@ const (
 //	8    1-64      agent, UTF-8 without control characters
 //	9    1-64      network name, the same
 //	10   1-256     membership token
+//	11   0         need: the dialler has no other link that would do instead
 //
 // An absent field is its zero value. Whether a certificate or a proof must be
 // there is for the link to say.
@@ -52,6 +54,7 @@ type Hello struct {
 	Agent     string
 	Network   string
 	Token     []byte // nil: none
+	Need      bool
 }
 
 // AppendHello appends v. An agent that is too long or not clean is made fit
@@ -70,7 +73,11 @@ func AppendHello(dst []byte, v *Hello) []byte {
 	}
 	dst = appendText(dst, helloAgent, CleanText(v.Agent, MaxAgent))
 	dst = appendText(dst, helloNetwork, v.Network)
-	return appendField(dst, helloToken, v.Token)
+	dst = appendField(dst, helloToken, v.Token)
+	if v.Need {
+		dst = appendTag(dst, helloNeed, 0)
+	}
+	return dst
 }
 
 // ParseHello reads the Hello that fills b.
@@ -107,6 +114,9 @@ func (v *Hello) field(tag uint8, r *reader) {
 		v.Network = r.shortText(MaxNetwork)
 	case helloToken:
 		v.Token = r.atMost(MaxToken)
+	case helloNeed:
+		r.exactly(0)
+		v.Need = true
 	default:
 		r.skip()
 	}

@@ -10,7 +10,7 @@ import (
 func fullHello() Hello {
 	return Hello{
 		Version: Version, Cert: testCert(1), Instance: Instance(pattern(1, 8)), Contact: testContact(1),
-		Dial: 7, FreeSlots: 12, Agent: "peermesh/1 (test)", Network: "lab", Token: pattern(0, 174),
+		Dial: 7, FreeSlots: 12, Agent: "peermesh/1 (test)", Network: "lab", Token: pattern(0, 174), Need: true,
 	}
 }
 

@@ -299,7 +299,7 @@ func vectorsTolerant(t *testing.T) []tolerant {
 	least := join(field(1, []byte{1}), field(4, pattern(1, 8)))
 	return []tolerant{
 		tolerate(t, hellos, "hello", "unknown tags", join(field(0, []byte("older")), AppendHello(nil, &hello), field(255, nil))),
-		tolerate(t, hellos, "hello", "newer version", join(field(1, []byte{9}), field(4, pattern(1, 8)), field(11, []byte("new")))),
+		tolerate(t, hellos, "hello", "newer version", join(field(1, []byte{9}), field(4, pattern(1, 8)), field(120, []byte("new")))),
 		tolerate(t, hellos, "hello", "zero dial and empty agent", join(least, field(6, make([]byte, 4)), field(8, nil))),
 		tolerate(t, payloads, "handshakePayload", "unknown tag", append(AppendHandshakePayload(nil, &payload), 9, 0, 1, 0xff)),
 		tolerate(t, payloads, "handshakePayload", "zero window and no homes",

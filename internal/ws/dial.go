@@ -34,7 +34,8 @@ type DialOptions struct {
 
 // Dial connects to a ws or wss URL; its fragment is ignored. No proxy is used
 // and no redirect followed. An error is a *transport.DialError. The context
-// bounds the dial alone.
+// bounds the dial alone; the addresses connected to are those that it allows
+// (transport.WithAddressCheck).
 func Dial(ctx context.Context, u *url.URL, opts DialOptions) (*Conn, error) {
 	if opts.Timeout <= 0 {
 		opts.Timeout = limits.HandshakeTimeout
@@ -148,6 +149,9 @@ func (d *dial) connect(ctx context.Context, network, addr string) (net.Conn, err
 	var resolved atomic.Bool // the dialer may try two addresses at once
 	dialer := net.Dialer{ControlContext: func(ctx context.Context, network, address string, c syscall.RawConn) error {
 		resolved.Store(true)
+		if err := transport.CheckAddress(ctx, address); err != nil {
+			return err
+		}
 		if d.opts.Control == nil {
 			return nil
 		}

@@ -67,6 +67,9 @@ var silence = map[string]string{
 }
 
 func explainConnect(err error) error {
+	if refused := (*transport.AddressError)(nil); errors.As(err, &refused) {
+		return refused
+	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("nothing listens there; check host and port, and that the node runs: %w", err)
 	}

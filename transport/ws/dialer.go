@@ -30,7 +30,8 @@ type Dialer struct {
 
 // Dial opens a pipe to a URL such as ws://host:port/path. A fragment (the ID
 // that a link is pinned to) is none of its business. Proxies of the
-// environment are not used and redirects not followed. An error is a
+// environment are not used and redirects not followed. Every address connected
+// to is one that ctx allows (transport.WithAddressCheck). An error is a
 // *transport.DialError.
 func (d *Dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 	c, err := ws.Dial(ctx, u, ws.DialOptions{

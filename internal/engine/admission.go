@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// admit says whether there is a place for n, and makes one for a relay that is
+// needed.
+func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
+	switch {
+	case e.targets.stopped:
+		return reason.Leaving
+	case e.isBanned(now, n.ID):
+		return reason.Banned
+	case e.links.holds(n.ID, n.Leaf):
+		return reason.None // about to take the place of another
+	case n.Leaf:
+		if !n.link.Outbound && e.links.leaves >= e.cfg.MaxLeaves {
+			return reason.LinkLimit
+		}
+		return reason.None
+	case n.target != nil: // the user's own choice
+		return e.makeRoom(n, now)
+	case e.crowded(n):
+		return reason.LinkLimit
+	case e.links.relays < e.filler.Room:
+		return reason.None
+	case n.link.Outbound, n.from.Need, e.filler.Need(e.places(), n.Key) > routing.NeedSpread:
+		return e.makeRoom(n, now)
+	}
+	return reason.LinkLimit
+}
+
+func (e *Engine) isBanned(now time.Time, id routing.ID) bool {
+	until, ok := e.banned[id]
+	if ok && !now.Before(until) {
+		delete(e.banned, id)
+		ok = false
+	}
+	return ok
+}
+
+// crowded says that the peer's address group has its share of links already.
+func (e *Engine) crowded(n *neighbour) bool {
+	if !n.from.Group.IsValid() {
+		return false
+	}
+	bucket := e.filler.Self.CommonPrefixLen(n.Key)
+	all, same := 0, 0
+	for _, o := range e.links.list {
+		if o.usable() && !o.Leaf && o.from.Group == n.from.Group {
+			all++
+			if e.filler.Self.CommonPrefixLen(o.Key) == bucket {
+				same++
+			}
+		}
+	}
+	return all >= limits.GroupLinks || same >= limits.GroupBucketLinks
+}
+
+// makeRoom frees a place for n if there is none.
+func (e *Engine) makeRoom(n *neighbour, now time.Time) reason.Reason {
+	if e.links.relays < e.cfg.MaxRelays {
+		return reason.None
+	}
+	old := e.spare(now, true)
+	if old == nil && n.wanted {
+		old = e.spare(now, false)
+	}
+	if old == nil {
+		return reason.LinkLimit
+	}
+	e.endFor(old, now)
+	return reason.None
+}
+
+// endFor ends a link that another needs more: its peer is told whom else to try.
+func (e *Engine) endFor(old *neighbour, now time.Time) {
+	contacts := e.nearestRecords(now, old.Key, limits.ByeContacts, old.ID)
+	old.closing = true
+	e.links.count(old, -1)
+	e.do(CloseLink{Link: old.link, Reason: reason.LinkLimit, Contacts: contacts})
+	e.relaysChanged(now)
+}
+
+// spare is the link missed least of those that both ends can do without; nil:
+// there is none. A proven link, one of limits.ProvenAfter, makes no room for a
+// stranger.
+func (e *Engine) spare(now time.Time, stranger bool) *neighbour {
+	var relays []*neighbour
+	places := make([]routing.Place, 0, e.links.relays)
+	for _, n := range e.links.list {
+		if n.usable() && !n.Leaf {
+			relays = append(relays, n)
+			places = append(places, routing.Place{Key: n.Key, RTT: n.link.Stats().RTT})
+		}
+	}
+	i, ok := e.filler.Spare(places, func(i int) bool {
+		n := relays[i]
+		return !n.wanted && n.answered && !(stranger && now.Sub(n.up) >= limits.ProvenAfter) && e.sparedBy(n)
+	})
+	if !ok {
+		return nil
+	}
+	return relays[i]
+}
+
+// sparedBy says that the peer can do without this node, going by its list.
+func (e *Engine) sparedBy(n *neighbour) bool {
+	if len(n.peers) == 0 {
+		return false
+	}
+	f := routing.Filler{Self: n.Key, Room: len(n.peers)}
+	places := make([]routing.Place, 0, len(n.peers)+1)
+	for _, id := range n.peers {
+		places = append(places, routing.Place{Key: id.Key()})
+	}
+	return f.Redundant(append(places, routing.Place{Key: e.filler.Self}), len(n.peers))
+}
+
+// trim ends one link beyond those that own requests may fill, so that there is
+// room for who needs one: the newest that nobody needs, a proven one only where
+// no stranger holds a place.
+func (e *Engine) trim(now time.Time) {
+	if e.links.relays < e.cfg.MaxRelays {
+		return
+	}
+	old := e.spare(now, true)
+	if old == nil && e.allProven(now) {
+		old = e.spare(now, false)
+	}
+	if old != nil {
+		e.endFor(old, now)
+		e.publish()
+	}
+}
+
+func (e *Engine) allProven(now time.Time) bool {
+	for _, n := range e.links.list {
+		if n.usable() && !n.Leaf && now.Sub(n.up) < limits.ProvenAfter {
+			return false
+		}
+	}
+	return true
+}
+
+// refuse ends a link that there is no place for.
+func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
+	e.cfg.Drops.Add(why, 1)
+	if n.target != nil {
+		e.retry(n.target, now, "admission", why)
+		if why == reason.Banned {
+			n.target.hold(e.banned[n.ID])
+		}
+	}
+	e.reached(n.ID, why)
+	var contacts [][]byte
+	if why == reason.LinkLimit {
+		contacts = e.nearestRecords(now, n.Key, limits.ByeContacts, n.ID)
+	}
+	e.do(CloseLink{Link: n.link, Reason: why, Contacts: contacts})
+	e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: why, URL: n.url}})
+}

@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/identity"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// known is a relay that a signed record told of.
+type known struct {
+	Contact
+	key      routing.Key
+	sequence uint64
+	until    time.Time // when the record ends
+	heard    time.Time // of it, last
+	linked   time.Time // when a link with it was up last; zero: never
+	failures int       // dials in a row
+	next     time.Time // no dial before
+	dialing  bool
+	needed   bool // that dial
+}
+
+// book holds the contacts, at most max of them.
+type book struct {
+	byID map[routing.ID]*known
+	list []*known // in the order they were first heard of
+	max  int
+}
+
+func (b *book) init(links int) {
+	b.byID = make(map[routing.ID]*known)
+	b.max = max(limits.ContactsMin, limits.ContactsPerLink*links)
+}
+
+// learn takes a contact record that somebody told of, whose word on addresses is
+// good for these scopes. It returns nil for one that is of no use here.
+func (e *Engine) learn(now time.Time, raw []byte, told Scopes) *known {
+	rec, err := wire.ParseRecord(raw)
+	if err != nil {
+		e.cfg.Drops.Add(reason.BadRecord, 1)
+		return nil
+	}
+	id := routing.ID(identity.IDOf(rec.Public))
+	if id == e.cfg.Self {
+		return nil
+	}
+	k := e.book.byID[id]
+	if k != nil && bytes.Equal(k.Record, raw) {
+		k.heard = now
+		k.Scopes |= told
+		return k
+	}
+	rec, signer, err := e.cfg.Verify(raw, now)
+	if err != nil || rec.Kind != wire.RecordContact {
+		e.cfg.Drops.Add(reason.BadRecord, 1)
+		return nil
+	}
+	if k != nil && rec.Sequence <= k.sequence {
+		return k
+	}
+	c, err := wire.ParseContact(rec.Body)
+	until := identity.HeldUntil(&rec, now, rec.TTL)
+	if err != nil || c.Role != wire.RoleRelay || !e.dialable(c.URLs) || !now.Before(until) {
+		return nil
+	}
+	return e.note(now, known{
+		Contact:  Contact{ID: idOf(signer), URLs: c.URLs, Record: bytes.Clone(raw), Scopes: told},
+		sequence: rec.Sequence, until: until,
+	})
+}
+
+func (e *Engine) dialable(urls []string) bool {
+	return slices.ContainsFunc(urls, e.canDial)
+}
+
+func (e *Engine) canDial(url string) bool { return e.cfg.Dialable == nil || e.cfg.Dialable(url) }
+
+// note enters a contact, or brings the one of the same ID up to date.
+func (e *Engine) note(now time.Time, c known) *known {
+	k := e.book.byID[c.ID]
+	if k == nil {
+		k = &known{key: c.ID.Key()}
+		if len(e.book.list) >= e.book.max && !e.forgetOne(k.key) {
+			return nil
+		}
+		e.book.byID[c.ID] = k
+		e.book.list = append(e.book.list, k)
+	}
+	same := slices.Equal(k.URLs, c.URLs)
+	if same {
+		c.Scopes |= k.Scopes
+	} else { // another place: its failures are not those of the old one
+		k.failures, k.next = 0, time.Time{}
+	}
+	k.Contact, k.sequence, k.until, k.heard = c.Contact, c.sequence, c.until, now
+	return k
+}
+
+// forgetOne makes room for a contact with that Key: of those that are neither
+// linked nor being dialled the one that failed most goes, then one of the bucket
+// that is fullest, the one heard of longest ago.
+func (e *Engine) forgetOne(fresh routing.Key) bool {
+	self := e.cfg.Self.Key()
+	var fill [routing.KeyBits + 1]int
+	for _, k := range e.book.list {
+		fill[self.CommonPrefixLen(k.key)]++
+	}
+	fill[self.CommonPrefixLen(fresh)]++
+	var worst *known
+	for _, k := range e.book.list {
+		if k.dialing || e.links.linked(k.ID) {
+			continue
+		}
+		if worst == nil || k.failures > worst.failures || k.failures == worst.failures &&
+			(fill[self.CommonPrefixLen(k.key)] > fill[self.CommonPrefixLen(worst.key)] ||
+				fill[self.CommonPrefixLen(k.key)] == fill[self.CommonPrefixLen(worst.key)] && k.heard.Before(worst.heard)) {
+			worst = k
+		}
+	}
+	if worst == nil {
+		return false
+	}
+	e.book.drop(worst)
+	return true
+}
+
+func (b *book) drop(k *known) {
+	delete(b.byID, k.ID)
+	b.list = slices.DeleteFunc(b.list, func(o *known) bool { return o == k })
+}
+
+// failed notes that a dial came to nothing: the next one waits, longer each
+// time. Who could not be reached again and again is forgotten.
+func (e *Engine) failed(now time.Time, k *known, refused bool) {
+	k.failures++
+	lost := !k.linked.IsZero() && now.Sub(k.linked) < limits.ContactLost
+	longest := limits.ContactRetryMax
+	if lost {
+		longest = limits.ContactRetryLost
+	}
+	pause := min(limits.ContactRetry<<min(k.failures-1, 16), longest)
+	if refused {
+		pause = limits.ContactRefused
+		k.failures = 1
+	}
+	k.next = now.Add(pause/2 + e.jitter(pause/2))
+	if !lost && k.failures >= limits.ContactFailures && !k.dialing {
+		e.book.drop(k)
+	}
+}
+
+// Contacts are the relays worth coming back to after a restart: those linked
+// now, and those linked last.
+func (e *Engine) Contacts() []Contact {
+	var all []Contact
+	for _, live := range []bool{true, false} {
+		for _, k := range e.book.list {
+			if !k.linked.IsZero() && live == e.links.linked(k.ID) {
+				all = append(all, k.Contact)
+			}
+		}
+	}
+	return all
+}
+
+func (ev Known) step(e *Engine, now time.Time) {
+	for _, c := range ev.Contacts {
+		if c.ID == e.cfg.Self || c.Leaf || !e.dialable(c.URLs) {
+			continue
+		}
+		if c.Scopes == 0 {
+			c.Scopes = AllScopes // this node itself was there
+		}
+		if k := e.note(now, known{Contact: c, until: now}); k != nil {
+			k.linked = now // a lost peer, as after a cut
+		}
+	}
+	e.fillSoon(now, 0)
+}

@@ -1,0 +1,51 @@
+package engine
+
+import (
+	"net/netip"
+
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// Scopes is a set of address scopes: how far from here an address is valid.
+type Scopes uint8
+
+// The scopes. A carrier without addresses has none of them: what its peers tell
+// is believed for every scope.
+const (
+	ScopePublic Scopes = 1 << iota
+	ScopePrivate
+	ScopeLoopback
+	ScopeLinkLocal
+
+	AllScopes = ScopePublic | ScopePrivate | ScopeLoopback | ScopeLinkLocal
+)
+
+// Told returns the scopes of the addresses that are believed of a peer whose
+// own address has scope s: its own and the public ones. See docs/protocol.md,
+// section 5.
+func (s Scopes) Told() Scopes {
+	if s == 0 {
+		return AllScopes
+	}
+	return s | ScopePublic
+}
+
+// Origin is where a link comes from, and what the peer said of itself.
+type Origin struct {
+	Scope     Scopes       // of the peer's address; 0: the carrier has no addresses
+	Group     netip.Prefix // the peer's /16 or /48; zero: loopback, or no address: it is not counted
+	Need      bool         // the dialler has no other link that would do
+	FreeSlots int          // for relays, at the peer
+}
+
+// Contact is how to reach a node, as its signed record says.
+type Contact struct {
+	ID     routing.ID
+	Leaf   bool
+	URLs   []string
+	Record []byte // the contact record
+	Scopes Scopes // that its URLs may lead to, because of who told of it
+}
+
+func idOf(id wire.ID) routing.ID { return routing.ID(id) }

@@ -1,0 +1,49 @@
+package link
+
+import (
+	"time"
+
+	"github.com/peermesh/peermesh/internal/reason"
+)
+
+// A link can be driven without goroutines, by one caller who owns it alone and
+// tells the time: Config.Wake says when there is something to write, Pump writes
+// it, Handle takes what came. Run, Dismiss, Kick, AppendOwn and Wait are not for
+// such a link, and Carrier.Receive, Flush and TryFlush are never called.
+
+// Pump hands all that has gathered to the carrier, record by record, and ends a
+// link that was to end once nothing waits. What an idle link needs no more is
+// given up, so that many of them fit into memory.
+func (l *Link) Pump(now time.Time) {
+	l.mu.Lock()
+	var err error
+	for err == nil && !l.ended && l.pending() {
+		var out chunks
+		l.prepare(&out)
+		l.mu.Unlock()
+		err = l.seal(&out)
+		l.mu.Lock()
+		l.ring.left(func() time.Time { return now })
+	}
+	l.queue.shrink()
+	l.control.buf = nil
+	last, cause := l.closing && !l.ended, l.cause
+	l.mu.Unlock()
+	switch {
+	case err != nil:
+		l.Close(carrierCause(err))
+	case last:
+		l.Close(cause)
+	}
+}
+
+// Handle gives h one message of the carrier, which it may change. A reason other
+// than None is why the link has to be closed.
+func (l *Link) Handle(h Handler, msg []byte) reason.Reason { return l.handle(h, msg) }
+
+// shrink drops the inlets when nothing waits. Nobody may wait for room.
+func (q *queue) shrink() {
+	if q.bytes == 0 {
+		q.inlets, q.last, q.turn = nil, nil, nil
+	}
+}

@@ -1,0 +1,172 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/routing"
+)
+
+func TestLinkAskIsReadAsWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := linkAsk{
+			kind: linkAskKind(rapid.Byte().Draw(t, "kind")),
+			urls: rapid.SliceOfN(rapid.StringN(1, 60, limits.ContactURLBytes), 0, limits.ContactURLs).Draw(t, "urls"),
+		}
+		got, err := parseLinkAsk(appendLinkAsk(nil, want))
+		if err != nil || got.kind != want.kind || !slices.Equal(got.urls, want.urls) {
+			t.Fatalf("got %v, %v, want %v", got, err, want)
+		}
+	})
+}
+
+func TestLinkAskIsBounded(t *testing.T) {
+	long := strings.Repeat("u", limits.ContactURLBytes)
+	urls := append([]string{"", long + "u"}, slices.Repeat([]string{long}, 2*limits.ContactURLs)...)
+	got, err := parseLinkAsk(appendLinkAsk(nil, linkAsk{askLink, urls}))
+	if err != nil || len(got.urls) != limits.ContactURLs || got.urls[0] != long {
+		t.Errorf("got %d URLs, %v, want %d of the longest", len(got.urls), err, limits.ContactURLs)
+	}
+}
+
+func TestMalformedLinkAsk(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		b    []byte
+	}{
+		{"empty", nil},
+		{"no count", []byte{1, 1}},
+		{"another version", []byte{2, 1, 0}},
+		{"too many URLs", []byte{1, 1, limits.ContactURLs + 1}},
+		{"no URL", []byte{1, 1, 1}},
+		{"half a length", []byte{1, 1, 1, 0}},
+		{"an empty URL", []byte{1, 1, 1, 0, 0}},
+		{"half a URL", []byte{1, 1, 1, 0, 2, 'x'}},
+		{"no text", []byte{1, 1, 1, 0, 1, 0xff}},
+		{"too long", append([]byte{1, 1, 1, 1, 1}, make([]byte, 0x101)...)},
+	} {
+		if got, err := parseLinkAsk(test.b); !errors.Is(err, errLinkAsk) {
+			t.Errorf("%s: got %v, %v, want %v", test.name, got, err, errLinkAsk)
+		}
+	}
+}
+
+func TestURLsAreToldWhereTheyMeanSomething(t *testing.T) {
+	urls := []string{"ws://127.0.0.1:1", "ws://10.0.0.1:1", "ws://8.8.8.8:1", "wss://name:1", "ws://[fe80::1%25eth0]:1", "ws://[::ffff:127.0.0.1]:1", "ws://0.0.0.0:1"}
+	for _, test := range []struct {
+		name string
+		of   engine.Scopes
+		want []string
+	}{
+		{"public", engine.ScopePublic, []string{"ws://8.8.8.8:1", "wss://name:1"}},
+		{"private", engine.ScopePrivate, []string{"ws://10.0.0.1:1", "ws://8.8.8.8:1", "wss://name:1"}},
+		{"loopback", engine.ScopeLoopback, []string{"ws://127.0.0.1:1", "ws://8.8.8.8:1", "wss://name:1", "ws://[::ffff:127.0.0.1]:1"}},
+		{"link-local", engine.ScopeLinkLocal, []string{"ws://8.8.8.8:1", "wss://name:1", "ws://[fe80::1%25eth0]:1"}},
+	} {
+		if got := (told{test.of.Told()}).allowed(urls); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// leafOf starts a leaf with one home.
+func leafOf(t *testing.T, home *Node, cfg Config) *Node {
+	t.Helper()
+	cfg.Leaf, cfg.Homes, cfg.Bootstrap = true, 1, home.URLs()
+	n, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	ready(t, n)
+	return n
+}
+
+// onPort is a leaf that others can dial.
+var onPort = Config{Listen: "127.0.0.1:0"}
+
+func connected(t *testing.T, a, b *Node) {
+	t.Helper()
+	if err := a.Connect(within(t, 10*time.Second), b.ID()); err != nil {
+		t.Fatal(err)
+	}
+	if !linkedTo(a, b.ID()) {
+		t.Error("no link")
+	}
+	box := newInbox()
+	b.Handle(box)
+	if err := a.Send(within(t, 5*time.Second), b.ID(), []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Connect(within(t, time.Second), b.ID()); err != nil {
+		t.Errorf("once more: got %v, want no error", err)
+	}
+}
+
+func TestConnectByTheMeshsRecord(t *testing.T) {
+	home := relayOn(t, Config{})
+	other := relayOn(t, Config{Bootstrap: home.URLs()})
+	awaitPeer(t, other, home.ID())
+	connected(t, leafOf(t, home, Config{}), other)
+}
+
+func TestConnectByAskingForURLs(t *testing.T) {
+	home := relayOn(t, Config{})
+	connected(t, leafOf(t, home, Config{}), leafOf(t, home, onPort))
+}
+
+func TestConnectByBeingDialled(t *testing.T) {
+	home := relayOn(t, Config{})
+	connected(t, leafOf(t, home, onPort), leafOf(t, home, Config{}))
+}
+
+func TestConnectToWhoCannotDialEither(t *testing.T) {
+	home := relayOn(t, Config{})
+	a, b := leafOf(t, home, Config{}), leafOf(t, home, Config{})
+	err := a.Connect(within(t, 10*time.Second), b.ID())
+	var e *ConnectError
+	if !errors.As(err, &e) || e.Stage != ConnectAsk || e.ID != b.ID() || !errors.Is(err, ErrRefused) {
+		t.Errorf("got %v, want a refusal at the stage %s", err, ConnectAsk)
+	}
+}
+
+func TestConnectErrors(t *testing.T) {
+	home := relayOn(t, Config{})
+	alone, closed := relayOn(t, Config{}), relayOn(t, Config{})
+	closed.Close()
+	a := leafOf(t, home, Config{})
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	nobody := routing.ID{1, 2, 3}
+	for _, test := range []struct {
+		name  string
+		n     *Node
+		ctx   context.Context
+		to    routing.ID
+		stage string
+		want  error
+	}{
+		{"to itself", a, within(t, time.Second), a.ID(), ConnectLookup, reason.OwnID},
+		{"without a link", alone, within(t, time.Second), nobody, ConnectLookup, ErrNotConnected},
+		{"of a closed node", closed, within(t, time.Second), nobody, ConnectLookup, ErrClosed},
+		{"with a context that ended", a, ended, nobody, ConnectLookup, context.Canceled},
+		{"to nobody", a, within(t, 10*time.Second), nobody, ConnectAsk, ErrNoRoute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := test.n.Connect(test.ctx, test.to)
+			var e *ConnectError
+			if !errors.As(err, &e) || e.Stage != test.stage || !errors.Is(err, test.want) {
+				t.Errorf("got %v, want %v at the stage %s", err, test.want, test.stage)
+			}
+		})
+	}
+}
