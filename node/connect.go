@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
@@ -27,9 +28,10 @@ type ConnectError struct {
 	Err   error  // why, of all attempts
 }
 
-// Error names the node, the stage and the causes.
+// Error names the node, the stage and the causes, in one line.
 func (e *ConnectError) Error() string {
-	return fmt.Sprintf("connect to %s: %s: %v", e.ID.Short(), e.Stage, e.Err)
+	causes := strings.ReplaceAll(e.Err.Error(), "\n", "; ")
+	return fmt.Sprintf("connect to %s: %s: %s", e.ID.Short(), e.Stage, causes)
 }
 
 // Unwrap returns the causes.
@@ -99,7 +101,7 @@ func (c *connecting) contact(found []engine.Contact) engine.Contact {
 
 func (c *connecting) dial(ctx context.Context, to engine.Contact) error {
 	c.stage = ConnectDial
-	return c.n.reach(ctx, to)
+	return c.n.reach(ctx, to, false)
 }
 
 // ask asks the node itself: for its URLs and, when they lead nowhere, to dial
@@ -157,20 +159,30 @@ func (c *connecting) conclude(ctx context.Context, answer linkAsk) error {
 	}
 }
 
-// reach lets the engine dial a node, and waits for the link.
-func (n *Node) reach(ctx context.Context, to engine.Contact) error {
+// reach lets the engine dial a node, one URL after another, and waits for the
+// link. byPeer: that node asks for it.
+func (n *Node) reach(ctx context.Context, to engine.Contact, byPeer bool) error {
+	var failed []error
+	for range max(1, len(to.URLs)) { // the engine takes another URL each time
+		end, err := n.reachOnce(ctx, to, byPeer)
+		if err != nil || end == nil {
+			return err
+		}
+		if r := reason.None; errors.As(end, &r) { // no matter of the URL
+			return errors.Join(append(failed, causeOf(r))...)
+		}
+		failed = append(failed, end)
+	}
+	return errors.Join(failed...)
+}
+
+// reachOnce returns in end how the dial ended, in err why that is not known.
+func (n *Node) reachOnce(ctx context.Context, to engine.Contact, byPeer bool) (end, err error) {
 	done := make(chan error, 1)
-	if !n.post(engine.Reach{Contact: to, Done: func(err error) { done <- err }}) {
-		return ErrClosed
+	if !n.post(engine.Reach{Contact: to, ByPeer: byPeer, Done: func(err error) { done <- err }}) {
+		return nil, ErrClosed
 	}
-	end, err := awaitAnswer(ctx, n, done)
-	if err != nil {
-		return err
-	}
-	if r := reason.None; errors.As(end, &r) {
-		return causeOf(r)
-	}
-	return end
+	return awaitAnswer(ctx, n, done)
 }
 
 // linkedWith says whether a link with a node runs.

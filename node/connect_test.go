@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/time/rate"
 	"pgregory.net/rapid"
 
 	"github.com/peermesh/peermesh/internal/engine"
@@ -168,5 +169,29 @@ func TestConnectErrors(t *testing.T) {
 				t.Errorf("got %v, want %v at the stage %s", err, test.want, test.stage)
 			}
 		})
+	}
+}
+
+// However many ask, a node dials only so often on others' word.
+func TestLinkAsksAreLimited(t *testing.T) {
+	accepted, port := countAccepts(t, "tcp4")
+	n := dialling(t)
+	n.cfg.PublicURLs = nil
+	n.linkAsks.rate = rate.NewLimiter(0, 0)
+	got := n.answerLinkAsk(within(t, time.Second), routing.ID{1}, linkAsk{askLink, []string{"ws://127.0.0.1:" + port}})
+	if got.kind != noWay || accepted() != 0 {
+		t.Errorf("got %v and %d connects, want %d and none", got, accepted(), noWay)
+	}
+}
+
+// One URL that leads nowhere does not hide the next.
+func TestConnectTriesEachURL(t *testing.T) {
+	_, dead := countAccepts(t, "tcp4")
+	home := relayOn(t, Config{})
+	b := leafOf(t, home, onPort)
+	a := leafOf(t, home, Config{})
+	c := engine.Contact{ID: b.ID(), URLs: append([]string{"ws://127.0.0.1:" + dead, "ws://u@127.0.0.1"}, b.URLs()...), Scopes: engine.AllScopes}
+	if err := a.reach(within(t, 10*time.Second), c, false); err != nil || !linkedTo(a, b.ID()) {
+		t.Errorf("got %v, want a link", err)
 	}
 }

@@ -58,7 +58,7 @@ func (n *Node) answerLinkAsk(ctx context.Context, from routing.ID, ask linkAsk) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, limits.ConnectDial)
 	defer cancel()
-	if err := n.reach(ctx, engine.Contact{ID: from, URLs: ask.urls, Scopes: told.scopes}); err != nil {
+	if err := n.reach(ctx, engine.Contact{ID: from, URLs: ask.urls, Scopes: told.scopes}, true); err != nil {
 		n.log.Debug("no link with a node that asked for one", "peer", from, "err", err)
 		return linkAsk{kind: noWay}
 	}

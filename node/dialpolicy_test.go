@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/routing"
 	"github.com/peermesh/peermesh/transport"
 	"github.com/peermesh/peermesh/transport/ws"
 )
@@ -212,4 +213,19 @@ func loopbackAnswer(query []byte) []byte {
 		answer = append(answer, 0xc0, header, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1)
 	}
 	return answer
+}
+
+// What somebody told of stays what it is on its way through the engine.
+func TestHostileContactIsNotDialled(t *testing.T) {
+	accepted, port := countAccepts(t, "tcp4")
+	n := relayOn(t, Config{})
+	for i, spelling := range []string{"ws://127.0.0.1:PORT", "ws://[::ffff:7f00:1]:PORT", "ws://0.0.0.0:PORT", "ws://localhost:PORT", "ws://u:p@127.0.0.1:PORT"} {
+		c := engine.Contact{ID: routing.ID{1, byte(i)}, URLs: []string{strings.ReplaceAll(spelling, "PORT", port)}, Scopes: engine.ScopePublic}
+		if err := n.reach(within(t, 5*time.Second), c, false); err == nil {
+			t.Errorf("%s: got a link", spelling)
+		}
+	}
+	if got := accepted(); got != 0 {
+		t.Errorf("connects: got %d, want 0", got)
+	}
 }

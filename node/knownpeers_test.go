@@ -2,17 +2,20 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
@@ -20,6 +23,8 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport"
+	"github.com/peermesh/peermesh/transport/mem"
 )
 
 var cacheTime = time.Unix(1_800_000_000, 0)
@@ -305,4 +310,42 @@ func awaitPeer(t *testing.T, n *Node, id routing.ID) {
 			t.Fatalf("no link with %s", id.Short())
 		}
 	}
+}
+
+// wsInMemory dials ws://name:port as mem://name.
+type wsInMemory struct{ transport.Dialer }
+
+func (d wsInMemory) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
+	return d.Dialer.Dial(ctx, &url.URL{Scheme: mem.Scheme, Host: u.Hostname()})
+}
+
+// A node that is killed leaves the peers behind that it had two seconds after
+// its first link.
+func TestKnownPeersAreWrittenSoon(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var network mem.Network
+		start := func(name string, cfg Config) *Node {
+			cfg.PublicURLs = []string{"ws://" + name + ":1"}
+			cfg.Dialers = map[string]transport.Dialer{"ws": wsInMemory{network.Dialer(name)}}
+			n, err := New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { n.Close() })
+			if _, err := network.Listen(name, n.Accept); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		a := start("a", Config{})
+		b := start("b", Config{StateDir: dir, Bootstrap: []string{"ws://a:1"}})
+		ready(t, b)
+		time.Sleep(limits.KnownPeersFirst + time.Second) // in virtual time
+		synctest.Wait()
+		got, err := readKnownPeers(filepath.Join(dir, knownPeersFile), time.Now())
+		if err != nil || len(got) != 1 || got[0].ID != a.ID() || !slices.Equal(got[0].URLs, []string{"ws://a:1"}) || got[0].Record == nil {
+			t.Errorf("got %v, %v, want %s with its URL and record", got, err, a.ID().Short())
+		}
+	})
 }

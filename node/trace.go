@@ -50,6 +50,7 @@ type tracing struct {
 	flying  int
 	last    int // no probe beyond
 	reached bool
+	lost    bool // so many probes in a row had no answer that the rest will have none
 }
 
 // probed is how one probe ended.
@@ -65,7 +66,7 @@ func newTracing(n *Node, to routing.ID) *tracing {
 }
 
 func (t *tracing) run(ctx context.Context) ([]Hop, error) {
-	for t.flying > 0 || t.asked < t.last {
+	for !t.lost && (t.flying > 0 || t.asked < t.last) {
 		if t.flying < limits.TraceInFlight && t.asked < t.last {
 			if !t.probe() {
 				return t.answered(), ErrClosed
@@ -98,18 +99,16 @@ func (t *tracing) probe() bool {
 	}})
 }
 
-// take notes an answer. The target's is the last that counts; so is silence that
-// goes on.
+// take notes an answer. The target's is the last that counts.
 func (t *tracing) take(p probed) {
 	t.flying--
 	t.hops[p.limit-1] = p.hop
-	switch {
-	case p.hop.ID == t.to:
+	if p.hop.ID == t.to {
 		t.reached = true
 		t.last = min(t.last, p.limit)
-	case !t.reached && t.asked-len(t.answered())-t.flying >= limits.TraceSilent:
-		t.last = t.asked
 	}
+	silent := t.asked - t.flying - len(t.answered())
+	t.lost = !t.reached && silent >= limits.TraceSilent
 }
 
 // answered are the hops up to the last one that answered.

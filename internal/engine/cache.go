@@ -15,8 +15,8 @@ const routesKept = 8
 
 // Ingress is what the reader of one link keeps between frames: remembered next
 // hops, the token buckets of the link, and memory for one rewritten frame, taken
-// with the first frame that needs it: limits.Scratch bytes, or limits.MaxFrame
-// once a frame was larger.
+// with the first frame that needs it: as much as that needs, or limits.MaxFrame
+// once a frame was larger than limits.Scratch.
 //
 // It belongs to one goroutine. A node's own frames need one as well, for every
 // goroutine that sends.

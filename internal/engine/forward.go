@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -329,9 +330,9 @@ func (p *pass) send(peer *Peer) Verdict {
 // rewritten, so that their memory stays small.
 func (p *pass) rewrite() []byte {
 	if need := p.f.Len(); need > cap(p.in.frame) {
-		size := limits.Scratch
-		if need > size {
-			size = limits.MaxFrame
+		size := limits.MaxFrame
+		if need <= limits.Scratch {
+			size = 1 << bits.Len(uint(need-1))
 		}
 		p.in.frame = make([]byte, 0, size)
 	}

@@ -457,6 +457,9 @@ func (ev Reach) step(e *Engine, now time.Time) {
 	case len(e.reach) >= limits.Asks:
 		ev.Done(reason.RateLimited)
 		return
+	case ev.ByPeer && e.isBanned(now, id):
+		ev.Done(reason.Banned)
+		return
 	}
 	delete(e.banned, id)
 	k := e.book.byID[id]

@@ -15,7 +15,7 @@ func ScopeOf(addr netip.Addr) Scopes {
 	if addr.Is6() {
 		return scopeOf6(addr)
 	}
-	return find4(addr)
+	return scopeOf4(addr)
 }
 
 // scopeOf6 needs an address without a zone that is not mapped.
@@ -26,7 +26,7 @@ func scopeOf6(addr netip.Addr) Scopes {
 	b := addr.As16()
 	for _, t := range translated {
 		if t.prefix.Contains(addr) {
-			return find4(netip.AddrFrom4([4]byte(b[t.at:])))
+			return scopeOf4(netip.AddrFrom4([4]byte(b[t.at:])))
 		}
 	}
 	if iid := binary.BigEndian.Uint32(b[8:]); iid&^0x0200_0000 == isatap {
@@ -40,7 +40,7 @@ func scopeOf6(addr netip.Addr) Scopes {
 	return 0 // not handed out
 }
 
-func find4(addr netip.Addr) Scopes {
+func scopeOf4(addr netip.Addr) Scopes {
 	for _, r := range ranges4 {
 		if r.prefix.Contains(addr) {
 			return r.scope

@@ -173,6 +173,7 @@ type (
 	// is called once, on the goroutine of Step: nil when the link is up.
 	Reach struct {
 		Contact Contact
+		ByPeer  bool // that very node asks for the link: who was told to stay away does
 		Done    func(error)
 	}
 
@@ -374,7 +375,8 @@ func (e *Engine) hint(now time.Time, frame []byte) {
 	}
 }
 
-func (Leave) step(e *Engine, _ time.Time) {
+func (Leave) step(e *Engine, now time.Time) {
+	e.detach(now)
 	e.targets.stopped = true
 	for _, n := range e.links.list {
 		e.do(CloseLink{Link: n.link, Reason: reason.Leaving})

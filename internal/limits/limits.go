@@ -177,8 +177,8 @@ const (
 	ProvenAfter      = 10 * time.Minute       // age at which a link is proven: no stranger takes its place
 	GroupLinks       = 8                      // relay links with one address group (/16, /48)
 	GroupBucketLinks = 2                      // the same within one bucket
-	ContactsPerLink  = 4                      // contacts kept for each relay link that a node may have
-	ContactsMin      = 64                     // contacts kept at least
+	ContactsPerLink  = 3                      // contacts kept for each relay link that a node may have
+	ContactsMin      = 48                     // contacts kept at least
 	LearntDials      = 4                      // dials under way to nodes that peers told of
 	RetryDials       = 2                      // of them, to nodes that could not be reached before
 	ContactRetry     = 2 * time.Second        // first pause after a failed dial to such a node; doubles
