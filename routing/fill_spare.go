@@ -30,14 +30,23 @@ func (f *Filler) Spare(links []Place, may func(i int) bool) (i int, ok bool) {
 	return f.leastDiverse(links, free, fullest)
 }
 
-// leastDiverse chooses among the links with the indexes free that lie in bucket.
+// leastDiverse chooses among the links with the indexes free that lie in bucket,
+// which holds two or more.
 func (f *Filler) leastDiverse(links []Place, free []int, bucket int) (i int, ok bool) {
+	var mates []Key
+	for i := range links {
+		if f.bucket(&links[i]) == bucket {
+			mates = append(mates, links[i].Key)
+		}
+	}
 	best, least := -1, loss{}
 	for _, i := range free {
 		if f.bucket(&links[i]) != bucket {
 			continue
 		}
-		if l := f.loss(links, i, bucket); best < 0 || l.compare(&least) < 0 {
+		key := links[i].Key
+		l := loss{key.Xor(nearestBut(key, mates)), links[i].RTT, key.Xor(f.Self)}
+		if best < 0 || l.compare(&least) < 0 {
 			best, least = i, l
 		}
 	}
@@ -49,22 +58,6 @@ type loss struct {
 	apart Key // distance to the nearest other link in the bucket
 	rtt   time.Duration
 	from  Key // distance from Self
-}
-
-// loss weighs link i of bucket, which has others.
-func (f *Filler) loss(links []Place, i, bucket int) loss {
-	key := links[i].Key
-	l := loss{rtt: links[i].RTT, from: f.Self.Xor(key)}
-	found := false
-	for j := range links {
-		if j == i || f.bucket(&links[j]) != bucket {
-			continue
-		}
-		if d := key.Xor(links[j].Key); !found || d.compare(&l.apart) < 0 {
-			l.apart, found = d, true
-		}
-	}
-	return l
 }
 
 // compare is negative if l is the smaller loss.
