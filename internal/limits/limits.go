@@ -56,6 +56,7 @@ const (
 	LinkRekey       = 1 << 16                // records after which a direction takes a new key
 	ByeContacts     = 8                      // contact records in a Bye
 	ByeFlush        = time.Second            // a Bye and what was queued before it are written for at most this long
+	ByeGrace        = 100 * time.Millisecond // after a failed write the peer's Bye is waited for so long
 	PeerListEntries = 256                    // neighbours in one Peers frame
 	NodesEntries    = 20                     // contact records in one answer
 )
@@ -160,6 +161,7 @@ const (
 	HandshakeLoad     = HandshakesInFlight / 8 // answers under way from which on every first message has to show a cookie (WireGuard: an eighth of the queue)
 	HandshakeAnswers  = 4 * HandshakesInFlight // answers remembered, finished ones included, so that late copies of a first message cost nothing
 	HandshakeGlare    = HandshakeRetryMax      // how long a handshake of our own keeps a peer's from being answered
+	HandshakeCourtesy = HandshakeRetry         // how long a handshake of our own waits for one of the peer's that was answered
 	SessionUnknownGap = time.Second            // least time between handshakes that "session unknown" hints cause with one peer
 	SessionDoubt      = 10 * time.Second       // silence of a peer that owes acks after which a new session is tried beside the old one
 	RekeyGap          = time.Minute            // pause after a renewal that got no answer

@@ -105,9 +105,7 @@ func (l *Link) write() {
 			return
 		}
 		if err := l.flush(); err != nil {
-			l.mu.Unlock()
-			l.Close(carrierCause(err))
-			l.mu.Lock()
+			l.writeFailed(err)
 			return
 		}
 	}
@@ -132,6 +130,14 @@ func (l *Link) flush() error {
 	l.writing = false
 	l.ring.left(time.Now)
 	return err
+}
+
+// writeFailed ends the link soon: why the peer went away may still wait to be
+// read. Until then nobody writes. It needs mu.
+func (l *Link) writeFailed(err error) {
+	l.writing = true
+	cause := carrierCause(err)
+	time.AfterFunc(limits.ByeGrace, func() { l.Close(cause) })
 }
 
 // seal seals each record in place and gathers it in the carrier. Only the owner
@@ -217,10 +223,7 @@ func (l *Link) inline() {
 	l.mu.Lock()
 	switch {
 	case err != nil:
-		l.writing = false
-		l.mu.Unlock()
-		l.Close(carrierCause(err))
-		return
+		l.writeFailed(err)
 	case !done: // writing stays set: nobody may come between
 		l.sealed = true
 		l.writer.Signal()

@@ -13,6 +13,7 @@ import (
 //
 //   - While a handshake of ours is under way, message 1 from a higher ID is not
 //     answered. From a lower ID it is, and ours waits.
+//   - Who has answered the peer's lets it come to an end before beginning one.
 //   - Should both have got as far as message 3, the lower ID refuses the other's.
 //
 // Nothing is given up for a message that anybody could have written: ours ends
@@ -34,6 +35,24 @@ func (p *peer) glare(at time.Duration, from, self wire.ID) bool {
 		in.next = max(in.next, at+limits.HandshakeRetryMax/4)
 	}
 	return false
+}
+
+// peerBegins returns until when a handshake of ours waits, because one of the
+// peer's has been answered and its last message may be about to come: a second
+// session that crosses the first can end what was sent on it. Anybody could have
+// written the peer's message 1, so ours waits once, and not for long. mu is held;
+// a control call.
+func (p *peer) peerBegins(at time.Duration) time.Duration {
+	for _, a := range p.table.answers.order {
+		if a.key.src != p.id || a.done || at-a.born >= limits.HandshakeCourtesy {
+			continue
+		}
+		if p.waited == 0 || at-p.waited >= limits.HandshakeGlare {
+			p.waited = at
+		}
+		return min(a.born, p.waited) + limits.HandshakeCourtesy
+	}
+	return 0
 }
 
 // underWay reports whether a handshake of ours is young and unanswered.

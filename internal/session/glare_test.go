@@ -88,6 +88,12 @@ func TestGlareCrossingThirds(t *testing.T) {
 	pass(lo, 1) // lo answers
 	x := lo.send(hi, "x")
 	w.run(time.Millisecond)
+	for _, f := range held {
+		if f.to == hi && isKind(f.frame, 1) {
+			t.Fatal("lo began a handshake at once, want it to wait for the one that it answered")
+		}
+	}
+	w.run(limits.HandshakeCourtesy)
 	pass(hi, 1) // hi answers the lower ID
 	pass(lo, 2)
 	pass(hi, 2)

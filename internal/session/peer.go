@@ -39,6 +39,7 @@ type peer struct {
 	renewAt  time.Duration // when the current session is to be renewed; 0: at no time
 	wanted   time.Duration // a new session is wanted until then though one stands
 	hinted   time.Duration // the last handshake that a hint caused
+	waited   time.Duration // when a handshake of ours first gave way to one of the peer's
 
 	// messages
 	out       outbox

@@ -175,6 +175,10 @@ func (p *peer) tickHandshake(now time.Time, at time.Duration) *Job {
 	in := p.init
 	switch {
 	case in == nil && needed && p.unconfirmed() == nil:
+		if until := p.peerBegins(at); at < until {
+			p.arm(until)
+			return nil
+		}
 		return p.begin(now, at)
 	case in == nil || in.busy:
 	case !needed:
