@@ -41,6 +41,15 @@ func (s *liveLinks) add(w *walker, conn transport.Conn) bool {
 	return true
 }
 
+// admitted notes that a link has its place.
+func (s *liveLinks) admitted(number uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l, ok := s.links[number]; ok {
+		l.admitted.Store(true)
+	}
+}
+
 // remove forgets a link, also as a source on the others.
 func (s *liveLinks) remove(w *walker) {
 	s.mu.Lock()

@@ -27,6 +27,7 @@ type join struct {
 func (n *Node) runLoop() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	n.showState()
 	for {
 		n.setTimer(timer)
 		var ev engine.Event = engine.Wake{}
@@ -45,7 +46,7 @@ func (n *Node) runLoop() {
 		for _, a := range n.engine.Step(time.Now(), ev) {
 			n.perform(a)
 		}
-		n.state.publish(board{n.engine.Targets(), n.engine.Attached(), n.engine.Settled()})
+		n.showState()
 		switch ev := ev.(type) {
 		case linkUp:
 			ev.admitted <- n.engine.Linked(ev.Peer.Link)
@@ -55,6 +56,10 @@ func (n *Node) runLoop() {
 			ev.answer <- n.engine.Contacts()
 		}
 	}
+}
+
+func (n *Node) showState() {
+	n.state.publish(board{n.engine.Targets(), n.engine.Attached(), n.engine.Settled()})
 }
 
 func (n *Node) setTimer(timer *time.Timer) {
@@ -88,6 +93,9 @@ func (n *Node) perform(a engine.Action) {
 			n.post(engine.Finished(a))
 		})
 	case engine.Tell:
+		if a.Notice.Kind == engine.NoticePeerUp {
+			n.live.admitted(a.Notice.Link.Number)
+		}
 		n.tell(a.Notice)
 	}
 }

@@ -11,6 +11,9 @@ func (n *Node) Peers() []PeerInfo {
 	all := n.live.all()
 	peers := make([]PeerInfo, 0, len(all))
 	for _, l := range all {
+		if !l.admitted.Load() {
+			continue // still being looked at
+		}
 		s := l.link.Stats()
 		info := PeerInfo{
 			ID: l.link.Peer, Leaf: l.link.Leaf, Transport: l.conn.Kind(), Outbound: l.link.Outbound, Agent: l.link.Agent,

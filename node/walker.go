@@ -32,6 +32,8 @@ type walker struct {
 	timer   *time.Timer
 	busy    atomic.Bool // ticked often; not the reader's alone
 
+	admitted atomic.Bool // it has its place among the links
+
 	snapshot             *engine.Snapshot // for this batch
 	forwarded, delivered int              // in this batch
 }

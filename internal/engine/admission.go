@@ -114,7 +114,7 @@ func (e *Engine) sparedBy(n *neighbour) bool {
 	if len(n.peers) == 0 {
 		return false
 	}
-	f := routing.Filler{Self: n.Key, Room: len(n.peers)}
+	f := routing.Filler{Self: n.Key, Room: max(len(n.peers), e.filler.Room)}
 	places := make([]routing.Place, 0, len(n.peers)+1)
 	for _, id := range n.peers {
 		places = append(places, routing.Place{Key: id.Key()})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
@@ -106,6 +107,22 @@ func (e *Engine) asksDue(now time.Time) {
 		e.ended(a)
 		a.done(e, now, nil)
 	}
+}
+
+// hintedAsk takes a Hint about a Nearest or a Probe; false: it is about something
+// else. The next try does not wait for an answer that cannot come.
+func (e *Engine) hintedAsk(now time.Time, h *wire.Hint) bool {
+	if h.Type != wire.TypeNearest && h.Type != wire.TypeProbe {
+		return false
+	}
+	for _, a := range e.asks {
+		if a.nonce == h.Echo {
+			a.next = now
+			return true
+		}
+	}
+	e.cfg.Drops.Add(reason.Unsolicited, 1)
+	return true
 }
 
 func (e *Engine) ended(a *ask) {

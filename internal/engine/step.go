@@ -366,7 +366,7 @@ func (e *Engine) hint(now time.Time, frame []byte) {
 	f, err := wire.ParseFrame(frame)
 	if err == nil {
 		var h wire.Hint
-		if h, err = wire.ParseHint(f.Body); err == nil {
+		if h, err = wire.ParseHint(f.Body); err == nil && !e.hintedAsk(now, &h) {
 			e.cfg.Sessions.HandleHint(now, h) // counts its drops
 		}
 	}
