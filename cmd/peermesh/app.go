@@ -22,8 +22,8 @@ func newApp(std streams, name string) *cli.App {
 		Flags:   nodeFlags(),
 		Action:  func(c *cli.Context) error { return runNode(c, std, name) },
 		Commands: []*cli.Command{
-			listenCommand(std), sendCommand(std), requestCommand(std), pingCommand(std),
-			idCommand(std), versionCommand(std), completionCommand(std),
+			listenCommand(std), sendCommand(std), requestCommand(std), pingCommand(std), traceCommand(std), lookupCommand(std),
+			testnetCommand(std), idCommand(std), versionCommand(std), completionCommand(std),
 		},
 		Writer:                    std.out,
 		ErrWriter:                 std.err,

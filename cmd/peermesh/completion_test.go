@@ -12,7 +12,7 @@ func TestCompletions(t *testing.T) {
 		with       string // words that are among the answers
 		without    string // words that are not
 	}{
-		{"commands", " ", "send listen help completion", "--port"},
+		{"commands", " ", "send listen trace lookup help completion", "--port"},
 		{"a command's beginning", " se", "send", "listen"},
 		{"root flags", " --", "--port --bootstrap --help", "--count send"},
 		{"a command's flags", " send --", "--timeout --json", "--port"},

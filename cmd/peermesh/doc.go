@@ -5,8 +5,8 @@
 //	peermesh --port 8080
 //	peermesh --port 8081 --bootstrap ws://127.0.0.1:8080
 //
-// The commands send, request, ping and listen join a mesh themselves, as a
-// leaf, do one thing and leave:
+// The commands send, request, ping, trace, lookup and listen join a mesh
+// themselves, as a leaf, do one thing and leave:
 //
 //	peermesh listen --bootstrap ws://127.0.0.1:8080
 //	peermesh send ID hello --bootstrap ws://127.0.0.1:8080

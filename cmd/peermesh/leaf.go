@@ -14,6 +14,13 @@ import (
 // written: the peers learn of the end at once, and nobody waits for them.
 const leaveTime = 500 * time.Millisecond
 
+// The homes of a leaf: one that does one thing and goes needs no second, one that
+// stays must outlive the first.
+const (
+	oneHome  = 1
+	allHomes = 0 // as many as the node thinks best
+)
+
 // noBootstrap: a command that acts has no way into a mesh.
 func noBootstrap(command string) error {
 	return &usageError{
@@ -26,9 +33,9 @@ func noBootstrap(command string) error {
 	}
 }
 
-// startLeaf starts the node of a command that acts. Its handler, if it has
+// startLeaf starts the node of a command that acts, with so many homes. Its handler, if it has
 // one, is set before the mesh can reach it; so joining is a step of its own.
-func startLeaf(c *cli.Context, std streams) (*node.Node, error) {
+func startLeaf(c *cli.Context, std streams, homes int) (*node.Node, error) {
 	cfg, err := meshConfig(c, std)
 	if err != nil {
 		return nil, err
@@ -36,7 +43,7 @@ func startLeaf(c *cli.Context, std streams) (*node.Node, error) {
 	if len(cfg.Bootstrap) == 0 {
 		return nil, noBootstrap(c.Command.Name)
 	}
-	cfg.Leaf = true
+	cfg.Leaf, cfg.Homes = true, homes
 	n, err := node.New(cfg)
 	if err != nil {
 		return nil, &startError{err}
@@ -47,7 +54,7 @@ func startLeaf(c *cli.Context, std streams) (*node.Node, error) {
 // asLeaf joins the mesh, calls do with a context that ends at --timeout, and
 // leaves.
 func asLeaf(c *cli.Context, std streams, do func(ctx context.Context, n *node.Node) error) error {
-	n, err := startLeaf(c, std)
+	n, err := startLeaf(c, std, oneHome)
 	if err != nil {
 		return err
 	}

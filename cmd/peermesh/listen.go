@@ -40,7 +40,7 @@ func listen(c *cli.Context, std streams) error {
 	if c.Bool("echo") && c.IsSet("reply") {
 		return &usageError{command: "listen", text: "--echo and --reply exclude each other"}
 	}
-	n, err := startLeaf(c, std)
+	n, err := startLeaf(c, std, allHomes)
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,25 @@ type (
 		Seq   int    `json:"seq"`
 		Error string `json:"error"`
 	}
+	lookupLine struct {
+		V       int          `json:"v"`
+		Key     string       `json:"key"`     // 64 hex digits
+		Nearest []routing.ID `json:"nearest"` // the nearest first
+	}
+	hopLine struct {
+		V           int        `json:"v"`
+		Hop         int        `json:"hop"` // from 1
+		ID          routing.ID `json:"id"`
+		Transport   string     `json:"transport"` // of the link that leads there
+		RTTMs       float64    `json:"rttMs"`
+		ShareMs     float64    `json:"shareMs"` // what this hop added
+		QueuedBytes int        `json:"queuedBytes"`
+	}
+	silentLine struct {
+		V     int    `json:"v"`
+		Hop   int    `json:"hop"`
+		Error string `json:"error"`
+	}
 	versionLine struct {
 		V       int    `json:"v"`
 		Version string `json:"version"`

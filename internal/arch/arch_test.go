@@ -282,6 +282,67 @@ func f(time2 struct{ Now int }) {
 	}
 }
 
+// What a simulation shows is worth nothing if it is the simulation's own doing.
+func TestTheSimulationDecidesNothing(t *testing.T) {
+	simulated := 0
+	for _, p := range packages(t) {
+		for _, f := range p.files {
+			if ok, err := path.Match(simulation, f.path); !ok || err != nil {
+				continue
+			}
+			simulated++
+			for _, fault := range decisions(f.syntax) {
+				t.Errorf("%s: %s: tables, ways and retries are the engine's and the sessions' alone, as in a real node",
+					f.fset.Position(fault.pos), fault.what)
+			}
+			for _, fault := range impurities(f.syntax) {
+				t.Errorf("%s: %s: a simulation is one goroutine, in virtual time, with randomness of its own seed",
+					f.fset.Position(fault.pos), fault.what)
+			}
+		}
+	}
+	if simulated == 0 {
+		t.Errorf("got no files %s, want the simulation", simulation)
+	}
+}
+
+// decisions finds the use of what chooses ways.
+func decisions(f *ast.File) []fault {
+	var all []fault
+	ast.Inspect(f, func(n ast.Node) bool {
+		if n, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := n.X.(*ast.Ident); ok && x.Obj == nil {
+				from := strings.TrimPrefix(importOf(f, x.Name), module+"/")
+				if slices.Contains(deciders, from+"."+n.Sel.Name) {
+					all = append(all, fault{n.Pos(), from + "." + n.Sel.Name})
+				}
+			}
+		}
+		return true
+	})
+	return all
+}
+
+func TestDecisionsAreFound(t *testing.T) {
+	const source = `package p
+import ("github.com/peermesh/peermesh/internal/engine"; ways "github.com/peermesh/peermesh/routing")
+var a = engine.New
+var b = engine.NewSnapshot
+func f(t ways.Table, routing struct{ NewTable int }) { _ = ways.NewTable; _ = routing.NewTable; _ = ways.ID{} }`
+	f, err := parser.ParseFile(token.NewFileSet(), "p.go", source, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, fault := range decisions(f) {
+		got = append(got, fault.what)
+	}
+	want := []string{"internal/engine.NewSnapshot", "routing.Table", "routing.NewTable"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	for _, p := range packages(t) {
 		documented := slices.ContainsFunc(p.files, func(f file) bool { return f.syntax.Doc != nil })

@@ -117,6 +117,15 @@ var outside = map[string]string{
 	"crypto/rand": "randomness that no test can repeat; take an io.Reader",
 }
 
+// simulation are the files of the network in virtual time.
+const simulation = "testnet/sim*.go"
+
+// deciders is what a simulation would need to choose ways by itself.
+var deciders = []string{
+	"routing.Table", "routing.NewTable", "routing.Snapshot", "routing.NewSnapshot", "routing.Filler",
+	"internal/engine.NewSnapshot", "internal/engine.SnapshotConfig", "internal/engine.NewNeighbours",
+}
+
 // clock are the functions of package time that look at the clock or wait for it.
 var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
 

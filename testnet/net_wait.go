@@ -1,0 +1,84 @@
+package testnet
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/peermesh/peermesh/routing"
+)
+
+// lookAgain is the pause between two looks at a state that nobody announces.
+const lookAgain = 10 * time.Millisecond
+
+// WaitReady waits until every running node is reachable and has settled: a relay
+// knows its neighbourhood and has nothing left to dial that it needs, a leaf is
+// attached to its homes. When ctx ends first, the error says how many have not,
+// and wraps the context's.
+func (n *Net) WaitReady(ctx context.Context) error {
+	for _, m := range n.running() {
+		if err := m.node.Ready(ctx); err != nil && !m.gone.Load() {
+			return fmt.Errorf("node %s: %w", m.node.ID().Short(), err)
+		}
+	}
+	look := time.NewTicker(lookAgain)
+	defer look.Stop()
+	for {
+		waiting := n.unsettled()
+		if len(waiting) == 0 {
+			n.noteSettled()
+			return nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d nodes have not settled, %s is one: %w",
+				len(waiting), len(n.running()), waiting[0].node.ID().Short(), context.Cause(ctx))
+		}
+	}
+}
+
+// unsettled returns who has not settled. A node alone has nobody to do it with.
+func (n *Net) unsettled() []*member {
+	running := n.running()
+	if len(running) < 2 {
+		return nil
+	}
+	return slices.DeleteFunc(running, func(m *member) bool { return m.node.Settled() })
+}
+
+// noteSettled keeps how long it took after the last start.
+func (n *Net) noteSettled() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.settled == 0 {
+		n.settled = time.Since(n.lastStart)
+	}
+}
+
+// Graph returns who has a link with whom: for each node, by index, the indices
+// of its peers in rising order. Of nodes that ended there are none, and nodes
+// outside of the network are left out.
+func (n *Net) Graph() [][]int {
+	all := n.all()
+	index := make(map[routing.ID]int, len(all))
+	for i, m := range all {
+		index[m.node.ID()] = i
+	}
+	graph := make([][]int, len(all))
+	for i, m := range all {
+		if m.gone.Load() {
+			continue
+		}
+		linked := make(map[int]bool)
+		for _, p := range m.node.Peers() {
+			if j, ok := index[p.ID]; ok {
+				linked[j] = true
+			}
+		}
+		graph[i] = slices.Sorted(maps.Keys(linked))
+	}
+	return graph
+}

@@ -1,0 +1,212 @@
+package testnet
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/link"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/transport"
+)
+
+// simScheme begins the URL of a simulated node; its index follows.
+const simScheme = "sim://"
+
+// simDial is a link that is being established: a round trip to connect, and
+// one and a half more for the three messages of the handshake.
+type simDial struct {
+	from, to *simNode // to is nil: no node has that URL
+	action   engine.Dial
+	began    time.Duration
+	latency  time.Duration
+	hello    []byte // of the side that spoke last
+	here     *simEnd
+}
+
+const (
+	dialConnect simKind = iota // the acceptor hears of it
+	dialRefused                // the dialler hears that nobody listens
+	dialSilent                 // nothing was heard
+	dialGreeted                // the acceptor has message 1
+	dialHello                  // the dialler has message 2
+	dialUp                     // the acceptor has message 3
+)
+
+var (
+	errRefused = errors.New("connection refused")
+	errSilent  = errors.New("no answer")
+)
+
+// stageHandshake is where a dial is once the carrier stands, as package node
+// names it.
+const stageHandshake = "handshake"
+
+// dial begins to open a link.
+func (s *Simulation) dial(from *simNode, a engine.Dial) {
+	d := &simDial{from: from, to: s.listener(a.Target.URL), action: a, began: s.now}
+	if d.to == nil || d.to == from {
+		d.latency = s.opts.LatencyMin
+	} else {
+		d.latency = s.latency(from, d.to)
+	}
+	s.heap.push(s.now+s.delay(d.latency), d, dialConnect)
+}
+
+// listener returns the node at a URL, nil if none ever was there. A leaf has no URL.
+func (s *Simulation) listener(url string) *simNode {
+	index, ok := strings.CutPrefix(url, simScheme)
+	i, err := strconv.Atoi(index)
+	if !ok || err != nil || i < 0 || i >= len(s.nodes) || s.nodes[i].leaf {
+		return nil
+	}
+	return s.nodes[i]
+}
+
+// happen lets the next message of the handshake arrive.
+func (d *simDial) happen(s *Simulation, kind simKind) {
+	switch kind {
+	case dialConnect:
+		if d.to == nil || (d.to.dead || d.to.leaving) && !d.to.silent {
+			s.heap.push(s.now+s.delay(d.latency), d, dialRefused)
+		} else if d.heard(s) {
+			s.heap.push(s.now+s.delay(d.latency)+s.delay(d.latency), d, dialGreeted)
+		}
+	case dialRefused:
+		d.failed(s, transport.StageConnect, reason.None, errRefused)
+	case dialSilent:
+		stage := transport.StageConnect
+		if d.hello != nil {
+			stage = stageHandshake
+		}
+		d.failed(s, stage, reason.None, errSilent)
+	case dialGreeted:
+		if d.heard(s) {
+			d.hello = d.to.hello(0, false)
+			s.heap.push(s.now+s.delay(d.latency), d, dialHello)
+		}
+	case dialHello:
+		d.greeted(s)
+	case dialUp:
+		d.accepted(s)
+	}
+}
+
+// heard says whether the acceptor can still be heard; if not, the dialler waits
+// for its end of patience.
+func (d *simDial) heard(s *Simulation) bool {
+	if d.to.dead || s.cut(d.from, d.to) || s.cut(d.to, d.from) {
+		s.heap.push(max(s.now, d.began+limits.HandshakeTimeout), d, dialSilent)
+		return false
+	}
+	return true
+}
+
+func (d *simDial) failed(s *Simulation, stage string, why reason.Reason, err error) {
+	s.post(d.from, engine.DialFailed{Target: d.action.Target, Stage: stage, Reason: why, Err: err})
+}
+
+// greeted is the dialler's side once it has message 2: its link is up as soon
+// as it has sent message 3.
+func (d *simDial) greeted(s *Simulation) {
+	if d.from.dead {
+		return
+	}
+	remote, err := s.verify(d.from, d.hello, wire.ID(d.action.Target.Pin))
+	if err != nil {
+		d.failed(s, stageHandshake, err.Reason, err)
+		return
+	}
+	d.hello = d.from.hello(d.action.Count, d.action.Need)
+	here := &simEnd{node: d.from, latency: d.latency}
+	there := &simEnd{node: d.to, latency: d.latency, other: here}
+	here.other, d.here = there, here
+	there.last = s.now + s.delay(d.latency)
+	s.heap.push(there.last, d, dialUp)
+	here.up(s, remote, d.action.Target, d.action.Count)
+}
+
+// accepted is the acceptor's side once it has message 3.
+func (d *simDial) accepted(s *Simulation) {
+	there := d.here.other
+	if d.to.dead || s.cut(d.from, d.to) {
+		there.closed = true // nothing comes of it; the dialler's pings will tell
+		return
+	}
+	remote, err := s.verify(d.to, d.hello, wire.ID{})
+	if err != nil || d.to.leaving {
+		if err != nil {
+			s.drops.Add(err.Reason, 1)
+		}
+		there.Close()
+		return
+	}
+	there.up(s, remote, nil, remote.hello.Dial)
+}
+
+// hello is what the node says of itself on a new link.
+func (n *simNode) hello(dial uint32, need bool) []byte {
+	return wire.AppendHello(nil, &wire.Hello{
+		Version: link.Version, Instance: n.instance, Contact: n.contactRecord(n.sim.time()), Dial: dial, Need: need,
+	})
+}
+
+// simRemote is what a neighbour said of itself.
+type simRemote struct {
+	id    wire.ID
+	hello wire.Hello
+	leaf  bool
+}
+
+// verify checks what a Hello claims. The contact record proves who speaks:
+// there is no static key that a certificate could bind.
+func (s *Simulation) verify(n *simNode, hello []byte, want wire.ID) (r simRemote, _ *link.HandshakeError) {
+	var err error
+	if r.hello, err = wire.ParseHello(hello); err != nil {
+		return r, &link.HandshakeError{Reason: reason.Malformed, Err: err}
+	}
+	if r.hello.Version != link.Version {
+		return r, &link.HandshakeError{Reason: reason.BadVersion, Err: errors.New("another version")}
+	}
+	record, id, err := s.records.verify(r.hello.Contact, s.time())
+	if err != nil {
+		return r, &link.HandshakeError{Reason: reason.BadRecord, Err: err}
+	}
+	switch {
+	case want != (wire.ID{}) && id != want:
+		return r, &link.HandshakeError{Reason: reason.WrongID, Err: errors.New("another node answers")}
+	case id == wire.ID(n.id):
+		return r, &link.HandshakeError{Reason: reason.OwnID, Err: errors.New("the peer is this node")}
+	}
+	contact, err := wire.ParseContact(record.Body)
+	if err != nil {
+		return r, &link.HandshakeError{Reason: reason.BadRecord, Err: err}
+	}
+	r.id, r.leaf = id, contact.Role == wire.RoleLeaf
+	r.hello.Contact = s.records.intern(r.hello.Contact, s.time())
+	return r, nil
+}
+
+// up makes the link on this end of a carrier and tells the engine.
+func (e *simEnd) up(s *Simulation, r simRemote, t *engine.Target, dial uint32) {
+	n := e.node
+	n.number++
+	l := &simLink{node: n, since: s.now}
+	e.link = l
+	l.link = link.New(link.Config{
+		Number: n.number, Peer: r.id, Leaf: r.leaf, LeafLink: r.leaf || n.leaf,
+		Outbound: t != nil, Instance: r.hello.Instance, Dial: dial,
+		Contact: r.hello.Contact, Carrier: e, OnBusy: l.onBusy, Wake: l.wake,
+	}, s.time())
+	peer := engine.NewPeer(l.link)
+	l.in = engine.NewIngress(peer)
+	n.links = append(n.links, l)
+	s.post(n, engine.LinkUp{
+		Peer: peer, Target: t,
+		From: engine.Origin{Need: r.hello.Need, FreeSlots: int(r.hello.FreeSlots)},
+	})
+}
