@@ -13,7 +13,7 @@ import (
 const (
 	startPace  = 50 * time.Millisecond // between two starts
 	startAll   = 300 * time.Second     // the most that all starts take
-	settleMost = 60 * time.Second      // a network has settled after this time at the latest
+	settleMost = 60 * time.Second      // a network has settled so long after the last start at the latest
 	settleLook = 250 * time.Millisecond
 	loadPace   = 10 * time.Millisecond // between two messages
 	loadMost   = 60 * time.Second      // the most that all messages are spread over
@@ -87,6 +87,7 @@ func (s *Simulation) tell(format string, args ...any) {
 // startNodes starts one node after the other. The leaves are spread evenly
 // among them; the first is a relay.
 func (s *Simulation) startNodes() {
+	s.tell("starting %d nodes", s.opts.Nodes)
 	pace := min(startPace, startAll/time.Duration(max(s.opts.Nodes, 1)))
 	for i := range s.opts.Nodes {
 		due := math.Floor(float64(i+1)*s.opts.Leaves) > math.Floor(float64(i)*s.opts.Leaves)
@@ -99,9 +100,9 @@ func (s *Simulation) startNodes() {
 }
 
 // Settle lets virtual time pass until every node has found its place, for at
-// most a minute after the last start.
+// most a minute.
 func (s *Simulation) Settle() {
-	for s.now < s.lastStart+settleMost && !s.allSettled() {
+	for end := s.now + settleMost; s.now < end && !s.allSettled(); {
 		s.Advance(settleLook)
 	}
 	took := s.now - s.lastStart
@@ -133,8 +134,12 @@ func (s *Simulation) expire(n *simNode) {
 	s.heap.push(s.now+life, n, nodeExpire)
 }
 
-// expired ends a node whose life is over and starts another one.
+// expired ends a node whose life is over and starts another one. Sybils and
+// their victim stay.
 func (s *Simulation) expired(n *simNode) {
+	if n.sybil || n == s.victim {
+		return
+	}
 	s.end(n, s.rand.Float64() < s.opts.Silent)
 	s.Add(n.leaf)
 }

@@ -176,7 +176,7 @@ func TestTestnetSimulates(t *testing.T) {
 
 func TestTestnetSimulationIsInterrupted(t *testing.T) {
 	p := start(t, "testnet", "--transport", "sim", "--nodes", "100000", "--json")
-	waitFor(t, p, "nodes started")
+	waitFor(t, p, "starting 100000 nodes")
 	p.stop(t, syscall.SIGINT).wantCode(t, exitInterrupted)
 }
 

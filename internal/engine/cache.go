@@ -26,17 +26,17 @@ type Ingress struct {
 	stamp *stamp // of the snapshot that routes were found in
 
 	tags   [routesKept]uint64 // first 8 bytes of the id of each route: one cache line to look at
-	routes [routesKept]route
-	used   int // routes[:used] are valid
-	last   int // index of the route found last
-	victim int // index to be overwritten next
+	routes *[routesKept]route // nil: none was looked for
+	used   int                // routes[:used] are valid
+	last   int                // index of the route found last
+	victim int                // index to be overwritten next
 
 	detours, hints, control, stores bucket
 
-	frame []byte                                // a rewritten frame
-	home  [1]wire.ID                            // the waypoint that rule 5 added
-	list  [wire.MaxDetour * wire.PrefixLen]byte // the detour list that is sent on
-	order []int                                 // relays by distance, for ForwardOwn
+	frame []byte     // a rewritten frame
+	home  [1]wire.ID // the waypoint that rule 5 added
+	list  []byte     // the detour list that is sent on
+	order []int      // relays by distance, for ForwardOwn
 }
 
 // NewIngress returns the Ingress of the link from p, or with nil that of this
@@ -159,6 +159,9 @@ func unaltered(frame []byte, own bool) bool {
 // recall returns the remembered route to id, or nil.
 func (in *Ingress) recall(id *wire.ID) *route {
 	tag := tagOf(id)
+	if in.used == 0 {
+		return nil
+	}
 	if r := &in.routes[in.last]; in.last < in.used && in.tags[in.last] == tag && wire.SameID(&r.id, id) {
 		return r
 	}
@@ -186,6 +189,9 @@ func (in *Ingress) resolve(s *Snapshot, id *wire.ID) *route {
 	in.victim = (in.victim + 1) % routesKept
 	in.used = max(in.used, in.last+1)
 	in.tags[in.last] = tagOf(id)
+	if in.routes == nil {
+		in.routes = new([routesKept]route) // an idle link does without
+	}
 	r := &in.routes[in.last]
 	s.findRoute(r, id)
 	return r

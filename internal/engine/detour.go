@@ -22,7 +22,7 @@ func (p *pass) deadEnd() (Verdict, bool) {
 		return p.answer(), true
 	}
 	if p.ours && p.f.Detour == nil { // a bulk frame that is stuck at its very source looks for a way round
-		p.f.Detour, p.changed = p.in.list[:0], true
+		p.f.Detour, p.changed = emptyList, true
 	}
 	if p.f.Detour != nil {
 		if peer := p.sidestep(); peer != nil {
@@ -73,16 +73,18 @@ func (p *pass) appendSelf() bool {
 	if n/wire.PrefixLen+1 > wire.DetourLimit(p.f.Len()+wire.PrefixLen) {
 		return false
 	}
-	copy(p.in.list[:], p.f.Detour)
-	copy(p.in.list[n:], p.s.selfKey[:wire.PrefixLen])
-	p.f.Detour, p.changed = p.in.list[:n+wire.PrefixLen], true
+	p.in.list = append(append(p.in.list[:0], p.f.Detour...), p.s.selfKey[:wire.PrefixLen]...)
+	p.f.Detour, p.changed = p.in.list, true
 	return true
 }
+
+// emptyList is a detour list without entries, which is not the same as none.
+var emptyList = []byte{}
 
 // emptyList forgets the relays passed, because the target is a new one now.
 func (p *pass) emptyList() {
 	if p.f.Detour != nil {
-		p.f.Detour, p.changed = p.in.list[:0], true
+		p.f.Detour, p.changed = emptyList, true
 	}
 }
 
