@@ -168,12 +168,13 @@ func TestAcrossTwoNodes(t *testing.T) {
 	_, _, farURL := startNode(t, "--bootstrap", nearURL)
 	listener, id := startListener(t, farURL)
 	runOnce(t, "", "send", id, "hello", "-b", nearURL).wantCode(t, exitOK)
-	if m := wantMessage(t, listener, "hello"); m["hops"] != 3.0 {
-		t.Errorf("hops: got %v, want 3", m["hops"])
+	// The listener makes the other relay a home of its own, sooner or later.
+	if m := wantMessage(t, listener, "hello"); m["hops"] != 3.0 && m["hops"] != 2.0 {
+		t.Errorf("hops: got %v, want 3, or 2 by a home", m["hops"])
 	}
 	r := runOnce(t, "", "ping", id, "-c", "1", "-b", nearURL)
 	r.wantCode(t, exitOK)
-	if want := "3 hops via " + near[:8]; !strings.Contains(r.out, want) {
+	if want := regexp.MustCompile("[23] hops via " + near[:8]); !want.MatchString(r.out) {
 		t.Errorf("got %swant %q in it", r.out, want)
 	}
 }

@@ -180,7 +180,6 @@ func (e *Engine) meet(now time.Time, n *neighbour) {
 	if k := e.book.byID[n.ID]; k != nil {
 		k.linked, k.failures, k.next = now, 0, time.Time{}
 	}
-	e.reached(n.ID, nil)
 }
 
 // contactOf takes the contact record of a linked peer.
@@ -259,6 +258,7 @@ func (ev Pong) step(e *Engine, now time.Time) {
 		n.replaces = nil
 	}
 	if first && n.usable() {
+		e.reached(n.ID, nil)
 		e.firstAnswer(now, n)
 		e.homesMoved(now)
 		if !n.Leaf {
@@ -302,6 +302,9 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 
 // parted notes that a peer is gone, and looks for another soon.
 func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
+	if !e.links.linked(n.ID) {
+		e.reached(n.ID, cause)
+	}
 	e.homesMoved(now)
 	if n.Leaf {
 		return
