@@ -26,6 +26,16 @@
 // crossing; rule 7 cannot, because a detour list names every relay the frame was
 // at; the hop limit of 64 bounds both.
 //
+// # Which links a node has
+//
+// [Engine.Step] takes what happened and returns what to do. A relay that has a
+// first link looks up its own Key (asks.go), learns of others by signed contact
+// records (contacts.go, findnode.go) and by neighbours' lists (peers.go), and
+// dials whom routing.Filler wants (membership.go). Who asks for a link gets a
+// place or is told whom else to try (admission.go). A leaf chooses homes and has
+// a record of them stored near its Key (homes.go); relays keep such records for
+// others (records.go, store.go), and rule 5 reads them.
+//
 // # Who owns what
 //
 // The owner of the links builds a [Snapshot] whenever a link, its role, its
