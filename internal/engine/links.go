@@ -26,7 +26,7 @@ type neighbour struct {
 	answered bool          // a ping: it holds this node among its own links
 	wanted   bool          // by the user: it stays
 	said     reason.Reason // why the peer ends the link, from its bye
-	replaces *neighbour    // closed once this one answers a ping
+	replaces []*neighbour  // closed once this one answers a ping
 
 	contact      []byte // its contact record
 	contactUntil time.Time
@@ -214,9 +214,9 @@ func (e *Engine) duplicate(old, fresh *neighbour) {
 	case link.CloseNew:
 		e.end(fresh, reason.Replaced, fresh.up)
 	case link.CloseOldOK:
-		fresh.replaces = old
+		fresh.replaces = append(fresh.replaces, old)
 	case link.CloseNewOK:
-		old.replaces = fresh
+		old.replaces = append(old.replaces, fresh)
 		e.prefer(old)
 		e.do(PingLink{old.link})
 	}
@@ -253,10 +253,10 @@ func (ev Pong) step(e *Engine, now time.Time) {
 	if n.target != nil {
 		n.target.proved()
 	}
-	if n.replaces != nil {
-		e.end(n.replaces, reason.Replaced, now)
-		n.replaces = nil
+	for _, old := range n.replaces {
+		e.end(old, reason.Replaced, now)
 	}
+	n.replaces = nil
 	if first && n.usable() {
 		e.reached(n.ID, nil)
 		e.firstAnswer(now, n)

@@ -342,3 +342,24 @@ func TestMembershipLostPeerIsLookedFor(t *testing.T) {
 		t.Error("the lost peer was not dialled within 30 s")
 	}
 }
+
+// A pair that dials each other more than once at the same time ends with one link.
+func TestMembershipCrossingDialsLeaveOneLink(t *testing.T) {
+	b := newBrain(t, roomy)
+	id := routing.ID{0xff} // higher: the link dialled here stays
+	inbound := func(dial uint32) *Peer { return b.peer(id, func(c *link.Config) { c.Dial = dial }) }
+	own := b.peer(id, func(c *link.Config) { c.Outbound, c.Dial = true, 1 })
+	b.up(own, nil)
+	b.up(inbound(7), nil)
+	b.up(inbound(6), nil) // overtaken on its way
+	b.step(Pong{own.Link})
+	live := 0
+	for _, n := range b.links.list {
+		if n.usable() {
+			live++
+		}
+	}
+	if live != 1 || !b.Linked(own.Link) {
+		t.Errorf("links left: got %d, own one %v; want only the own one", live, b.Linked(own.Link))
+	}
+}
