@@ -35,10 +35,11 @@ type Simulation struct {
 	nodes []*simNode
 	alive []*simNode // in the order of their start
 
-	posted []simPosted // what engines have to be told in this instant
-	dirty  []*simLink  // have something to write
-	own    *engine.Ingress
-	retry  *engine.Ingress
+	posted  []simPosted // what engines have to be told in this instant
+	dirty   []*simLink  // have something to write
+	own     *engine.Ingress
+	retry   *engine.Ingress
+	scratch engine.Scratch // of the Ingresses of all links
 
 	trace   simTrace
 	records simRecords

@@ -204,6 +204,7 @@ func (e *simEnd) up(s *Simulation, r simRemote, t *engine.Target, dial uint32) {
 	}, s.time())
 	peer := engine.NewPeer(l.link)
 	l.in = engine.NewIngress(peer)
+	l.in.Share(&s.scratch)
 	n.links = append(n.links, l)
 	s.post(n, engine.LinkUp{
 		Peer: peer, Target: t,

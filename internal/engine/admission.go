@@ -96,7 +96,7 @@ func (e *Engine) spare(now time.Time, stranger bool) *neighbour {
 	for _, n := range e.links.list {
 		if n.usable() && !n.Leaf {
 			relays = append(relays, n)
-			places = append(places, routing.Place{Key: n.Key, RTT: n.link.Stats().RTT})
+			places = append(places, routing.Place{Key: n.Key, RTT: n.rtt})
 		}
 	}
 	i, ok := e.filler.Spare(places, func(i int) bool {
@@ -111,15 +111,16 @@ func (e *Engine) spare(now time.Time, stranger bool) *neighbour {
 
 // sparedBy says that the peer can do without this node, going by its list.
 func (e *Engine) sparedBy(n *neighbour) bool {
-	if len(n.peers) == 0 {
+	if n.neighbours == nil || len(n.neighbours.heads) == 0 {
 		return false
 	}
-	f := routing.Filler{Self: n.Key, Room: max(len(n.peers), e.filler.Room)}
-	places := make([]routing.Place, 0, len(n.peers)+1)
-	for _, id := range n.peers {
-		places = append(places, routing.Place{Key: id.Key()})
+	heads := n.neighbours.heads
+	f := routing.Filler{Self: n.Key, Room: max(len(heads), e.filler.Room)}
+	places := make([]routing.Place, 0, len(heads)+1)
+	for _, head := range heads {
+		places = append(places, routing.Place{Key: headKey(head)})
 	}
-	return f.Redundant(append(places, routing.Place{Key: e.filler.Self}), len(n.peers))
+	return f.Redundant(append(places, routing.Place{Key: e.filler.Self}), len(heads))
 }
 
 // trim ends one link beyond those that own requests may fill, so that there is
@@ -135,7 +136,7 @@ func (e *Engine) trim(now time.Time) {
 	}
 	if old != nil {
 		e.endFor(old, now)
-		e.publish()
+		e.redraw = true
 	}
 }
 
@@ -157,7 +158,7 @@ func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
 			n.target.hold(e.banned[n.ID])
 		}
 	}
-	e.reached(n.ID, why)
+	e.answerReach(n.ID, why)
 	var contacts [][]byte
 	if why == reason.LinkLimit {
 		contacts = e.nearestRecords(now, n.Key, limits.ByeContacts, n.ID)

@@ -83,7 +83,7 @@ func (e *Engine) returnHome(a *ask) (routing.ID, bool) {
 	}
 	if e.cfg.Leaf {
 		if homes := e.Homes(); len(homes) > 0 {
-			return idOf(homes[0]), true
+			return routing.ID(homes[0]), true
 		}
 	}
 	for _, n := range e.links.list {
@@ -137,7 +137,7 @@ func (e *Engine) answered(now time.Time, link uint64, f *wire.Frame, body *wire.
 	}
 	a := e.asks[i]
 	e.ended(a)
-	got := &answer{from: idOf(f.Src), probe: body.Probe}
+	got := &answer{from: routing.ID(f.Src), probe: body.Probe}
 	told := e.told(link)
 	for _, raw := range body.Records {
 		if k := e.learn(now, raw, told); k != nil {

@@ -14,9 +14,7 @@ import (
 const routesKept = 8
 
 // Ingress is what the reader of one link keeps between frames: remembered next
-// hops, the token buckets of the link, and memory for one rewritten frame, taken
-// with the first frame that needs it: as much as that needs, or limits.MaxFrame
-// once a frame was larger than limits.Scratch.
+// hops, the token buckets of the link, and memory for one rewritten frame.
 //
 // It belongs to one goroutine. A node's own frames need one as well, for every
 // goroutine that sends.
@@ -26,13 +24,20 @@ type Ingress struct {
 	stamp *stamp // of the snapshot that routes were found in
 
 	tags   [routesKept]uint64 // first 8 bytes of the id of each route: one cache line to look at
-	routes *[routesKept]route // nil: none was looked for
-	used   int                // routes[:used] are valid
+	routes []route            // at most routesKept; it grows with what is looked for, so that an idle link does without
 	last   int                // index of the route found last
 	victim int                // index to be overwritten next
 
 	detours, hints, control, stores bucket
 
+	scratch *Scratch // nil: no frame was rewritten yet
+}
+
+// Scratch is memory for the frame that an [Ingress] rewrites: as much as the
+// first frames need, or limits.MaxFrame once one was larger than limits.Scratch.
+// The Ingresses of one goroutine may share one, and the frame of a verdict is
+// then valid until the next call with any of them.
+type Scratch struct {
 	frame []byte     // a rewritten frame
 	home  [1]wire.ID // the waypoint that rule 5 added
 	list  []byte     // the detour list that is sent on
@@ -47,6 +52,17 @@ func NewIngress(p *Peer) *Ingress {
 		in.dice |= binary.BigEndian.Uint64(p.Key[:])
 	}
 	return in
+}
+
+// Share makes in rewrite frames in s. It is called before the first frame.
+func (in *Ingress) Share(s *Scratch) { in.scratch = s }
+
+// rewriting returns the memory to rewrite in.
+func (in *Ingress) rewriting() *Scratch {
+	if in.scratch == nil {
+		in.scratch = new(Scratch)
+	}
+	return in.scratch
 }
 
 // Peer returns the peer that the link leads to, or nil for this node itself.
@@ -159,13 +175,12 @@ func unaltered(frame []byte, own bool) bool {
 // recall returns the remembered route to id, or nil.
 func (in *Ingress) recall(id *wire.ID) *route {
 	tag := tagOf(id)
-	if in.used == 0 {
-		return nil
+	if in.last < len(in.routes) && in.tags[in.last] == tag {
+		if r := &in.routes[in.last]; wire.SameID(&r.id, id) {
+			return r
+		}
 	}
-	if r := &in.routes[in.last]; in.last < in.used && in.tags[in.last] == tag && wire.SameID(&r.id, id) {
-		return r
-	}
-	for i, t := range in.tags[:in.used] {
+	for i, t := range in.tags[:len(in.routes)] {
 		if t == tag && wire.SameID(&in.routes[i].id, id) {
 			in.last = i
 			return &in.routes[i]
@@ -180,18 +195,17 @@ func tagOf(id *wire.ID) uint64 { return binary.BigEndian.Uint64(id[:]) }
 // routesKept others are resolved.
 func (in *Ingress) resolve(s *Snapshot, id *wire.ID) *route {
 	if in.stamp != s.stamp {
-		in.stamp, in.used, in.victim = s.stamp, 0, 0
+		in.stamp, in.routes, in.victim = s.stamp, in.routes[:0], 0
 	}
 	if r := in.recall(id); r != nil {
 		return r
 	}
 	in.last = in.victim
 	in.victim = (in.victim + 1) % routesKept
-	in.used = max(in.used, in.last+1)
-	in.tags[in.last] = tagOf(id)
-	if in.routes == nil {
-		in.routes = new([routesKept]route) // an idle link does without
+	if in.last == len(in.routes) {
+		in.routes = append(in.routes, route{})
 	}
+	in.tags[in.last] = tagOf(id)
 	r := &in.routes[in.last]
 	s.findRoute(r, id)
 	return r

@@ -13,18 +13,24 @@ import (
 )
 
 // known is a relay that a signed record told of.
+//
+// A node keeps many. Their times are those of Engine.clock, a third of the size.
 type known struct {
 	Contact
 	key      routing.Key
 	sequence uint64
-	until    time.Time // when the record ends
-	heard    time.Time // of it, last
-	linked   time.Time // when a link with it was up last; zero: never
-	failures int       // dials in a row
-	next     time.Time // no dial before
+	heard    time.Duration // of it, last
+	linked   time.Duration // when a link with it was up last; 0: never
+	next     time.Duration // no dial before
+	failures uint8         // dials in a row, at most maxFailures
 	dialing  bool
 	needed   bool // that dial
 }
+
+const maxFailures = 255
+
+// clock is how long the engine has been running, and never 0.
+func (e *Engine) clock(now time.Time) time.Duration { return now.Sub(e.started) + 1 }
 
 // book holds the contacts, at most max of them.
 type book struct {
@@ -39,7 +45,8 @@ func (b *book) init(links int) {
 }
 
 // learn takes a contact record that somebody told of, whose word on addresses is
-// good for these scopes. It returns nil for one that is of no use here.
+// good for these scopes. It keeps a copy. It returns nil for one that is of no
+// use here.
 func (e *Engine) learn(now time.Time, raw []byte, told Scopes) *known {
 	rec, err := wire.ParseRecord(raw)
 	if err != nil {
@@ -52,7 +59,7 @@ func (e *Engine) learn(now time.Time, raw []byte, told Scopes) *known {
 	}
 	k := e.book.byID[id]
 	if k != nil && bytes.Equal(k.Record, raw) {
-		k.heard = now
+		k.heard = e.clock(now)
 		k.Scopes |= told
 		return k
 	}
@@ -65,14 +72,11 @@ func (e *Engine) learn(now time.Time, raw []byte, told Scopes) *known {
 		return k
 	}
 	c, err := wire.ParseContact(rec.Body)
-	until := identity.HeldUntil(&rec, now, rec.TTL)
-	if err != nil || c.Role != wire.RoleRelay || !e.dialable(c.URLs) || !now.Before(until) {
+	if err != nil || c.Role != wire.RoleRelay || !e.dialable(c.URLs) || !now.Before(identity.HeldUntil(&rec, now, rec.TTL)) {
 		return nil
 	}
-	return e.note(now, known{
-		Contact:  Contact{ID: idOf(signer), URLs: c.URLs, Record: bytes.Clone(raw), Scopes: told},
-		sequence: rec.Sequence, until: until,
-	})
+	contact := Contact{ID: routing.ID(signer), URLs: c.URLs, Record: bytes.Clone(raw), Scopes: told}
+	return e.note(now, contact, rec.Sequence)
 }
 
 func (e *Engine) dialable(urls []string) bool {
@@ -82,7 +86,7 @@ func (e *Engine) dialable(urls []string) bool {
 func (e *Engine) canDial(url string) bool { return e.cfg.Dialable == nil || e.cfg.Dialable(url) }
 
 // note enters a contact, or brings the one of the same ID up to date.
-func (e *Engine) note(now time.Time, c known) *known {
+func (e *Engine) note(now time.Time, c Contact, sequence uint64) *known {
 	k := e.book.byID[c.ID]
 	if k == nil {
 		k = &known{key: c.ID.Key()}
@@ -96,9 +100,9 @@ func (e *Engine) note(now time.Time, c known) *known {
 	if same {
 		c.Scopes |= k.Scopes
 	} else { // another place: its failures are not those of the old one
-		k.failures, k.next = 0, time.Time{}
+		k.failures, k.next = 0, 0
 	}
-	k.Contact, k.sequence, k.until, k.heard = c.Contact, c.sequence, c.until, now
+	k.Contact, k.sequence, k.heard = c, sequence, e.clock(now)
 	return k
 }
 
@@ -119,7 +123,7 @@ func (e *Engine) forgetOne(fresh routing.Key) bool {
 		}
 		if worst == nil || k.failures > worst.failures || k.failures == worst.failures &&
 			(fill[self.CommonPrefixLen(k.key)] > fill[self.CommonPrefixLen(worst.key)] ||
-				fill[self.CommonPrefixLen(k.key)] == fill[self.CommonPrefixLen(worst.key)] && k.heard.Before(worst.heard)) {
+				fill[self.CommonPrefixLen(k.key)] == fill[self.CommonPrefixLen(worst.key)] && k.heard < worst.heard) {
 			worst = k
 		}
 	}
@@ -138,8 +142,8 @@ func (b *book) drop(k *known) {
 // failed notes that a dial came to nothing: the next one waits, longer each
 // time. Who could not be reached again and again is forgotten.
 func (e *Engine) failed(now time.Time, k *known, refused bool) {
-	k.failures++
-	lost := !k.linked.IsZero() && now.Sub(k.linked) < limits.ContactLost
+	k.failures = min(k.failures, maxFailures-1) + 1
+	lost := k.linked != 0 && e.clock(now)-k.linked < limits.ContactLost
 	longest := limits.ContactRetryMax
 	if lost {
 		longest = limits.ContactRetryLost
@@ -149,7 +153,7 @@ func (e *Engine) failed(now time.Time, k *known, refused bool) {
 		pause = limits.ContactRefused
 		k.failures = 1
 	}
-	k.next = now.Add(pause/2 + e.jitter(pause/2))
+	k.next = e.clock(now) + pause/2 + e.jitter(pause/2)
 	if !lost && k.failures >= limits.ContactFailures && !k.dialing {
 		e.book.drop(k)
 	}
@@ -161,7 +165,7 @@ func (e *Engine) Contacts() []Contact {
 	var all []Contact
 	for _, live := range []bool{true, false} {
 		for _, k := range e.book.list {
-			if !k.linked.IsZero() && live == e.links.linked(k.ID) {
+			if k.linked != 0 && live == e.links.linked(k.ID) {
 				all = append(all, k.Contact)
 			}
 		}
@@ -177,8 +181,8 @@ func (ev Known) step(e *Engine, now time.Time) {
 		if c.Scopes == 0 {
 			c.Scopes = AllScopes // this node itself was there
 		}
-		if k := e.note(now, known{Contact: c, until: now}); k != nil {
-			k.linked = now // a lost peer, as after a cut
+		if k := e.note(now, c, 0); k != nil {
+			k.linked = e.clock(now) // a lost peer, as after a cut
 		}
 	}
 	e.fillSoon(now, 0)

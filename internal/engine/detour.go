@@ -73,8 +73,9 @@ func (p *pass) appendSelf() bool {
 	if n/wire.PrefixLen+1 > wire.DetourLimit(p.f.Len()+wire.PrefixLen) {
 		return false
 	}
-	p.in.list = append(append(p.in.list[:0], p.f.Detour...), p.s.selfKey[:wire.PrefixLen]...)
-	p.f.Detour, p.changed = p.in.list, true
+	scratch := p.in.rewriting()
+	scratch.list = append(append(scratch.list[:0], p.f.Detour...), p.s.selfKey[:wire.PrefixLen]...)
+	p.f.Detour, p.changed = scratch.list, true
 	return true
 }
 

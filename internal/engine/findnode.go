@@ -96,7 +96,7 @@ func (e *Engine) nearestRequest(now time.Time, frame []byte, f *wire.Frame, body
 	a := wire.AnswerBody{Nonce: body.Nonce, Kind: wire.AnswerNodes}
 	reply := e.replyTo(f)
 	room := len(frame) - reply.Len() - wire.NonceLen - 2
-	records := e.nearestRecords(now, routing.Key(body.Target), limits.NodesEntries-1, idOf(f.Src))
+	records := e.nearestRecords(now, routing.Key(body.Target), limits.NodesEntries-1, routing.ID(f.Src))
 	if !e.cfg.Leaf {
 		records = slices.Insert(records, 0, e.cfg.Contact(now))
 	}

@@ -39,8 +39,8 @@ type Verdict struct {
 	Reason reason.Reason // of ActionDrop and ActionHint; else reason.None
 	Peer   *Peer         // of ActionSend; else nil
 	// Frame is the frame to send, deliver, answer or hint at; nil with ActionDrop.
-	// It is the one that was handed in, or a rewritten copy in memory of the
-	// Ingress, which the next call with the same Ingress overwrites.
+	// It is the one that was handed in, or a rewritten copy in the Scratch of the
+	// Ingress, which the next call overwrites.
 	Frame []byte
 }
 
@@ -250,7 +250,7 @@ func (p *pass) addHome() bool {
 	if p.f.Waypoints != nil || p.f.Found || p.to == nil || p.s.leaf || !p.pickHome() {
 		return false
 	}
-	p.f.Waypoints, p.f.Found, p.changed = p.in.home[0][:], true, true
+	p.f.Waypoints, p.f.Found, p.changed = p.in.scratch.home[0][:], true, true
 	p.emptyList()
 	p.aim()
 	return true
@@ -266,7 +266,7 @@ func (p *pass) pickHome() bool {
 	if !ok || len(homes) == 0 {
 		return false
 	}
-	found := false
+	found, picked := false, &p.in.rewriting().home[0]
 	first := int(p.in.roll() % uint64(len(homes)))
 	for i := range homes {
 		home := &homes[(first+i)%len(homes)]
@@ -274,11 +274,11 @@ func (p *pass) pickHome() bool {
 			continue
 		}
 		if peer := p.s.direct[*home]; peer != nil && !peer.Leaf && wire.ID(peer.ID) == *home {
-			p.in.home[0] = *home
+			*picked = *home
 			return true
 		}
 		if !found {
-			p.in.home[0], found = *home, true
+			*picked, found = *home, true
 		}
 	}
 	return found
@@ -329,14 +329,15 @@ func (p *pass) send(peer *Peer) Verdict {
 // rewrite writes the frame anew. Few links ever see a large frame that has to be
 // rewritten, so that their memory stays small.
 func (p *pass) rewrite() []byte {
-	if need := p.f.Len(); need > cap(p.in.frame) {
+	scratch := p.in.rewriting()
+	if need := p.f.Len(); need > cap(scratch.frame) {
 		size := limits.MaxFrame
 		if need <= limits.Scratch {
 			size = 1 << bits.Len(uint(need-1))
 		}
-		p.in.frame = make([]byte, 0, size)
+		scratch.frame = make([]byte, 0, size)
 	}
-	return wire.AppendFrame(p.in.frame, &p.f)
+	return wire.AppendFrame(scratch.frame, &p.f)
 }
 
 // expire ends a frame that has used up its hop limit.

@@ -126,7 +126,7 @@ func rank(worse bool) int {
 }
 
 // roundTrip is the smoothed round trip in whole milliseconds: what is less is noise.
-func (n *neighbour) roundTrip() time.Duration { return n.link.Stats().RTT.Truncate(time.Millisecond) }
+func (n *neighbour) roundTrip() time.Duration { return n.rtt.Truncate(time.Millisecond) }
 
 // chooseHomes returns the homes, the best first. A home stays one as long as its
 // link is good, however fast others are: each change costs everybody who talks
@@ -228,7 +228,7 @@ func (e *Engine) judge(now time.Time) {
 	if a.attached.Swap(is) || !is {
 		return
 	}
-	notice := Notice{Kind: NoticeAttached, Peer: idOf(a.standing.homes[i])}
+	notice := Notice{Kind: NoticeAttached, Peer: routing.ID(a.standing.homes[i])}
 	if n := inUse(e.links.byID[notice.Peer]); n != nil {
 		notice.Link, notice.URL = n.link, n.url
 	}

@@ -21,6 +21,7 @@ type neighbour struct {
 	url      string  // that was dialled; empty: accepted
 	from     Origin
 	up       time.Time
+	rtt      time.Duration // smoothed, as of the last pong or bucket check; 0: not measured
 	suspect  bool
 	closing  bool
 	answered bool          // a ping: it holds this node among its own links
@@ -30,9 +31,8 @@ type neighbour struct {
 
 	contact      []byte // its contact record
 	contactUntil time.Time
-	asked        int          // requests for contacts that it has not answered
-	peers        []routing.ID // relays that it is linked to
-	neighbours   *Neighbours  // the same, for the look-ahead; nil: unknown
+	asked        int         // requests for contacts that it has not answered
+	neighbours   *Neighbours // relays that it is linked to; nil: unknown
 }
 
 // usable says that the link is not about to be closed.
@@ -171,14 +171,14 @@ func (ev LinkUp) step(e *Engine, now time.Time) {
 		e.do(PingLink{l})
 		e.do(Tell{Notice{Kind: NoticePeerUp, Link: l, Peer: n.ID, URL: n.url}})
 	}
-	e.publish()
+	e.redraw = true
 }
 
 // meet notes what a new peer said of itself.
 func (e *Engine) meet(now time.Time, n *neighbour) {
 	e.contactOf(now, n, n.link.Contact)
 	if k := e.book.byID[n.ID]; k != nil {
-		k.linked, k.failures, k.next = now, 0, time.Time{}
+		k.linked, k.failures, k.next = e.clock(now), 0, 0
 	}
 }
 
@@ -189,8 +189,14 @@ func (e *Engine) contactOf(now time.Time, n *neighbour, raw []byte) {
 		return // a link is not made without one
 	}
 	n.contact, n.contactUntil = raw, identity.HeldUntil(&rec, now, rec.TTL)
-	if !n.Leaf && e.learn(now, raw, n.from.Scope.Told()) == nil {
+	if n.Leaf {
+		return
+	}
+	k := e.learn(now, raw, n.from.Scope.Told())
+	if k == nil {
 		n.contactUntil = time.Time{} // nobody can dial it: nothing to tell of
+	} else if bytes.Equal(k.Record, raw) {
+		k.Record = raw // one copy does for both
 	}
 }
 
@@ -240,7 +246,7 @@ func (e *Engine) end(n *neighbour, why reason.Reason, now time.Time) {
 	e.do(CloseLink{Link: n.link, Reason: why})
 	e.relaysChanged(now)
 	e.homesMoved(now)
-	e.publish()
+	e.redraw = true
 }
 
 func (ev Pong) step(e *Engine, now time.Time) {
@@ -249,7 +255,7 @@ func (ev Pong) step(e *Engine, now time.Time) {
 		return
 	}
 	first := !n.answered
-	n.answered = true
+	n.answered, n.rtt = true, n.link.Stats().RTT
 	if n.target != nil {
 		n.target.proved()
 	}
@@ -258,7 +264,7 @@ func (ev Pong) step(e *Engine, now time.Time) {
 	}
 	n.replaces = nil
 	if first && n.usable() {
-		e.reached(n.ID, nil)
+		e.answerReach(n.ID, nil)
 		e.firstAnswer(now, n)
 		e.homesMoved(now)
 		if !n.Leaf {
@@ -270,7 +276,7 @@ func (ev Pong) step(e *Engine, now time.Time) {
 func (ev LinkHealth) step(e *Engine, now time.Time) {
 	if n := e.links.byNumber[ev.Link.Number]; n != nil && n.suspect != ev.Suspect {
 		n.suspect = ev.Suspect
-		e.publish()
+		e.redraw = true
 		e.homesMoved(now)
 		if n.suspect && e.links.elsewhere() {
 			e.do(Reforward{n.link})
@@ -284,7 +290,7 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 		return // never admitted
 	}
 	e.links.remove(n)
-	e.publish()
+	e.redraw = true
 	e.do(Reforward{n.link})
 	cause := ev.Cause
 	if n.said != reason.None {
@@ -303,7 +309,7 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 // parted notes that a peer is gone, and looks for another soon.
 func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
 	if !e.links.linked(n.ID) {
-		e.reached(n.ID, cause)
+		e.answerReach(n.ID, cause)
 	}
 	e.homesMoved(now)
 	if n.Leaf {
@@ -312,7 +318,7 @@ func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
 	e.relaysChanged(now)
 	if k := e.book.byID[n.ID]; k != nil && !e.links.linked(n.ID) {
 		if n.answered {
-			k.linked = now
+			k.linked = e.clock(now)
 		}
 		e.failed(now, k, cause == reason.LinkLimit || cause == reason.Leaving || cause == reason.Disconnected)
 	}
@@ -386,7 +392,7 @@ func (e *Engine) ban(id routing.ID, now time.Time) {
 
 // publish builds the picture that Forward works on.
 func (e *Engine) publish() {
-	e.publishAt = time.Time{}
+	e.publishAt, e.redraw = time.Time{}, false
 	cfg := SnapshotConfig{Self: e.cfg.Self, Leaf: e.cfg.Leaf, PlainGreedy: e.cfg.PlainGreedy, Records: &e.holder.store}
 	elsewhere := e.links.elsewhere()
 	for _, n := range e.links.list {
@@ -394,7 +400,7 @@ func (e *Engine) publish() {
 			// A suspect relay is better than none.
 			cfg.Peers = append(cfg.Peers, PeerState{
 				Peer: n.Peer, Suspect: n.suspect && (n.Leaf || elsewhere),
-				RTTMicros: uint32(n.link.Stats().RTT.Microseconds()), Neighbours: n.neighbours,
+				RTTMicros: uint32(n.rtt.Microseconds()), Neighbours: n.neighbours,
 			})
 		}
 	}

@@ -1,11 +1,10 @@
 package engine
 
 import (
-	"cmp"
 	"encoding/binary"
 	"math"
 	"math/bits"
-	"slices"
+	"sort"
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/routing"
@@ -35,64 +34,113 @@ func keyHead(k *routing.Key) uint64 { return binary.BigEndian.Uint64(k[:]) }
 // holds the head of every relay and of every relay's neighbours, with the owner
 // that leads there, in one sorted list.
 type lookahead struct {
-	owners []*Peer
+	owners []owner
 	mask   routing.Key // bit b is set when some owner shares exactly b leading bits with this node
-	spots  []spot      // ascending by head
-	cells  []uint32    // spots[cells[c]:cells[c+1]] are those with head>>shift == c
+	places places      // within two hops, ascending by head
+	cells  []uint32    // places[cells[c]:cells[c+1]] are those with head>>shift == c
 	shift  int
 }
 
-// spot is one place within two hops. 16 bytes, four to a cache line.
-type spot struct {
-	head   uint64
-	rtt    uint32 // of the owner, µs; math.MaxUint32: not measured
-	owner  uint16 // index of owners
-	bucket uint8  // leading bits that the owner shares with this node
-	far    bool   // a neighbour of the owner, not the owner itself
+// owner is a relay that leads to places.
+type owner struct {
+	peer   *Peer
+	rtt    uint32 // µs; math.MaxUint32: not measured
+	bucket uint8  // leading bits that it shares with this node
 }
+
+// places are heads and, for each, the way there.
+type places struct {
+	heads []uint64
+	ways  []way
+}
+
+// way is twice the index of an owner, and one more if the place is a neighbour
+// of the owner and not the owner itself.
+type way uint32
+
+func (w way) far() bool { return w&1 != 0 }
+
+func (p *places) append(head uint64, w way) {
+	p.heads, p.ways = append(p.heads, head), append(p.ways, w)
+}
+
+func (p *places) Len() int           { return len(p.heads) }
+func (p *places) Less(i, j int) bool { return p.heads[i] < p.heads[j] }
+func (p *places) Swap(i, j int) {
+	p.heads[i], p.heads[j] = p.heads[j], p.heads[i]
+	p.ways[i], p.ways[j] = p.ways[j], p.ways[i]
+}
+
+func makePlaces(n int) places { return places{make([]uint64, 0, n), make([]way, 0, n)} }
 
 // newLookahead returns nil if no peer has shown a list: then there is nothing
 // to look at beyond the peers themselves.
 func newLookahead(self routing.Key, peers []PeerState) *lookahead {
-	l := &lookahead{}
-	lists := false
+	owners, size, lists := 0, 0, false
 	for i := range peers {
-		p := &peers[i]
-		if p.Suspect || p.Leaf || p.Key == self || len(l.owners) > math.MaxUint16 {
-			continue
+		if p := &peers[i]; leads(p, &self) {
+			owners++
+			size++
+			if p.Neighbours != nil {
+				lists = true
+				size += len(p.Neighbours.heads)
+			}
 		}
-		l.add(&self, p)
-		lists = lists || p.Neighbours != nil
 	}
 	if !lists {
 		return nil
+	}
+	l := &lookahead{owners: make([]owner, 0, owners), places: makePlaces(size)}
+	for i := range peers {
+		if p := &peers[i]; leads(p, &self) {
+			l.add(&self, p)
+		}
 	}
 	l.sort()
 	return l
 }
 
-// sort puts the spots in order by counting those of each cell. Heads are hashes:
-// a cell gets one or two, unless somebody made them crowd together.
+// leads says that frames may go on by a peer.
+func leads(p *PeerState, self *routing.Key) bool { return !p.Suspect && !p.Leaf && p.Key != *self }
+
+// insertionMost is up to how many places of a cell are sorted by insertion.
+const insertionMost = 16
+
+// sort puts the places in order by counting those of each cell. Heads are
+// hashes: a cell gets two or so, unless somebody made them crowd together.
 func (l *lookahead) sort() {
-	width := bits.Len(uint(len(l.spots)))
+	width := max(bits.Len(uint(l.places.Len()))-1, 1)
 	l.shift = 64 - width
 	l.cells = make([]uint32, 1<<width+1)
-	for i := range l.spots {
-		l.cells[l.spots[i].head>>l.shift+1]++
+	for _, head := range l.places.heads {
+		l.cells[head>>l.shift]++
 	}
-	for c := range l.cells[1:] {
-		l.cells[c+1] += l.cells[c]
+	end := uint32(0)
+	for c := range l.cells {
+		end += l.cells[c]
+		l.cells[c] = end
 	}
-	next, sorted := slices.Clone(l.cells), make([]spot, len(l.spots))
-	for _, at := range l.spots {
-		c := at.head >> l.shift
-		sorted[next[c]] = at
-		next[c]++
+	sorted := places{make([]uint64, end), make([]way, end)}
+	for i, head := range l.places.heads {
+		c := head >> l.shift
+		l.cells[c]-- // from the end of each cell down to its beginning
+		sorted.heads[l.cells[c]], sorted.ways[l.cells[c]] = head, l.places.ways[i]
 	}
-	l.spots = sorted
+	l.places = sorted
 	for c, end := range l.cells[1:] {
-		if run := sorted[l.cells[c]:end]; len(run) > 1 {
-			slices.SortFunc(run, func(a, b spot) int { return cmp.Compare(a.head, b.head) })
+		sorted.sort(int(l.cells[c]), int(end))
+	}
+}
+
+// sort sorts the places in [from, to).
+func (p *places) sort(from, to int) {
+	if to-from > insertionMost {
+		sort.Sort(&places{p.heads[from:to], p.ways[from:to]})
+		return
+	}
+	for i := from + 1; i < to; i++ {
+		for j := i; j > from && p.Less(j, j-1); j-- {
+			p.Swap(j, j-1)
 		}
 	}
 }
@@ -102,30 +150,29 @@ func (l *lookahead) sort() {
 func (l *lookahead) add(self *routing.Key, p *PeerState) {
 	bucket := self.CommonPrefixLen(p.Key)
 	l.mask[bucket/8] |= 0x80 >> (bucket % 8)
-	at := spot{head: keyHead(&p.Key), rtt: p.RTTMicros, owner: uint16(len(l.owners)), bucket: uint8(bucket)}
-	if at.rtt == 0 {
-		at.rtt = math.MaxUint32
+	w := way(2 * len(l.owners))
+	l.owners = append(l.owners, owner{p.Peer, p.RTTMicros, uint8(bucket)})
+	if p.RTTMicros == 0 {
+		l.owners[w/2].rtt = math.MaxUint32
 	}
-	l.owners = append(l.owners, p.Peer)
-	l.spots = append(l.spots, at)
+	l.places.append(keyHead(&p.Key), w)
 	if p.Neighbours == nil {
 		return
 	}
-	at.far = true
 	own := keyHead(self)
-	for _, at.head = range p.Neighbours.heads {
-		if at.head != own {
-			l.spots = append(l.spots, at)
+	for _, head := range p.Neighbours.heads {
+		if head != own {
+			l.places.append(head, w|1)
 		}
 	}
 }
 
 // best returns, among the relays strictly closer to target than this node, the
-// one that leads to the spot sharing most leading bits with it. Spots that share
-// as many are ranked by less.
+// one that leads to the place sharing most leading bits with it. Places that
+// share as many are ranked by less.
 //
 // A relay is strictly closer exactly when self XOR target has a one at the
-// relay's bucket, so one bit test per spot decides. Sharing only decreases
+// relay's bucket, so one bit test per place decides. Sharing only decreases
 // away from the target's place in the sorted list, on both sides.
 func (l *lookahead) best(self, target *routing.Key) *Peer {
 	toward := self.Xor(*target)
@@ -135,55 +182,59 @@ func (l *lookahead) best(self, target *routing.Key) *Peer {
 	t := keyHead(target)
 	right := l.search(t)
 	left := right - 1
-	var best *spot
-	for left >= 0 || right < len(l.spots) {
+	best, bestShared := -1, 0
+	for left >= 0 || right < l.places.Len() {
 		at := l.closerEnd(t, &left, &right)
-		if best != nil && shared(at.head, t) < shared(best.head, t) {
+		sharing := shared(l.places.heads[at], t)
+		if best >= 0 && sharing < bestShared {
 			break
 		}
-		if toward[at.bucket/8]<<(at.bucket%8)&0x80 != 0 && (best == nil || at.less(best, t)) {
-			best = at
+		o := &l.owners[l.places.ways[at]/2]
+		if toward[o.bucket/8]<<(o.bucket%8)&0x80 != 0 && (best < 0 || l.less(at, best, t)) {
+			best, bestShared = at, sharing
 		}
 	}
-	if best == nil {
+	if best < 0 {
 		return nil
 	}
-	return l.owners[best.owner]
+	return l.owners[l.places.ways[best]/2].peer
 }
 
-// closerEnd returns the spot at left or right that shares more leading bits with
+// closerEnd returns the place at left or right that shares more leading bits with
 // t, and moves that end on.
-func (l *lookahead) closerEnd(t uint64, left, right *int) *spot {
-	if *right >= len(l.spots) || *left >= 0 && shared(l.spots[*left].head, t) >= shared(l.spots[*right].head, t) {
+func (l *lookahead) closerEnd(t uint64, left, right *int) int {
+	heads := l.places.heads
+	if *right >= len(heads) || *left >= 0 && shared(heads[*left], t) >= shared(heads[*right], t) {
 		*left--
-		return &l.spots[*left+1]
+		return *left + 1
 	}
 	*right++
-	return &l.spots[*right-1]
+	return *right - 1
 }
 
-// less ranks two spots equally near to t: the relay itself before a neighbour,
+// less ranks two places equally near to t: the relay itself before a neighbour,
 // which is one hop more; then the faster link; then the smaller distance.
-func (a *spot) less(b *spot, t uint64) bool {
-	if a.far != b.far {
-		return b.far
+func (l *lookahead) less(a, b int, t uint64) bool {
+	wa, wb := l.places.ways[a], l.places.ways[b]
+	if wa.far() != wb.far() {
+		return wb.far()
 	}
-	if a.rtt != b.rtt {
-		return a.rtt < b.rtt
-	}
-	if x, y := a.head^t, b.head^t; x != y {
+	if x, y := l.owners[wa/2].rtt, l.owners[wb/2].rtt; x != y {
 		return x < y
 	}
-	return a.owner < b.owner
+	if x, y := l.places.heads[a]^t, l.places.heads[b]^t; x != y {
+		return x < y
+	}
+	return wa < wb
 }
 
-// search returns the index of the first spot whose head is at least t.
+// search returns the index of the first place whose head is at least t.
 func (l *lookahead) search(t uint64) int {
 	c := t >> l.shift
 	low, high := int(l.cells[c]), int(l.cells[c+1])
 	for low < high {
 		mid := int(uint(low+high) / 2)
-		if l.spots[mid].head < t {
+		if l.places.heads[mid] < t {
 			low = mid + 1
 		} else {
 			high = mid

@@ -16,6 +16,12 @@ type lookup struct {
 	rounds int
 }
 
+func (ev Lookup) step(e *Engine, now time.Time) {
+	l := &lookup{Lookup: ev, found: map[routing.ID]*known{}, asked: map[routing.ID]bool{}}
+	l.Count = min(max(l.Count, 1), limits.NodesEntries)
+	l.ask(e, now, routing.ID{})
+}
+
 // ask asks the relay nearest the target, by way of via unless it is zero.
 func (l *lookup) ask(e *Engine, now time.Time, via routing.ID) {
 	l.rounds++

@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"math/bits"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
-	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -13,11 +11,12 @@ import (
 // learns of relays (contacts, asks, neighbours' lists), chooses among them
 // (routing.Filler), and dials.
 type membership struct {
-	book   book
-	filler routing.Filler
-	asks   []*ask
-	reach  map[routing.ID][]func(error) // who waits for a link with a node
-	sought map[routing.ID]struct{}      // contacts that neighbours were asked for, since the last bucket check
+	book    book
+	filler  routing.Filler
+	asks    []*ask
+	reach   map[routing.ID][]func(error) // who waits for a link with a node
+	sought  map[uint64]struct{}          // heads of Keys whose contacts neighbours were asked for, since the last bucket check
+	strayed int                          // contacts of anybody that were asked for in that time
 
 	joined     bool  // the own Key was looked up, and somebody answered
 	asking     bool  // it is being looked up
@@ -27,7 +26,8 @@ type membership struct {
 	fillAt     time.Time
 	announceAt time.Time // zero: nothing new to tell
 	announced  time.Time
-	publishAt  time.Time // zero: the snapshot is up to date
+	publishAt  time.Time // when what gathers goes into the snapshot; zero: nothing does
+	redraw     bool      // the snapshot is to be made anew before Step ends
 
 	nearAt, bucketAt, farAt, contactAt time.Time // periodic; zero while there is no link
 }
@@ -36,7 +36,7 @@ func (e *Engine) initMembership() {
 	e.filler = routing.Filler{Self: e.cfg.Self.Key(), Room: max(1, e.cfg.MaxRelays-limits.SpareLinks)}
 	e.book.init(e.cfg.MaxRelays)
 	e.reach = make(map[routing.ID][]func(error))
-	e.sought = make(map[routing.ID]struct{})
+	e.sought = make(map[uint64]struct{})
 }
 
 // earlier brings a deadline forward; zero is never.
@@ -89,6 +89,7 @@ func (e *Engine) membershipDue(now time.Time) {
 	if due(e.bucketAt, now) {
 		e.bucketAt = e.later(now, limits.BucketCheck)
 		clear(e.sought)
+		e.strayed = 0
 		e.checkBuckets(now)
 		e.trim(now)
 		e.fillSoon(now, 0)
@@ -104,7 +105,7 @@ func (e *Engine) membershipDue(now time.Time) {
 		e.announce(now)
 	}
 	if due(e.publishAt, now) {
-		e.publish()
+		e.redraw = true
 	}
 }
 
@@ -175,6 +176,7 @@ func (e *Engine) checkBuckets(now time.Time) {
 	deepest := -1
 	var full [routing.KeyBits + 1]bool
 	for _, n := range e.links.list {
+		n.rtt = n.link.Stats().RTT
 		if n.usable() && !n.Leaf {
 			b := e.filler.Self.CommonPrefixLen(n.Key)
 			full[b] = true
@@ -226,277 +228,4 @@ func (e *Engine) tellContact(now time.Time) {
 			e.do(SendLink{n.link, frame})
 		}
 	}
-}
-
-// fill looks for links that this node should have and dials.
-func (e *Engine) fill(now time.Time) {
-	e.fillAt = time.Time{}
-	if e.cfg.Leaf {
-		e.fillLeaf(now)
-		return
-	}
-	if e.links.live() == 0 && e.dialing == 0 && len(e.book.list) == 0 {
-		return
-	}
-	fresh, again, wait := e.candidates(now)
-	e.dialWants(now, fresh, limits.LearntDials)
-	e.dialWants(now, again, limits.RetryDials)
-	e.seek(now, len(fresh))
-	if wait > 0 && (e.links.relays < e.filler.Room || len(again) > 0) {
-		e.fillSoon(now, max(wait, time.Second))
-	}
-}
-
-// candidates are the contacts that may be dialled now: those that never failed,
-// and the others; and how long until the next of those may.
-func (e *Engine) candidates(now time.Time) (fresh, again []*known, wait time.Duration) {
-	for _, k := range e.book.list {
-		switch {
-		case k.dialing || e.links.linked(k.ID) || e.isBanned(now, k.ID):
-		case now.Before(k.next):
-			if d := k.next.Sub(now); wait == 0 || d < wait {
-				wait = d
-			}
-		case k.failures == 0:
-			fresh = append(fresh, k)
-		default:
-			again = append(again, k)
-		}
-	}
-	return fresh, again, wait
-}
-
-// places are the relays linked, or being dialled, as the fill policy sees them.
-func (e *Engine) places() []routing.Place {
-	places := make([]routing.Place, 0, e.links.relays+e.dialing)
-	for _, n := range e.links.list {
-		if n.usable() && !n.Leaf {
-			places = append(places, routing.Place{Key: n.Key, RTT: n.link.Stats().RTT})
-		}
-	}
-	if e.dialing > 0 {
-		for _, k := range e.book.list {
-			if k.dialing && !e.links.linked(k.ID) {
-				places = append(places, routing.Place{Key: k.key})
-			}
-		}
-	}
-	return places
-}
-
-// dialWants dials the most wanted, at most so many at once.
-func (e *Engine) dialWants(now time.Time, from []*known, most int) {
-	n := min(most-e.dialing, limits.DialsInFlight-e.targets.flying)
-	if n <= 0 || len(from) == 0 {
-		return
-	}
-	links := e.places()
-	candidates := make([]routing.Place, len(from))
-	for i, k := range from {
-		candidates[i] = routing.Place{Key: k.key}
-	}
-	for _, w := range e.filler.Wants(links, candidates, n) {
-		if e.links.relays+e.dialing >= e.cfg.MaxRelays && e.spare(now, true) == nil {
-			return
-		}
-		e.dialKnown(from[w.Index], w.Need > routing.NeedSpread || e.links.relays < limits.NearSet)
-	}
-}
-
-// dialKnown dials a contact by one of its URLs, another one each time.
-func (e *Engine) dialKnown(k *known, need bool) {
-	urls := make([]string, 0, len(k.URLs))
-	for _, u := range k.URLs {
-		if e.canDial(u) {
-			urls = append(urls, u)
-		}
-	}
-	if len(urls) == 0 {
-		return
-	}
-	k.dialing, k.needed = true, need
-	e.dialing++
-	if need {
-		e.needed++
-	}
-	e.targets.flying++
-	e.targets.dials++
-	t := &Target{TargetSpec: TargetSpec{URL: urls[k.failures%len(urls)], Pin: k.ID, Scopes: k.Scopes}, known: k}
-	e.do(Dial{Target: t, Count: e.targets.dials, Need: need})
-}
-
-// dialOver notes that a dial of k has ended, whatever came of it.
-func (e *Engine) dialOver(k *known) {
-	if k.dialing {
-		k.dialing = false
-		e.dialing--
-		if k.needed {
-			e.needed--
-		}
-		e.targets.flying--
-	}
-}
-
-// seek asks neighbours for the contacts of relays that their lists name and
-// that this node needs, and for anybody while it has few links.
-func (e *Engine) seek(now time.Time, fresh int) {
-	if !e.joined {
-		return
-	}
-	self := keyHead(&e.filler.Self)
-	var count [65]int
-	nearest := make([]uint64, 0, limits.NearSet)
-	for _, p := range e.places() {
-		head := keyHead(&p.Key)
-		count[bits.LeadingZeros64(head^self)]++
-		nearest = insertSmall(nearest, head^self, limits.NearSet)
-	}
-	left := limits.LinkFindNodes
-	for _, n := range e.links.list {
-		if !n.usable() || !n.answered || n.neighbours == nil {
-			continue
-		}
-		for i, head := range n.neighbours.heads {
-			if left == 0 {
-				return
-			}
-			b := bits.LeadingZeros64(head ^ self)
-			near := len(nearest) < limits.NearSet || head^self < nearest[len(nearest)-1]
-			if count[b] > 0 && !near || e.unneeded(n.peers[i]) {
-				continue
-			}
-			if e.findNode(n, n.peers[i].Key(), limits.NearSet) {
-				e.sought[n.peers[i]] = struct{}{}
-				count[b]++
-				left--
-			}
-		}
-	}
-	if e.links.relays+e.dialing+fresh < e.filler.Room && len(e.sought) < limits.Asks {
-		n := e.links.random(e, func(n *neighbour) bool { return n.usable() && n.answered && !n.Leaf })
-		if n != nil && e.findNode(n, e.randomKey(0), limits.NodesEntries) {
-			e.sought[e.randomID()] = struct{}{} // one of a few until the next bucket check
-		}
-	}
-}
-
-func (e *Engine) randomID() (id routing.ID) {
-	n := e.nonce()
-	copy(id[:], n[:])
-	return id
-}
-
-// unneeded says that the contact of a node is known, or was asked for.
-func (e *Engine) unneeded(id routing.ID) bool {
-	if e.links.linked(id) || e.book.byID[id] != nil || len(e.sought) >= 4*limits.Asks {
-		return true
-	}
-	_, asked := e.sought[id]
-	return asked
-}
-
-// insertSmall keeps the most smallest values in ascending order.
-func insertSmall(list []uint64, v uint64, most int) []uint64 {
-	i := len(list)
-	for i > 0 && list[i-1] > v {
-		i--
-	}
-	if i >= most {
-		return list
-	}
-	if len(list) < most {
-		list = append(list, 0)
-	}
-	copy(list[i+1:], list[i:])
-	list[i] = v
-	return list
-}
-
-// fillLeaf dials further homes, wherever in the mesh.
-func (e *Engine) fillLeaf(now time.Time) {
-	fresh, again, wait := e.candidates(now)
-	for want := e.wantsHomes() - e.dialing; want > 0; want-- {
-		from := &fresh
-		if len(fresh) == 0 {
-			from = &again
-		}
-		if len(*from) == 0 || e.targets.flying >= limits.DialsInFlight {
-			break
-		}
-		i := e.cfg.Rand.IntN(len(*from))
-		k := (*from)[i]
-		*from = append((*from)[:i], (*from)[i+1:]...)
-		e.dialKnown(k, true)
-	}
-	if e.wantsHomes() <= e.dialing {
-		return
-	}
-	if home := e.links.random(e, func(n *neighbour) bool { return n.usable() && n.answered }); home != nil && len(e.sought) < limits.Asks {
-		if e.findNode(home, e.randomKey(0), 2*limits.Homes) {
-			e.sought[e.randomID()] = struct{}{}
-		}
-		e.fillSoon(now, max(wait, limits.BootstrapRetry))
-	} else if home != nil {
-		clear(e.sought)
-		e.fillSoon(now, limits.NearExchange)
-	}
-}
-
-func (ev Lookup) step(e *Engine, now time.Time) {
-	l := &lookup{Lookup: ev, found: map[routing.ID]*known{}, asked: map[routing.ID]bool{}}
-	l.Count = min(max(l.Count, 1), limits.NodesEntries)
-	l.ask(e, now, routing.ID{})
-}
-
-func (ev Reach) step(e *Engine, now time.Time) {
-	id := ev.Contact.ID
-	switch {
-	case e.links.linked(id):
-		ev.Done(nil)
-		return
-	case len(e.reach) >= limits.Asks:
-		ev.Done(reason.RateLimited)
-		return
-	case ev.ByPeer && e.isBanned(now, id):
-		ev.Done(reason.Banned)
-		return
-	}
-	delete(e.banned, id)
-	k := e.book.byID[id]
-	if len(ev.Contact.URLs) > 0 {
-		k = e.note(now, known{Contact: ev.Contact, until: now})
-	}
-	if k == nil {
-		ev.Done(reason.NoRoute)
-		return
-	}
-	e.reach[id] = append(e.reach[id], ev.Done)
-	if !k.dialing {
-		e.dialKnown(k, true)
-	}
-	if !k.dialing {
-		e.reached(id, reason.Unsupported)
-	}
-}
-
-// reached tells those who wait for a link with a node how it went.
-func (e *Engine) reached(id routing.ID, err error) {
-	waiting := e.reach[id]
-	delete(e.reach, id)
-	for _, done := range waiting {
-		done(err)
-	}
-}
-
-// Settled says that the node has found its place: a relay has looked up its own
-// Key and has nobody left to dial whom it needs; a leaf is attached to as many
-// homes as it wants or finds.
-func (e *Engine) Settled() bool {
-	if e.cfg.Leaf {
-		return e.Attached() && (e.wantsHomes() <= 0 || len(e.book.list) <= e.links.relays)
-	}
-	if !e.joined {
-		return len(e.targets.list) == 0
-	}
-	return e.needed == 0 && len(e.asks) == 0 && len(e.empty) == 0 && e.links.relays > 0
 }

@@ -211,8 +211,9 @@ func TestMembershipPeersLists(t *testing.T) {
 		{ID: self, Role: wire.RoleRelay}, {ID: wire.ID(p.ID), Role: wire.RoleRelay},
 		{ID: other, Role: wire.RoleRelay}, {ID: wire.ID{9}, Role: wire.RoleLeaf},
 	}}))
-	if got := b.links.byNumber[p.Link.Number].peers; !slices.Equal(got, []routing.ID{routing.ID(other)}) {
-		t.Errorf("neighbours: got %v, want only the relay that is neither this node nor the peer", got)
+	key := routing.ID(other).Key()
+	if got := b.links.byNumber[p.Link.Number].neighbours.heads; !slices.Equal(got, []uint64{keyHead(&key)}) {
+		t.Errorf("neighbours: got %x, want only the relay that is neither this node nor the peer", got)
 	}
 	before := b.Snapshot()
 	if b.Snapshot() != before {

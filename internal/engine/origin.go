@@ -3,7 +3,6 @@ package engine
 import (
 	"net/netip"
 
-	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -47,5 +46,3 @@ type Contact struct {
 	Record []byte // the contact record
 	Scopes Scopes // that its URLs may lead to, because of who told of it
 }
-
-func idOf(id wire.ID) routing.ID { return routing.ID(id) }

@@ -63,12 +63,13 @@ func (p *pass) sendByChoice() Verdict {
 // choice returns relay number k-1 in the order of distance to the target, first
 // left out; with no first there is nothing to leave out.
 func (p *pass) choice(first *Peer) *Peer {
-	p.in.order = p.s.relays.Nearest(p.key, p.k+1, p.in.order[:0])
+	scratch := p.in.rewriting()
+	scratch.order = p.s.relays.Nearest(p.key, p.k+1, scratch.order[:0])
 	left := p.k - 1
 	if first == nil {
 		left = p.k
 	}
-	for _, i := range p.in.order {
+	for _, i := range scratch.order {
 		peer := p.s.relays.At(i).Value
 		if peer == first {
 			continue

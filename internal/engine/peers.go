@@ -18,16 +18,16 @@ func (e *Engine) onPeers(now time.Time, n *neighbour, frame []byte) error {
 	if n.Leaf || e.cfg.Leaf {
 		return nil
 	}
-	ids := make([]routing.ID, 0, len(list.Entries))
+	heads := make([]uint64, 0, len(list.Entries))
 	for _, p := range list.Entries {
-		if id := idOf(p.ID); p.Role == wire.RoleRelay && id != n.ID && id != e.cfg.Self {
-			ids = append(ids, id)
+		if id := routing.ID(p.ID); p.Role == wire.RoleRelay && id != n.ID && id != e.cfg.Self {
+			key := id.Key()
+			heads = append(heads, keyHead(&key))
 		}
 	}
-	n.peers = ids
-	n.neighbours = NewNeighbours(ids)
+	n.neighbours = &Neighbours{heads}
 	e.stale(now)
-	if e.joined {
+	if e.joined && (e.links.relays < e.filler.Room || slices.ContainsFunc(heads, e.wanted().has)) {
 		e.fillSoon(now, e.jitter(limits.RepairJitter))
 	}
 	return nil

@@ -134,7 +134,7 @@ func (s *recordStore) read(rec wire.Record, signer wire.ID, held, now time.Time)
 	if !now.Before(held) {
 		return nil, reason.Expired
 	}
-	key := idOf(a.Leaf).Key()
+	key := routing.ID(a.Leaf).Key()
 	return &heldRecord{
 		homes: a.Homes, leaf: a.Leaf, key: key, distance: key.Xor(s.self),
 		signer: signer, sequence: rec.Sequence, end: held,

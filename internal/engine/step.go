@@ -40,6 +40,7 @@ type Config struct {
 // do. Step, Next and Targets are called by one goroutine; Snapshot by any.
 type Engine struct {
 	cfg     Config
+	started time.Time // when the first Step was
 	links   links
 	targets targets
 	membership
@@ -94,12 +95,18 @@ type Action interface{ action() }
 // Step takes one event and returns what to do, in order. The slice is valid
 // until the next Step.
 func (e *Engine) Step(now time.Time, ev Event) []Action {
+	if e.started.IsZero() {
+		e.started = now
+	}
 	e.actions = e.actions[:0]
 	ev.step(e, now)
 	e.membershipDue(now)
 	e.attachDue(now)
 	e.holderDue(now)
 	e.dialDue(now)
+	if e.redraw {
+		e.publish()
+	}
 	return e.actions
 }
 

@@ -37,7 +37,7 @@ func (e *Engine) storeRequest(now time.Time, f *wire.Frame, body *wire.NearestBo
 // takeStore puts what the body bears into the store and returns whose it is.
 func (e *Engine) takeStore(now time.Time, body *wire.NearestBody) (leaf wire.ID, why reason.Reason) {
 	leaf, why = subject(body.Rest)
-	if why == reason.None && idOf(leaf).Key() != routing.Key(body.Target) {
+	if why == reason.None && routing.ID(leaf).Key() != routing.Key(body.Target) {
 		why = reason.BadRecord
 	}
 	if why == reason.None {

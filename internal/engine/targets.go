@@ -148,7 +148,7 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 	e.landed(ev.Target)
 	if k := ev.Target.known; k != nil {
 		e.failed(now, k, false)
-		e.reached(k.ID, cmp.Or[error](ev.Err, ev.Reason))
+		e.answerReach(k.ID, cmp.Or[error](ev.Err, ev.Reason))
 		e.fillSoon(now, 0)
 		return
 	}

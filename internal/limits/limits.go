@@ -196,7 +196,7 @@ const (
 	PeersGap         = 5 * time.Second        // least time between two lists of the own relay links
 	PeersGapPerLink  = 100 * time.Millisecond // the same, for each link that it goes to
 	PeersDelay       = time.Second            // changes gather this long for one list
-	SnapshotGather   = 500 * time.Millisecond // neighbours' lists gather this long for one snapshot
+	SnapshotGather   = time.Second            // neighbours' lists gather this long for one snapshot
 	Asks             = 32                     // lookups and probes under way
 	AskTries         = 4                      // frames sent for one of them
 	AskRetry         = 250 * time.Millisecond // first pause; doubles
