@@ -153,7 +153,7 @@ func (n *Node) runLink(conn transport.Conn, remote *link.Remote, t *engine.Targe
 
 // origin says where a link comes from.
 func origin(conn transport.Conn, remote *link.Remote) engine.Origin {
-	from := engine.Origin{Scope: scopeOf(conn), Need: remote.Hello.Need, FreeSlots: int(remote.Hello.FreeSlots)}
+	from := engine.Origin{Scope: scopeOf(conn), Need: remote.Hello.Need, FreeSlots: int(remote.Hello.FreeSlots), RTT: remote.RTT}
 	ip, ok := remoteIP(conn)
 	if !ok || from.Scope == engine.ScopeLoopback {
 		return from

@@ -26,6 +26,7 @@ type simDial struct {
 	latency  time.Duration
 	hello    []byte // of the side that spoke last
 	here     *simEnd
+	greeted  time.Duration // when the acceptor had message 1 and sent message 2
 }
 
 const (
@@ -86,11 +87,11 @@ func (d *simDial) happen(s *Simulation, kind simKind) {
 		d.failed(s, stage, reason.None, errSilent)
 	case dialGreeted:
 		if d.heard(s) {
-			d.hello = d.to.hello(0, false)
+			d.hello, d.greeted = d.to.hello(0, false), s.now
 			s.heap.push(s.now+s.delay(d.latency), d, dialHello)
 		}
 	case dialHello:
-		d.greeted(s)
+		d.answered(s)
 	case dialUp:
 		d.accepted(s)
 	}
@@ -110,9 +111,9 @@ func (d *simDial) failed(s *Simulation, stage string, why reason.Reason, err err
 	s.post(d.from, engine.DialFailed{Target: d.action.Target, Stage: stage, Reason: why, Err: err})
 }
 
-// greeted is the dialler's side once it has message 2: its link is up as soon
+// answered is the dialler's side once it has message 2: its link is up as soon
 // as it has sent message 3.
-func (d *simDial) greeted(s *Simulation) {
+func (d *simDial) answered(s *Simulation) {
 	if d.from.dead {
 		return
 	}
@@ -127,7 +128,7 @@ func (d *simDial) greeted(s *Simulation) {
 	here.other, d.here = there, here
 	there.last = s.now + s.delay(d.latency)
 	s.heap.push(there.last, d, dialUp)
-	here.up(s, remote, d.action.Target, d.action.Count)
+	here.up(s, remote, d.action, 2*(s.now-d.greeted))
 }
 
 // accepted is the acceptor's side once it has message 3.
@@ -145,7 +146,7 @@ func (d *simDial) accepted(s *Simulation) {
 		there.Close()
 		return
 	}
-	there.up(s, remote, nil, remote.hello.Dial)
+	there.up(s, remote, engine.Dial{Count: remote.hello.Dial}, s.now-d.greeted)
 }
 
 // hello is what the node says of itself on a new link.
@@ -191,15 +192,16 @@ func (s *Simulation) verify(n *simNode, hello []byte, want wire.ID) (r simRemote
 	return r, nil
 }
 
-// up makes the link on this end of a carrier and tells the engine.
-func (e *simEnd) up(s *Simulation, r simRemote, t *engine.Target, dial uint32) {
+// up makes the link on this end of a carrier and tells the engine. The acceptor
+// has no target.
+func (e *simEnd) up(s *Simulation, r simRemote, dial engine.Dial, rtt time.Duration) {
 	n := e.node
 	n.number++
 	l := &simLink{node: n, since: s.now}
 	e.link = l
 	l.link = link.New(link.Config{
 		Number: n.number, Peer: r.id, Leaf: r.leaf, LeafLink: r.leaf || n.leaf,
-		Outbound: t != nil, Instance: r.hello.Instance, Dial: dial,
+		Outbound: dial.Target != nil, Instance: r.hello.Instance, Dial: dial.Count,
 		Contact: r.hello.Contact, Carrier: e, OnBusy: l.onBusy, Wake: l.wake,
 	}, s.time())
 	peer := engine.NewPeer(l.link)
@@ -207,7 +209,7 @@ func (e *simEnd) up(s *Simulation, r simRemote, t *engine.Target, dial uint32) {
 	l.in.Share(&s.scratch)
 	n.links = append(n.links, l)
 	s.post(n, engine.LinkUp{
-		Peer: peer, Target: t,
-		From: engine.Origin{Need: r.hello.Need, FreeSlots: int(r.hello.FreeSlots)},
+		Peer: peer, Target: dial.Target,
+		From: engine.Origin{Need: r.hello.Need, FreeSlots: int(r.hello.FreeSlots), RTT: rtt},
 	})
 }

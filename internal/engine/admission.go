@@ -29,10 +29,12 @@ func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
 		return reason.LinkLimit
 	case e.links.relays < e.filler.Room:
 		return reason.None
+	case n.trial:
+		return e.swap(n, now)
 	case n.link.Outbound, n.from.Need, e.filler.Need(e.places(), n.Key) > routing.NeedSpread:
 		return e.makeRoom(n, now)
 	}
-	return reason.LinkLimit
+	return e.swap(n, now)
 }
 
 func (e *Engine) isBanned(now time.Time, id routing.ID) bool {
@@ -91,17 +93,10 @@ func (e *Engine) endFor(old *neighbour, now time.Time) {
 // there is none. A proven link, one of limits.ProvenAfter, makes no room for a
 // stranger.
 func (e *Engine) spare(now time.Time, stranger bool) *neighbour {
-	var relays []*neighbour
-	places := make([]routing.Place, 0, e.links.relays)
-	for _, n := range e.links.list {
-		if n.usable() && !n.Leaf {
-			relays = append(relays, n)
-			places = append(places, routing.Place{Key: n.Key, RTT: n.rtt})
-		}
-	}
+	places, relays := e.linkedRelays()
 	i, ok := e.filler.Spare(places, func(i int) bool {
 		n := relays[i]
-		return !n.wanted && n.answered && !(stranger && now.Sub(n.up) >= limits.ProvenAfter) && e.sparedBy(n)
+		return n.lets() && !(stranger && now.Sub(n.up) >= limits.ProvenAfter) && e.sparedBy(n)
 	})
 	if !ok {
 		return nil
@@ -164,5 +159,7 @@ func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
 		contacts = e.nearestRecords(now, n.Key, limits.ByeContacts, n.ID)
 	}
 	e.do(CloseLink{Link: n.link, Reason: why, Contacts: contacts})
-	e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: why, URL: n.url}})
+	if !n.trial {
+		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: why, URL: n.url}})
+	}
 }

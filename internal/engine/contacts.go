@@ -22,12 +22,17 @@ type known struct {
 	heard    time.Duration // of it, last
 	linked   time.Duration // when a link with it was up last; 0: never
 	next     time.Duration // no dial before
+	micros   uint32        // round trip, as a link or its handshake showed last; 0: not measured
 	failures uint8         // dials in a row, at most maxFailures
 	dialing  bool
 	needed   bool // that dial
+	trial    bool // it is made to see whether the link is faster than another
 }
 
 const maxFailures = 255
+
+// rtt is the round trip as far as it is known; 0: nobody measured it.
+func (k *known) rtt() time.Duration { return time.Duration(k.micros) * time.Microsecond }
 
 // clock is how long the engine has been running, and never 0.
 func (e *Engine) clock(now time.Time) time.Duration { return now.Sub(e.started) + 1 }

@@ -73,7 +73,7 @@ func (e *Engine) dialWants(now time.Time, from []*known, most int) {
 	links := e.places()
 	candidates := make([]routing.Place, len(from))
 	for i, k := range from {
-		candidates[i] = routing.Place{Key: k.key}
+		candidates[i] = routing.Place{Key: k.key, RTT: k.rtt()}
 	}
 	for _, w := range e.filler.Wants(links, candidates, n) {
 		if e.links.relays+e.dialing >= e.cfg.MaxRelays && e.spare(now, true) == nil {
@@ -108,7 +108,7 @@ func (e *Engine) dialKnown(k *known, need bool) {
 // dialOver notes that a dial of k has ended, whatever came of it.
 func (e *Engine) dialOver(k *known) {
 	if k.dialing {
-		k.dialing = false
+		k.dialing, k.trial = false, false
 		e.dialing--
 		if k.needed {
 			e.needed--

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"time"
 
@@ -21,13 +22,15 @@ type neighbour struct {
 	url      string  // that was dialled; empty: accepted
 	from     Origin
 	up       time.Time
-	rtt      time.Duration // smoothed, as of the last pong or bucket check; 0: not measured
+	rtt      time.Duration // smoothed, as of the last pong or bucket check, at first that of the handshake; 0: not measured
 	suspect  bool
 	closing  bool
 	answered bool          // a ping: it holds this node among its own links
 	wanted   bool          // by the user: it stays
 	said     reason.Reason // why the peer ends the link, from its bye
 	replaces []*neighbour  // closed once this one answers a ping
+	instead  *neighbour    // a slower one of the same bucket, the same
+	trial    bool          // dialled to see whether it is faster than another
 
 	contact      []byte // its contact record
 	contactUntil time.Time
@@ -141,15 +144,18 @@ func (l *links) count(n *neighbour, by int) {
 
 func (ev LinkUp) step(e *Engine, now time.Time) {
 	l := ev.Peer.Link
-	n := &neighbour{Peer: ev.Peer, link: l, target: ev.Target, from: ev.From, up: now}
+	n := &neighbour{Peer: ev.Peer, link: l, target: ev.Target, from: ev.From, up: now, rtt: ev.From.RTT}
 	if n.target != nil {
 		n.url = n.target.URL
+		k := n.target.known
+		n.trial = k != nil && k.trial
 		e.landed(n.target)
-		if n.target.known != nil {
+		if k != nil {
 			n.target = nil
 			n.wanted = len(e.reach[n.ID]) > 0
 		}
 	}
+	e.measured(n)
 	if why := e.admit(n, now); why != reason.None {
 		e.refuse(n, why, now)
 		return
@@ -249,13 +255,29 @@ func (e *Engine) end(n *neighbour, why reason.Reason, now time.Time) {
 	e.redraw = true
 }
 
+// look takes the round trip that the link has measured, if it has.
+func (n *neighbour) look() {
+	if rtt := n.link.Stats().RTT; rtt > 0 {
+		n.rtt = rtt
+	}
+}
+
+// measured notes the round trip to a peer for later dials.
+func (e *Engine) measured(n *neighbour) {
+	if k := e.book.byID[n.ID]; k != nil {
+		k.micros = uint32(min(n.rtt.Microseconds(), math.MaxUint32))
+	}
+}
+
 func (ev Pong) step(e *Engine, now time.Time) {
 	n := e.links.byNumber[ev.Link.Number]
 	if n == nil {
 		return
 	}
 	first := !n.answered
-	n.answered, n.rtt = true, n.link.Stats().RTT
+	n.answered = true
+	n.look()
+	e.measured(n)
 	if n.target != nil {
 		n.target.proved()
 	}
@@ -263,6 +285,7 @@ func (ev Pong) step(e *Engine, now time.Time) {
 		e.end(old, reason.Replaced, now)
 	}
 	n.replaces = nil
+	e.swapped(n, now)
 	if first && n.usable() {
 		e.answerReach(n.ID, nil)
 		e.firstAnswer(now, n)

@@ -29,7 +29,7 @@ type membership struct {
 	publishAt  time.Time // when what gathers goes into the snapshot; zero: nothing does
 	redraw     bool      // the snapshot is to be made anew before Step ends
 
-	nearAt, bucketAt, farAt, contactAt time.Time // periodic; zero while there is no link
+	nearAt, bucketAt, farAt, contactAt, improveAt time.Time // periodic; zero while there is no link
 }
 
 func (e *Engine) initMembership() {
@@ -52,7 +52,7 @@ func (e *Engine) stale(now time.Time) { earlier(&e.publishAt, now.Add(limits.Sna
 
 // deadlines are those of membership.
 func (e *Engine) deadlines(visit func(time.Time)) {
-	for _, at := range []time.Time{e.fillAt, e.announceAt, e.publishAt, e.nearAt, e.bucketAt, e.farAt, e.contactAt} {
+	for _, at := range []time.Time{e.fillAt, e.announceAt, e.publishAt, e.nearAt, e.bucketAt, e.farAt, e.contactAt, e.improveAt} {
 		if !at.IsZero() {
 			visit(at)
 		}
@@ -73,10 +73,11 @@ func (e *Engine) membershipDue(now time.Time) {
 		e.asksDue(now)
 	}
 	if e.links.relays == 0 {
-		e.nearAt, e.bucketAt, e.farAt, e.contactAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+		e.nearAt, e.bucketAt, e.farAt, e.contactAt, e.improveAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	} else if e.nearAt.IsZero() && !e.cfg.Leaf {
 		e.nearAt, e.bucketAt = e.later(now, limits.NearExchange), e.later(now, limits.BucketCheck)
 		e.farAt, e.contactAt = e.later(now, limits.FarLookup), now.Add(limits.ContactTTL*time.Second/2)
+		e.improveAt = e.later(now, limits.ImproveGap)
 	}
 	if due(e.nearAt, now) {
 		e.nearAt = e.later(now, limits.NearExchange)
@@ -93,6 +94,10 @@ func (e *Engine) membershipDue(now time.Time) {
 		e.checkBuckets(now)
 		e.trim(now)
 		e.fillSoon(now, 0)
+	}
+	if due(e.improveAt, now) {
+		e.improveAt = e.later(now, limits.ImproveGap)
+		e.improve(now)
 	}
 	if due(e.contactAt, now) {
 		e.contactAt = now.Add(limits.ContactTTL * time.Second / 2)
@@ -176,7 +181,7 @@ func (e *Engine) checkBuckets(now time.Time) {
 	deepest := -1
 	var full [routing.KeyBits + 1]bool
 	for _, n := range e.links.list {
-		n.rtt = n.link.Stats().RTT
+		n.look()
 		if n.usable() && !n.Leaf {
 			b := e.filler.Self.CommonPrefixLen(n.Key)
 			full[b] = true

@@ -34,6 +34,7 @@ type Remote struct {
 	Hello      wire.Hello   // its slices are the caller's
 	Contact    wire.Contact // from the Hello's signed record
 	Send, Recv *session.Cipher
+	RTT        time.Duration // from sending a message of the handshake to having read the next
 }
 
 // HandshakeError is why a link did not come about.
@@ -65,10 +66,12 @@ func Dial(c Carrier, local *Local, want wire.ID, dial uint32, now time.Time) (*R
 	if err := write(c, hs, nil); err != nil {
 		return nil, err
 	}
+	sent := time.Now()
 	payload, err := read(c, hs)
 	if err != nil {
 		return nil, err
 	}
+	rtt := time.Since(sent)
 	remote, err := local.verify(hs, payload, want, now)
 	if err != nil {
 		return nil, err
@@ -78,6 +81,7 @@ func Dial(c Carrier, local *Local, want wire.ID, dial uint32, now time.Time) (*R
 	if err := write(c, hs, wire.AppendHello(nil, &hello)); err != nil {
 		return nil, err
 	}
+	remote.RTT = rtt
 	remote.Send, remote.Recv = hs.Split()
 	return remote, nil
 }
@@ -100,13 +104,16 @@ func Accept(c Carrier, local *Local, now time.Time) (*Remote, error) {
 	if err := write(c, hs, wire.AppendHello(nil, &local.Hello)); err != nil {
 		return nil, err
 	}
+	sent := time.Now()
 	if payload, err = read(c, hs); err != nil {
 		return nil, err
 	}
+	rtt := time.Since(sent)
 	remote, err := local.verify(hs, payload, wire.ID{}, now)
 	if err != nil {
 		return nil, err
 	}
+	remote.RTT = rtt
 	remote.Send, remote.Recv = hs.Split()
 	return remote, nil
 }
