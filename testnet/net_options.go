@@ -77,6 +77,7 @@ func (o *Options) checkReal() error {
 	}{
 		{"LatencyMin", o.LatencyMin != 0}, {"LatencyMax", o.LatencyMax != 0}, {"Loss", o.Loss != 0},
 		{"PlainGreedy", o.PlainGreedy}, {"Session", o.Session != 0}, {"Sybils", o.Sybils != 0},
+		{"Nearest", o.Nearest},
 	} {
 		if s.given {
 			errs = append(errs, fmt.Errorf("options: %s is for virtual time alone: use Sim", s.field))

@@ -201,12 +201,12 @@ func TestRunPairs(t *testing.T) {
 func TestNewTellsAllMistakes(t *testing.T) {
 	_, err := New(t.Context(), Options{
 		Nodes: -1, Homes: 5, MaxPeers: -1, Leaves: 1.5, Kill: -0.1, Cut: -time.Second,
-		Loss: 0.01, LatencyMin: time.Millisecond, Session: time.Minute, Sybils: 1,
+		Loss: 0.01, LatencyMin: time.Millisecond, Session: time.Minute, Sybils: 1, Nearest: true,
 	})
 	got := fmt.Sprint(err)
 	for _, want := range []string{
 		"Nodes is -1: give 1 to", "Homes is 5: give 1 to 4", "MaxPeers is -1", "Leaves is 1.5: give a share from 0 to 1", "Kill is -0.1", "Cut is -1s",
-		"Loss is for virtual time alone: use Sim", "LatencyMin is for", "Session is for", "Sybils is for",
+		"Loss is for virtual time alone: use Sim", "LatencyMin is for", "Session is for", "Sybils is for", "Nearest is for",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got %q, want %q in it", got, want)

@@ -24,13 +24,14 @@ type Options struct {
 	// What happens once the network has settled: nodes begin to come and go,
 	// some die, some are cut off and come back, Sybils join, Duration goes by,
 	// the messages are sent.
-	Session   time.Duration // mean life of a node, exponential; each that goes is replaced by a new one; 0: nobody goes
+	Session   time.Duration // virtual time alone: mean life of a node, exponential; each that goes is replaced by a new one; 0: nobody goes
 	Duration  time.Duration // how long the network lives on before the messages begin, and under churn while they are sent; 0: at once
 	Kill      float64       // share of the nodes that die at once
 	Silent    float64       // share of the dead whose links stay open and say nothing; the others' close
 	Partition float64       // share of the nodes cut off from the others
 	Cut       time.Duration // for how long
-	Sybils    int           // nodes whose IDs are ground next to one victim; they join last
+	Nearest   bool          // virtual time alone: each message goes to the node nearest its sender by ID, of its kind
+	Sybils    int           // virtual time alone: nodes whose IDs are ground next to one victim; they join last
 
 	Messages int       // acknowledged messages between random pairs; 0: none
 	Progress io.Writer // what is going on; nil: nothing is told

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/peermesh/peermesh/routing"
 )
 
 func newSim(t *testing.T, o Options) *Simulation {
@@ -235,6 +237,18 @@ func TestSimSybilsLieNextToTheirVictim(t *testing.T) {
 	for _, m := range s.load.messages {
 		if m.to != s.victim || m.from.sybil {
 			t.Errorf("message %d: got one from node %d to %d, want one to the victim from an honest node", m.number, m.from.index, m.to.index)
+		}
+	}
+}
+
+func TestSimNearest(t *testing.T) {
+	s := newSim(t, Options{Nodes: 30, Leaves: 0.5, Seed: 12, Messages: 20, Nearest: true})
+	wantClean(t, s.Run())
+	for _, m := range s.load.messages {
+		for _, n := range s.nodes {
+			if n != m.from && n.leaf && routing.Closer(n.id.Key(), m.to.id.Key(), m.from.id.Key()) {
+				t.Errorf("message %d: got one from %d to %d, want one to the nearer %d", m.number, m.from.index, m.to.index, n.index)
+			}
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // The pace of a scenario, in virtual time.
@@ -213,9 +214,29 @@ func (s *Simulation) pair() (from, to *simNode, ok bool) {
 		return !n.sybil && !n.leaving && (!leaves || n.leaf) && (!s.churn || s.now-n.started >= matureAge)
 	}
 	from = s.random(func(n *simNode) bool { return fits(n) && n != s.victim })
-	if to = s.victim; to == nil && from != nil {
+	switch {
+	case s.victim != nil || from == nil:
+		to = s.victim
+	case s.opts.Nearest:
+		to = s.nearest(from, fits)
+	default:
 		across := s.opts.Partition > 0
 		to = s.random(func(n *simNode) bool { return fits(n) && n != from && (!across || n.side != from.side) })
 	}
 	return from, to, from != nil && to != nil
+}
+
+// nearest is the running node other than n that fits and whose Key is nearest
+// that of n, nil when there is none.
+func (s *Simulation) nearest(n *simNode, fits func(*simNode) bool) (near *simNode) {
+	own, best := n.id.Key(), routing.Key{}
+	for _, o := range s.alive {
+		if o == n || !fits(o) {
+			continue
+		}
+		if key := o.id.Key(); near == nil || routing.Closer(key, best, own) {
+			near, best = o, key
+		}
+	}
+	return near
 }

@@ -65,6 +65,8 @@ func testnetFlags() []cli.Flag {
 		valueFlag("loss", "sim: `SHARE` of lost messages of the carriers", percent()),
 		valueFlag("session", "sim: mean `TIME` that a node lives; who goes is replaced", optional(duration(0))),
 		valueFlag("sybils", "sim: nodes that join last, with IDs ground next to a victim's, `N`", number(0, 0, maxNodes)),
+		boolFlag("nearest", "sim: send to the node nearest by ID, a leaf to the nearest leaf, instead of to random ones"),
+		boolFlag("plain-greedy", "sim: forward without looking at the neighbours of neighbours, to be compared with"),
 		valueFlag("seed", "`NUMBER` that all randomness of the network is made of", seed()),
 		boolFlag("keep", "keep the network running until interrupted and print its URLs"),
 		boolFlag("json", "print nothing but JSON, one object on each line"),
@@ -94,6 +96,7 @@ func testnetOptions(c *cli.Context, std streams) testnet.Options {
 		Session: get[time.Duration](c, "session"), Duration: get[time.Duration](c, "duration"),
 		Kill: get[float64](c, "kill"), Silent: get[float64](c, "silent"),
 		Partition: cut.share, Cut: cut.time, Sybils: get[int](c, "sybils"),
+		Nearest: c.Bool("nearest"), PlainGreedy: c.Bool("plain-greedy"),
 		Messages: get[int](c, "messages"), Progress: std.err,
 	}
 	if c.Bool("keep") && !c.IsSet("messages") {
@@ -104,7 +107,7 @@ func testnetOptions(c *cli.Context, std streams) testnet.Options {
 
 // realOnly refuses flags that real nodes cannot obey.
 func realOnly(c *cli.Context) error {
-	for _, name := range []string{"latency", "loss", "session", "sybils"} {
+	for _, name := range []string{"latency", "loss", "session", "sybils", "nearest", "plain-greedy"} {
 		if c.IsSet(name) {
 			return &usageError{
 				command: c.Command.Name,
