@@ -125,6 +125,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 		Emit:        n.emit,
 		Deliver:     n.deliver,
 		Homes:       func() []wire.ID { return n.engine.Homes() },
+		Rank:        func(homes []wire.ID) { n.engine.Snapshot().RankHomes(homes) },
 		Arm:         func(time.Time) { poke(n.armed) },
 		Drops:       &n.drops,
 	})

@@ -98,6 +98,7 @@ func (n *simNode) start() (err error) {
 		Self: wire.ID(n.id), Instance: n.instance, Rand: n.random, Null: true,
 		Emit: n.emit, Deliver: s.load.delivered, Arm: n.arm, Drops: &s.drops,
 		Capabilities: wire.CapDatagram,
+		Rank:         func(homes []wire.ID) { n.engine.Snapshot().RankHomes(homes) },
 	}
 	if n.leaf {
 		cfg.Homes = func() []wire.ID { return n.engine.Homes() }

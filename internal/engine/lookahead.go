@@ -200,6 +200,15 @@ func (l *lookahead) best(self, target *routing.Key) *Peer {
 	return l.owners[l.places.ways[best]/2].peer
 }
 
+// nearest returns how many leading bits t shares with the head that shares most.
+func (l *lookahead) nearest(t uint64) (most int) {
+	i := l.search(t)
+	for _, head := range l.places.heads[max(i-1, 0):min(i+1, l.places.Len())] {
+		most = max(most, shared(head, t))
+	}
+	return most
+}
+
 // closerEnd returns the place at left or right that shares more leading bits with
 // t, and moves that end on.
 func (l *lookahead) closerEnd(t uint64, left, right *int) int {

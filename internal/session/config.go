@@ -30,6 +30,9 @@ type Config struct {
 	// Homes returns the relays that this node is attached to, the best first, at
 	// most limits.Homes; nil: a relay, which needs none. Locked.
 	Homes func() []wire.ID
+	// Rank sorts the homes of a peer, in place: those that frames of ours reach in
+	// the fewest hops first. Locked. Nil: they stay as the peer told them.
+	Rank func(homes []wire.ID)
 	// Guest returns the attachment record that lets this node speak for Self,
 	// when Self is a guest of this node. Nil: Self is this node.
 	Guest func() []byte

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,7 +120,14 @@ func (p *peer) setHomes(homes []wire.ID) (changed bool) {
 			return false
 		}
 	}
-	p.route.Store(newRoute(p.table.cfg.Self, p.id, homes[:min(len(homes), limits.Homes)]))
+	homes = homes[:min(len(homes), limits.Homes)]
+	ranked := slices.Clone(homes)
+	if rank := p.table.cfg.Rank; rank != nil {
+		rank(ranked)
+	}
+	r := newRoute(p.table.cfg.Self, p.id, ranked)
+	r.homes = homes
+	p.route.Store(r)
 	return true
 }
 

@@ -8,12 +8,13 @@ import (
 // route is how frames to one peer begin: header and options, written once and
 // copied for each frame. It does not change; new homes make a new route.
 type route struct {
-	homes []wire.ID
+	homes []wire.ID // as the peer told them
 	bulk  []byte    // class 3: no detour list
 	tries [3][]byte // by number of the try: best home, another home, no waypoint
 }
 
-// newRoute returns the route from self to a peer with the given homes.
+// newRoute returns the route from self to a peer with the given homes, the best
+// first.
 func newRoute(self, to wire.ID, homes []wire.ID) *route {
 	r := &route{homes: homes}
 	via := [3]int{0, 1 % max(len(homes), 1), -1}
