@@ -143,12 +143,21 @@ func (n *Node) runLink(conn transport.Conn, remote *link.Remote, t *engine.Targe
 		return
 	}
 	if n.admit(w, t, origin(conn, remote)) {
-		w.link.Run(w)
+		w.link.Run(n.reader(w))
 	} else {
 		w.link.Dismiss()
 	}
 	n.live.remove(w)
 	n.post(engine.LinkDown{Link: w.link, Cause: w.link.Cause()})
+}
+
+// reader is what takes the batches of w's link: w itself, unless a test of this
+// package wants to have a hand in it.
+func (n *Node) reader(w *walker) link.Handler {
+	if n.between != nil {
+		return n.between(w)
+	}
+	return w
 }
 
 // origin says where a link comes from.

@@ -16,6 +16,7 @@ import (
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
@@ -72,6 +73,7 @@ type Node struct {
 	refusals      *rate.Limiter        // events about strangers
 	known         *knownPeers          // nil: no state directory
 	linkAsks      linkAsks
+	between       func(*walker) link.Handler // set by tests alone, before the first link; else nil
 }
 
 // New starts a node. All mistakes of the config are told at once, joined.
