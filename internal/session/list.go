@@ -51,6 +51,7 @@ func (m *Pending) cut() {
 type flight struct {
 	hop    wire.ID
 	lists  [5]list       // by how often the message timed out; the last holds all from 4 on
+	left   time.Duration // when the last copy left
 	newest time.Duration // when the newest copy left of which we know that it arrived
 	fresh  bool          // newest is news
 }
@@ -89,9 +90,13 @@ func (f *flight) empty() bool {
 	return true
 }
 
-// depart puts m, of which a copy has just left, into the flight by its hop.
-func (f *flight) depart(m *Pending) {
-	m.flight = f
+// depart puts m, of which a copy has just left, into the flight by its hop. A
+// caller may have looked at the clock before one whose copy left first: the
+// times of one flight are those of its order all the same, since losses are
+// concluded from them.
+func (f *flight) depart(m *Pending, at time.Duration) {
+	f.left = max(f.left, at)
+	m.flight, m.sentAt = f, f.left
 	f.lists[min(m.timeouts, len(f.lists)-1)].push(m)
 }
 

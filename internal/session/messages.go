@@ -294,8 +294,8 @@ func (p *peer) departed(m *Pending, hop wire.ID, at time.Duration) {
 	}
 	m.cut()
 	m.trail.leave(hop)
-	m.hop, m.sentAt = hop, at
-	o.flightBy(hop).depart(m)
+	m.hop = hop
+	o.flightBy(hop).depart(m, at)
 	p.touch(at)
 	p.arm(at + p.rto(m.timeouts))
 }

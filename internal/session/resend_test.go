@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 )
@@ -263,30 +262,6 @@ func TestLostAckIsRepairedByTheNext(t *testing.T) {
 		if o.Sent != 1 {
 			t.Errorf("%s: got %d copies, want 1", o.data, o.Sent)
 		}
-	}
-}
-
-// What left by the same first hop clearly before something that was acked is
-// lost, and does not wait for its timeout.
-func TestLossIsConcludedFromOrder(t *testing.T) {
-	w, a, b := pair(t, 17)
-	w.connect(a, b)
-	n := 0
-	w.tamper = func(to *testNode, frame []byte) bool {
-		if to == b && isMessage(frame) {
-			n++
-			return n != 1
-		}
-		return true
-	}
-	start := w.now
-	first := a.send(b, "first")
-	w.run(limits.MessageReorder + time.Millisecond)
-	a.send(b, "second")
-	w.until(time.Second, func() bool { return first.calls == 1 })
-	first.want(t, nil, Delivered)
-	if took := first.at.Sub(start); took > 60*time.Millisecond {
-		t.Errorf("took %v, want two round trips of 20ms", took)
 	}
 }
 
