@@ -169,7 +169,7 @@ const (
 	MessageStall      = 10 * time.Millisecond  // first pause after a full outgoing queue; doubles
 	MessageStallMax   = MessageRTOMin          // longest such pause
 	MessageReorder    = 5 * time.Millisecond   // least time between two transmissions from whose order a loss is concluded
-	AckReach          = 256                    // message ids below a range that an ack covers once more, in case an earlier ack was lost
+	AckReach          = 4_096                  // message ids below the newest range that an ack covers once more, in case an earlier ack was lost or is late: what 100,000 messages/s bring in 40 ms
 )
 
 // internal/engine: membership (docs/protocol.md, section 2).

@@ -88,20 +88,43 @@ func (p *peer) flushAck(scratch []wire.AckRange) {
 	}
 	ranges := append(scratch, p.acks.ranges[:p.acks.n]...)
 	p.acks.n = 0
-	for i := range ranges {
-		p.in.reach(&ranges[i])
-	}
-	p.sendAck(s, ranges)
+	p.sendAck(s, p.in.remind(ranges))
 	p.acks.copies++
 }
 
-// reach extends a range down over what was accepted before, at most
-// limits.AckReach ids, which repairs acks that were lost at the cost of no byte.
-func (b *inbox) reach(r *wire.AckRange) {
-	for n := 0; n < limits.AckReach && r.First > b.base && b.accepted(r.First-1); n++ {
-		r.First--
-		r.Count++
+// remind adds what was accepted before, at most limits.AckReach ids below the
+// newest range: so a lost or late ack does not make the sender take messages for
+// lost. Ranges grow down at the cost of no byte; those behind the gaps below
+// take the room that is left.
+func (b *inbox) remind(ranges []wire.AckRange) []wire.AckRange {
+	newest := 0
+	for i := range ranges {
+		if ranges[i].First > ranges[newest].First {
+			newest = i
+		}
 	}
+	floor := max(b.base, ranges[newest].First-min(ranges[newest].First, limits.AckReach))
+	for i := range ranges {
+		r := &ranges[i]
+		first := b.runDown(r.First, floor, true)
+		r.First, r.Count = first, r.Count+uint16(r.First-first)
+	}
+	for id := ranges[newest].First; len(ranges) < limits.AckRanges; {
+		end := b.runDown(id, floor, false)
+		id = b.runDown(end, floor, true)
+		if id == end {
+			break
+		}
+		if !named(ranges, end-1) { // else down to id, too
+			ranges = append(ranges, wire.AckRange{First: id, Count: uint16(end - id)})
+		}
+	}
+	return ranges
+}
+
+// named reports whether an ack names an id.
+func named(ranges []wire.AckRange, id uint64) bool {
+	return slices.ContainsFunc(ranges, func(r wire.AckRange) bool { return id-r.First < uint64(r.Count) })
 }
 
 // sendAck sends an ack, by another way for each one since something new came.

@@ -62,7 +62,9 @@
 // the peer; Close. Until then it is in exactly one list: fresh (no copy has
 // left), a flight (a copy is on its way), again (a copy is due). A copy that no
 // link takes leaves it where it is. An ack names ids, and acking walks the bits
-// of unacked ids only, so its cost goes by the messages that it ends. What left
+// of unacked ids only, so its cost goes by the messages that it ends. It names
+// what was accepted before, too: an ack that is lost, or overtaken by the next
+// one where links queue by class, is not to look like lost messages. What left
 // by the same first hop clearly before a message that was acked is lost: a
 // flight keeps the copies of one hop in the order in which they left, so looking
 // at the heads is enough. Only messages of which a single copy left tell about

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math/bits"
 	"slices"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -72,9 +73,37 @@ func (b *inbox) has(id uint64) bool {
 	return b.seen[at/64]&(1<<(at%64)) != 0
 }
 
-// accepted reports whether id, at or above base, was accepted.
-func (b *inbox) accepted(id uint64) bool {
-	return b.has(id) && (b.refused == nil || b.refused[id&b.mask()] == reason.None)
+// runDown returns the lowest id down to which, from the one below id, all were
+// accepted, or none was. It goes no lower than floor, which is at or above base,
+// and looks at 64 ids at a time.
+func (b *inbox) runDown(id, floor uint64, accepted bool) uint64 {
+	for id > floor && id-b.base <= uint64(64*len(b.seen)) {
+		at := (id - 1) & b.mask()
+		word := b.acceptedWord(at / 64)
+		if !accepted {
+			word = ^word
+		}
+		n := uint64(bits.LeadingZeros64(^(word << (63 - at%64))))
+		id -= min(n, at%64+1, id-floor)
+		if n < at%64+1 {
+			break
+		}
+	}
+	return id
+}
+
+// acceptedWord returns the bits of the i-th 64 places that were accepted.
+func (b *inbox) acceptedWord(i uint64) uint64 {
+	word := b.seen[i]
+	if b.refused == nil {
+		return word
+	}
+	for n, why := range b.refused[64*i : 64*i+64] {
+		if why != reason.None {
+			word &^= 1 << n
+		}
+	}
+	return word
 }
 
 // advance moves the window up to the lowest id that the peer has no ack for.
