@@ -13,7 +13,6 @@ import (
 
 	"github.com/peermesh/peermesh/bench/harness"
 	"github.com/peermesh/peermesh/node"
-	"github.com/peermesh/peermesh/routing"
 )
 
 const (
@@ -65,11 +64,10 @@ func (p *path) open(o harness.Options) error {
 	if first.Host, err = o.Dial(first.Host); err != nil {
 		return err
 	}
-	relays := p.nodes
-	if p.a, err = p.leaf(first.String(), relays, 0, o.AtA); err != nil {
+	if p.a, err = p.leaf(first.String(), o.AtA); err != nil {
 		return err
 	}
-	p.c, err = p.leaf(urls[len(urls)-1], relays, len(relays)-1, o.AtC)
+	p.c, err = p.leaf(urls[len(urls)-1], o.AtC)
 	return err
 }
 
@@ -82,13 +80,9 @@ func (p *path) start(c node.Config) (*node.Node, error) {
 	return n, nil
 }
 
-// leafTries bounds the identities that leaf tries: one in two fits two relays.
-const leafTries = 64
-
-// leaf starts an end with a link to one relay only. Its ID is closest to that
-// relay's, so that greedy forwarding alone leads there.
-func (p *path) leaf(url string, relays []*node.Node, home int, deliver harness.Handler) (*node.Port, error) {
-	n, err := p.near(url, relays, home)
+// leaf starts an end with a link to one relay only.
+func (p *path) leaf(url string, deliver harness.Handler) (*node.Port, error) {
+	n, err := p.start(node.Config{Leaf: true, MaxPeers: 1, Bootstrap: []string{url}})
 	if err != nil {
 		return nil, err
 	}
@@ -103,30 +97,6 @@ func (p *path) leaf(url string, relays []*node.Node, home int, deliver harness.H
 		}
 		deliver(m.Data)
 	}))
-}
-
-// near starts a leaf until its ID fits.
-func (p *path) near(url string, relays []*node.Node, home int) (*node.Node, error) {
-	for range leafTries {
-		n, err := node.New(node.Config{Leaf: true, MaxPeers: 1, Bootstrap: []string{url}})
-		if err != nil {
-			return nil, err
-		}
-		fits := true
-		for _, other := range relays {
-			if other != relays[home] && routing.Closer(other.ID().Key(), relays[home].ID().Key(), n.ID().Key()) {
-				fits = false
-			}
-		}
-		if fits {
-			p.nodes = append(p.nodes, n)
-			return n, nil
-		}
-		if err := n.Close(); err != nil {
-			return nil, err
-		}
-	}
-	return nil, fmt.Errorf("no ID close to relay %d in %d tries", home, leafTries)
 }
 
 func (p *path) SendToC(msg []byte) error { return p.send(p.a, p.c, msg) }
