@@ -1,8 +1,13 @@
 package node
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
@@ -61,4 +66,44 @@ func (x *lossyLink) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 func (x *lossyLink) loses(frame []byte) bool {
 	return !wire.IsLink(frame) && len(frame) >= wire.HeaderLen && wire.FrameType(frame) == wire.TypeData &&
 		x.rand.Uint32N(10_000) < x.share.Load()
+}
+
+// A relay loses one frame in ten of both directions: messages, copies, acks.
+// Each Send ends well all the same, and each message is delivered once.
+func TestSendUnderLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mesh{t: t}
+		relay := m.start("b", Config{MaxLeaves: 8})
+		var loss lossy
+		loss.on(relay)
+		m.open("b", relay)
+		leaf := Config{Leaf: true, Bootstrap: []string{"mem://b"}}
+		a, c := m.start("a", leaf), m.start("c", leaf)
+		box := newInbox()
+		c.Handle(box)
+		ready(t, a, c)
+		loss.share.Store(1_000)
+		const count = 500
+		ctx := within(t, time.Minute)
+		var wg sync.WaitGroup
+		for i := range count {
+			time.Sleep(time.Millisecond) // so that acks are many
+			wg.Go(func() {
+				if err := a.Send(ctx, c.ID(), []byte(fmt.Sprint(i))); err != nil {
+					t.Errorf("message %d: %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		times := make(map[string]int)
+		for _, got := range box.wait(t, count) {
+			times[string(got.Data)]++
+		}
+		if len(times) != count || box.len() != count {
+			t.Errorf("delivered: got %d messages, %d of them different, want %d", box.len(), len(times), count)
+		}
+		if loss.lost.Load() < count/20 {
+			t.Errorf("frames lost: got %d, want a tenth of %d", loss.lost.Load(), 2*count)
+		}
+	})
 }
