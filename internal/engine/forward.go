@@ -203,6 +203,7 @@ func (p *pass) onward() (Verdict, bool) {
 		return p.sendByChoice(), true
 	}
 	if peer := p.linked(); peer != nil {
+		p.spareWaypoint(peer)
 		return p.send(peer), true
 	}
 	if p.passed && p.f.Found {
