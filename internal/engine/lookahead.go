@@ -58,7 +58,7 @@ func newLookahead(self routing.Key, peers []PeerState) *lookahead {
 	lists := false
 	for i := range peers {
 		p := &peers[i]
-		if p.Suspect || p.Leaf || p.Key == self || len(l.owners) > math.MaxUint16 {
+		if p.Suspect || p.Doubted || p.Leaf || p.Key == self || len(l.owners) > math.MaxUint16 {
 			continue
 		}
 		l.add(&self, p)

@@ -35,19 +35,23 @@ func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) V
 // shortcut takes the waypoints off a frame of ours to a linked destination: they
 // were put there by somebody who does not know the links.
 func (p *pass) shortcut() {
-	if p.ours && p.k == 0 && p.f.Waypoints != nil && p.s.direct[p.f.Dst] != nil {
+	to := p.s.direct[p.f.Dst]
+	if p.ours && p.k == 0 && p.f.Waypoints != nil && to != nil && (p.via == nil || p.via == to) {
 		p.f.Waypoints, p.changed = nil, true
 		p.emptyList()
 	}
 }
 
-// sendByChoice sends to the choice k > 0 among the first hops.
+// sendByChoice sends to the given first hop, or to the choice k > 0 among them.
 func (p *pass) sendByChoice() Verdict {
 	first := p.s.direct[p.f.Dst]
 	if p.f.Type == wire.TypeNearest {
 		first = nil
 	}
 	p.addHome()
+	if p.via != nil {
+		return p.send(p.via)
+	}
 	if first == nil {
 		first = p.linked()
 	}

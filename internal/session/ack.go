@@ -14,7 +14,8 @@ import (
 type ackList struct {
 	ranges [limits.AckRanges]wire.AckRange
 	n      int
-	copies int // acks sent since something new came: later ones take other ways
+	copies int  // acks sent since something new came: later ones take other ways
+	led    bool // the first of them by the lead
 }
 
 // add adds an id. false: there is no room for it.
@@ -47,7 +48,7 @@ func (p *peer) owe(b *Batch, id uint64, again bool, at time.Duration) {
 		p.acks.copies = 0
 	}
 	if !p.acks.add(id) {
-		p.flushAck(b.ranges[:0])
+		p.flushAck(b.ranges[:0], at)
 		p.acks.add(id)
 	}
 	if slices.Contains(b.owed, p) {
@@ -71,7 +72,7 @@ func (t *Table) EndBatch(b *Batch, now time.Time) {
 func (t *Table) flushAcks(b *Batch, at time.Duration) {
 	for _, p := range b.owed {
 		p.mu.Lock()
-		p.flushAck(b.ranges[:0])
+		p.flushAck(b.ranges[:0], at)
 		p.mu.Unlock()
 	}
 	clear(b.owed)
@@ -81,7 +82,7 @@ func (t *Table) flushAcks(b *Batch, at time.Duration) {
 
 // flushAck sends what is owed, if anything. Where no link takes it, the sender
 // will ask again by its next copy. mu is held.
-func (p *peer) flushAck(scratch []wire.AckRange) {
+func (p *peer) flushAck(scratch []wire.AckRange, at time.Duration) {
 	s := p.usable()
 	if p.acks.n == 0 || s == nil || p.in == nil {
 		return
@@ -91,7 +92,7 @@ func (p *peer) flushAck(scratch []wire.AckRange) {
 	for i := range ranges {
 		p.in.reach(&ranges[i])
 	}
-	p.sendAck(s, ranges)
+	p.sendAck(s, ranges, at)
 	p.acks.copies++
 }
 
@@ -106,8 +107,11 @@ func (b *inbox) reach(r *wire.AckRange) {
 
 // sendAck sends an ack, by another way for each one since something new came.
 // Without ranges it says only that we hold the keys. mu is held.
-func (p *peer) sendAck(s *session, ranges []wire.AckRange) {
-	p.sendSmall(s, wire.PlainAck, p.acks.copies, func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
+func (p *peer) sendAck(s *session, ranges []wire.AckRange, at time.Duration) {
+	if p.acks.copies == 0 {
+		p.acks.led = at < p.lead.until
+	}
+	p.sendSmall(s, wire.PlainAck, p.acks.copies, p.lead.choice(p.acks.copies, p.acks.led, at), func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
 }
 
 // refuse tells the peer that a message was not taken and never will be. mu is held.
@@ -115,13 +119,13 @@ func (p *peer) refuse(s *session, id uint64, why reason.Reason) {
 	if u := p.usable(); u != nil {
 		s = u
 	}
-	p.sendSmall(s, wire.PlainRefusal, 0, func(dst []byte) []byte {
+	p.sendSmall(s, wire.PlainRefusal, 0, Choice{}, func(dst []byte) []byte {
 		return wire.AppendRefusalBody(dst, &wire.RefusalBody{ID: id, Reason: uint8(why)})
 	})
 }
 
 // sendSmall seals and emits a plaintext of the session itself.
-func (p *peer) sendSmall(s *session, kind uint8, k int, body func([]byte) []byte) {
+func (p *peer) sendSmall(s *session, kind uint8, k int, c Choice, body func([]byte) []byte) {
 	t := p.table
 	buf := t.frames.get(limits.Scratch)
 	defer t.frames.put(buf)
@@ -130,7 +134,7 @@ func (p *peer) sendSmall(s *session, kind uint8, k int, body func([]byte) []byte
 	frame = append(frame, make([]byte, wire.DataHeaderLen)...)
 	frame = body(wire.AppendPlainHeader(frame, wire.PlainHeader{Kind: kind}))
 	if frame, _, ok := s.seal(frame, from, wire.ClassAck); ok {
-		if _, ok = t.cfg.Emit(frame, k); !ok {
+		if _, ok = t.cfg.Emit(frame, c); !ok {
 			t.drop(reason.QueueFull)
 		}
 	}
@@ -168,6 +172,9 @@ func (p *peer) ackRange(r wire.AckRange, at time.Duration, fx *effects) (newest 
 			m.rtt = max(at-m.sentAt, 1)
 			newest = max(newest, m.sentAt)
 			m.flight.newest, m.flight.fresh = max(m.flight.newest, m.sentAt), true
+			p.table.scores.credit(m.hop, p.id)
+		} else {
+			p.conclude(m, at, fx)
 		}
 		p.arrived(m, fx)
 	}

@@ -34,7 +34,8 @@ type initiation struct {
 // message 1 has no other use for, so that a Hint tells which copy it is about.
 type tagged struct {
 	tag uint32
-	hop wire.ID
+	hop wire.ID // zero: no copy, or one that is known to be lost
+	at  time.Duration
 }
 
 // HandleHandshake takes a Handshake frame for this node that came in by the
@@ -142,12 +143,20 @@ func (p *peer) sendFirst(at time.Duration) {
 		Cookie: in.cookie, Noise: in.first,
 	}
 	k := in.trail.sent
-	if hop, ok := t.cfg.Emit(t.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &body), k); ok {
-		in.copies[k%len(in.copies)] = tagged{body.Receiver, hop}
-		in.trail.leave(hop)
+	if k == firstCertain-1 && in.trail.led {
+		p.lead.failed(in.trail.tried[0].hop)
+	}
+	c := p.lead.choice(k, in.trail.led, at)
+	if hop, ok := t.cfg.Emit(t.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &body), c); ok {
+		in.copies[k%len(in.copies)] = tagged{body.Receiver, hop, at}
+		in.trail.leave(hop, c)
 		in.sentAt = at
 	}
-	in.next = at + backoff(limits.HandshakeRetry, k, limits.HandshakeRetryMax)
+	most := limits.HandshakeRetryMax
+	if in.trail.hasty() {
+		most = limits.FirstHopsPause
+	}
+	in.next = at + backoff(limits.HandshakeRetry, k, most)
 	p.arm(in.next)
 }
 
@@ -212,7 +221,10 @@ func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody)
 func (p *peer) sendThird(s *session, at time.Duration) {
 	x := s.third
 	k := x.copies
-	p.table.cfg.Emit(p.table.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &x.body), k)
+	if k == 0 {
+		x.led = at < p.lead.until
+	}
+	p.table.cfg.Emit(p.table.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &x.body), p.lead.choice(k, x.led, at))
 	x.copies++
 	x.next = at + backoff(limits.HandshakeRetry, k, limits.HandshakeRetryMax)
 	p.arm(min(x.next, x.until))

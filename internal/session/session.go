@@ -44,6 +44,7 @@ type third struct {
 	body        wire.HandshakeBody
 	next, until time.Duration
 	copies      int
+	led         bool // the first copy left by the lead
 }
 
 // newSession makes the session that came of a handshake.

@@ -12,6 +12,8 @@ type trail struct {
 	said     int // copies of which we know that they were dropped for want of a route
 	first    [3]try
 	tried    []try
+	led      bool          // the first copy left by the lead, which comes up once more among the choices
+	again    bool          // and it has
 	repeated bool          // a hop was tried twice: there are no others
 	last     reason.Reason // what was heard last about it
 }
@@ -19,21 +21,36 @@ type trail struct {
 type try struct {
 	hop     wire.ID
 	noRoute bool // said of the last copy that left by this hop
+	late    bool // a copy by this hop timed out
 }
 
-// leave notes a copy that left by hop.
-func (r *trail) leave(hop wire.ID) {
+// leave notes a copy that left by hop on choice c.
+func (r *trail) leave(hop wire.ID, c Choice) {
+	if r.sent == 0 {
+		r.led = hop == c.Via
+	}
 	r.sent++
 	if r.tried == nil {
 		r.tried = r.first[:0]
 	}
 	for i := range r.tried {
 		if r.tried[i].hop == hop {
-			r.tried[i].noRoute, r.repeated = false, true
+			r.tried[i].noRoute = false
+			r.repeated = r.repeated || i > 0 || !r.led || r.again
+			r.again = r.again || i == 0
 			return
 		}
 	}
 	r.tried = append(r.tried, try{hop: hop})
+}
+
+// timedOut notes that a copy by hop was not acked in time.
+func (r *trail) timedOut(hop wire.ID) {
+	for i := range r.tried {
+		if r.tried[i].hop == hop {
+			r.tried[i].late = true
+		}
+	}
 }
 
 // deadEnd notes that the last copy by hop found no route.

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/session"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// Doubted: frames that left by way of a peer got lost time and again, although
+// its link acks them.
+type Doubted struct{ Peer routing.ID }
+
+// doubts are the relays that nothing is sent by way of for a while. They are
+// kept by ID, so that a new link does not wash a peer clean.
+type doubts struct {
+	until map[routing.ID]time.Time // at most limits.ScoredHops
+	next  time.Time                // when the first of them ends; zero: there is none
+}
+
+func (ev Doubted) step(e *Engine, now time.Time) {
+	if !e.links.linked(ev.Peer) {
+		return
+	}
+	d := &e.doubts
+	if d.until == nil {
+		d.until = make(map[routing.ID]time.Time)
+	}
+	if len(d.until) >= limits.ScoredHops && d.until[ev.Peer].IsZero() {
+		return
+	}
+	d.until[ev.Peer] = now.Add(limits.DoubtHold)
+	earlier(&d.next, now.Add(limits.DoubtHold))
+	e.publish()
+}
+
+// doubtsDue ends the doubts whose time is over.
+func (e *Engine) doubtsDue(now time.Time) {
+	d := &e.doubts
+	if !due(d.next, now) {
+		return
+	}
+	d.next = time.Time{}
+	for id, until := range d.until {
+		if now.Before(until) {
+			earlier(&d.next, until)
+		} else {
+			delete(d.until, id)
+		}
+	}
+	e.publish()
+}
+
+func (e *Engine) isDoubted(n *neighbour) bool {
+	_, doubted := e.doubts.until[n.ID]
+	return doubted
+}
+
+// trusted says whether there is a relay to send by that is neither suspect nor
+// doubted.
+func (e *Engine) trusted() bool {
+	if len(e.doubts.until) == 0 {
+		return false // and nobody asks
+	}
+	for _, n := range e.links.list {
+		if !n.Leaf && !n.closing && !n.suspect && !e.isDoubted(n) {
+			return true
+		}
+	}
+	return false
+}
+
+// ForwardBy is ForwardOwn by the first hop that c says.
+func (s *Snapshot) ForwardBy(in *Ingress, frame []byte, c session.Choice, now time.Time) Verdict {
+	via := s.via(&c.Via)
+	if via == nil || len(frame) < wire.HeaderLen || via.Leaf && wire.ID(via.ID) != *wire.FrameDst(frame) {
+		return s.ForwardOwn(in, frame, c.K, now)
+	}
+	p := pass{s: s, in: in, raw: frame, now: now, own: true, via: via}
+	return p.run()
+}
+
+// via returns the peer with that ID, if frames for others may go by it or it is
+// a leaf; nil: there is none.
+func (s *Snapshot) via(id *wire.ID) *Peer {
+	if i, ok := s.relays.Find(routing.ID(*id)); ok {
+		return s.relays.At(i).Value
+	}
+	if p := s.direct[*id]; p != nil && p.Leaf && wire.ID(p.ID) == *id {
+		return p
+	}
+	return nil
+}
