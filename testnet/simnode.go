@@ -25,6 +25,7 @@ type simNode struct {
 	side     uint8 // of a partition
 	leaf     bool
 	sybil    bool
+	drops    bool // acks what it is to forward, and drops it
 	dead     bool
 	silent   bool             // dead, and its carriers stay open
 	kept     []engine.Contact // what a dead one's disk holds

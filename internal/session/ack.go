@@ -14,8 +14,29 @@ import (
 type ackList struct {
 	ranges [limits.AckRanges]wire.AckRange
 	n      int
-	copies int  // acks sent since something new came: later ones take other ways
-	led    bool // the first of them by the lead
+	copies int  // acks that did not arrive: later ones take other ways
+	led    bool // the first of them left by the lead
+
+	sentAt time.Duration // of the last ack; 0: it is known to be lost
+	stay   time.Duration // until then acks do not go back to the best way: it loses them
+}
+
+// missed notes that a message came again, so that the last ack was late or lost.
+// It is lost for certain when the copy left so late that the ack of the one
+// before should have been known: a sender that does not know the round trip
+// waits limits.FirstHopsPause.
+func (l *ackList) missed(srtt, at time.Duration) {
+	if l.sentAt == 0 {
+		return
+	}
+	if srtt == 0 {
+		srtt = limits.FirstHopsPause / 2
+	}
+	if at-l.sentAt > srtt+srtt/4 {
+		l.stay = at + limits.LeadLife
+	}
+	l.copies++
+	l.sentAt = 0
 }
 
 // add adds an id. false: there is no room for it.
@@ -44,7 +65,9 @@ func (l *ackList) add(id uint64) bool {
 // owe notes that the peer is owed an ack of id. again: for one that was accepted
 // before, so an ack was lost or is late. mu is held.
 func (p *peer) owe(b *Batch, id uint64, again bool, at time.Duration) {
-	if !again {
+	if again {
+		p.acks.missed(p.srtt, at)
+	} else if at >= p.acks.stay {
 		p.acks.copies = 0
 	}
 	if !p.acks.add(id) {
@@ -93,7 +116,7 @@ func (p *peer) flushAck(scratch []wire.AckRange, at time.Duration) {
 		p.in.reach(&ranges[i])
 	}
 	p.sendAck(s, ranges, at)
-	p.acks.copies++
+	p.acks.sentAt = at
 }
 
 // reach extends a range down over what was accepted before, at most
@@ -105,7 +128,7 @@ func (b *inbox) reach(r *wire.AckRange) {
 	}
 }
 
-// sendAck sends an ack, by another way for each one since something new came.
+// sendAck sends an ack, by another way for each one that did not arrive.
 // Without ranges it says only that we hold the keys. mu is held.
 func (p *peer) sendAck(s *session, ranges []wire.AckRange, at time.Duration) {
 	if p.acks.copies == 0 {

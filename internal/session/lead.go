@@ -62,12 +62,12 @@ func (c Choice) pass() Choice {
 // is longer.
 func (r *trail) hasty() bool { return len(r.tried) < limits.FirstHopsTried && !r.repeated }
 
-// conclude takes what the ack of m tells of first hops. That a copy by another
-// hop was lost is certain enough when it timed out or a Hint told so, and when
-// the last copy has been under way for so long that the ack is not that of an
-// earlier one, late. mu is held.
+// conclude takes what the ack of m, of which several copies left, tells of first
+// hops. That a copy by another hop was lost is certain enough when it timed out
+// or a Hint told so, and when the last copy has been under way for so long that
+// the ack is not that of an earlier one, late. mu is held.
 func (p *peer) conclude(m *Pending, at time.Duration, fx *effects) {
-	if p.srtt == 0 || at-m.sentAt < p.srtt/2 {
+	if at-m.sentAt < p.srtt/2 {
 		return
 	}
 	failed := false
@@ -80,8 +80,12 @@ func (p *peer) conclude(m *Pending, at time.Duration, fx *effects) {
 			p.blame(v.hop, at, fx)
 		}
 	}
-	if failed {
-		p.lead.learn(&m.trail, m.hop, at)
+	if !failed {
+		return
+	}
+	p.lead.learn(&m.trail, m.hop, at)
+	if p.srtt == 0 {
+		p.measure(at - m.sentAt)
 	}
 }
 
@@ -111,6 +115,7 @@ func (in *initiation) concludeFirst(at time.Duration, fx *effects) {
 		return
 	}
 	p.lead.learn(&in.trail, last, at)
+	p.measure(at - in.sentAt)
 	for _, c := range in.copies {
 		if c.hop != (wire.ID{}) && c.hop != last {
 			p.blame(c.hop, at, fx)

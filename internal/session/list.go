@@ -112,8 +112,13 @@ func (f *flight) overtaken(until time.Duration, again *list) {
 	}
 }
 
-// firstRTO is how long the first copy of a message may take to be acked.
+// firstRTO is how long the first copy of a message may take to be acked. While
+// the round trip is not known it is so long that a late ack is out of the
+// question, or nobody would ever know which copy was acked (RFC 6298: 1 s).
 func (p *peer) firstRTO() time.Duration {
+	if p.srtt == 0 {
+		return limits.FirstHopsPause
+	}
 	return min(max(2*p.srtt+10*time.Millisecond, limits.MessageRTOMin), limits.MessageRTOMax)
 }
 
