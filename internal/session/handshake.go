@@ -80,7 +80,10 @@ func (t *Table) onHandshake(now time.Time, f *wire.Frame, b *wire.HandshakeBody,
 	case wire.HandshakeThird:
 		return t.onThird(now, f, b)
 	}
-	return nil, t.onCookie(t.at(now), f, b)
+	var fx effects
+	why := t.onCookie(t.at(now), f, b, &fx)
+	fx.run(t)
+	return nil, why
 }
 
 func (t *Table) isClosed() bool {
@@ -130,11 +133,11 @@ func (t *Table) finishFirst(at time.Duration, j *Job) {
 		return
 	}
 	j.init.first = j.wrote
-	p.sendFirst(at)
+	p.sendFirst(at, wire.ID{})
 }
 
-// sendFirst sends message 1 by the next first hop.
-func (p *peer) sendFirst(at time.Duration) {
+// sendFirst sends message 1 by the next first hop, or by via if that is not zero.
+func (p *peer) sendFirst(at time.Duration, via wire.ID) {
 	t, in := p.table, p.init
 	var tag [4]byte
 	t.random(tag[:])
@@ -147,17 +150,24 @@ func (p *peer) sendFirst(at time.Duration) {
 		p.lead.failed(in.trail.tried[0].hop)
 	}
 	c := p.lead.choice(k, in.trail.led, at)
+	if via != (wire.ID{}) {
+		c.Via = via
+	}
 	if hop, ok := t.cfg.Emit(t.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &body), c); ok {
 		in.copies[k%len(in.copies)] = tagged{body.Receiver, hop, at}
 		in.trail.leave(hop, c)
 		in.sentAt = at
 	}
-	most := limits.HandshakeRetryMax
-	if in.trail.hasty() {
-		most = limits.FirstHopsPause
-	}
-	in.next = at + backoff(limits.HandshakeRetry, k, most)
+	in.next = at + in.trail.pause(k)
 	p.arm(in.next)
+}
+
+// pause returns how long to wait for an answer to copy k of a handshake message.
+func (r *trail) pause(k int) time.Duration {
+	if r.hasty() {
+		return backoff(limits.HandshakeRetry, k, limits.FirstHopsPause)
+	}
+	return backoff(limits.HandshakeRetry, k, limits.HandshakeRetryMax)
 }
 
 // backoff doubles first k times, up to most.
@@ -202,7 +212,7 @@ func (t *Table) onSecond(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*
 
 // onCookie handles the request to send message 1 once more with a cookie.
 // Anybody on the way can write one, so it counts once per pause between copies.
-func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody) reason.Reason {
+func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody, fx *effects) reason.Reason {
 	in := t.initiationOf(f, b)
 	if in == nil {
 		return reason.Unsolicited
@@ -213,20 +223,24 @@ func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody)
 		return reason.Duplicate
 	}
 	in.cookie, in.cookied = b.Cookie, at
-	p.sendFirst(at)
+	in.concludeFirst(at, fx)
+	p.sendFirst(at, in.latest())
 	return reason.None
 }
 
-// sendThird sends message 3 by the next first hop. mu of the peer is held.
-func (p *peer) sendThird(s *session, at time.Duration) {
+// sendThird sends message 3 by the next first hop, or by via if that is not zero.
+// mu of the peer is held.
+func (p *peer) sendThird(s *session, at time.Duration, via wire.ID) {
 	x := s.third
-	k := x.copies
-	if k == 0 {
-		x.led = at < p.lead.until
+	k := x.trail.sent
+	c := p.lead.choice(k, x.trail.led, at)
+	if c.Via == (wire.ID{}) {
+		c.Via = via
 	}
-	p.table.cfg.Emit(p.table.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &x.body), p.lead.choice(k, x.led, at))
-	x.copies++
-	x.next = at + backoff(limits.HandshakeRetry, k, limits.HandshakeRetryMax)
+	if hop, ok := p.table.cfg.Emit(p.table.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &x.body), c); ok {
+		x.trail.leave(hop, c)
+	}
+	x.next = at + x.trail.pause(k)
 	p.arm(min(x.next, x.until))
 }
 

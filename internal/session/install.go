@@ -151,7 +151,7 @@ func (t *Table) finishThird(at time.Duration, j *Job, fx *effects) {
 	p.init = nil // its index goes to the session
 	t.index.replace(s.local, &slot{session: s})
 	p.install(s, &j.got, p.began, fx)
-	p.sendThird(s, at)
+	p.sendThird(s, at, in.latest())
 	p.flush(at)
 }
 

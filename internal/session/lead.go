@@ -97,13 +97,22 @@ func (p *peer) blame(hop wire.ID, at time.Duration, fx *effects) {
 	}
 }
 
+// latest returns the first hop of the last copy of message 1, by which the one
+// that was answered left in all likelihood; zero if there is no such guess.
+func (in *initiation) latest() wire.ID {
+	if in.trail.sent < 2 {
+		return wire.ID{}
+	}
+	return in.copies[(in.trail.sent-1)%len(in.copies)].hop
+}
+
 // concludeFirst is conclude for message 1, whose answer does not tell which copy
 // it answers, and whose round trip nobody knows: the last copy is meant if of each
 // by another hop a Hint told that it was lost, or if it left so long ago that a
 // late answer is out of the question. mu is held.
 func (in *initiation) concludeFirst(at time.Duration, fx *effects) {
 	p, sent := in.peer, in.trail.sent
-	last, failed := in.copies[(sent-1)%len(in.copies)].hop, false
+	last, failed := in.latest(), false
 	for _, c := range in.copies[:min(sent, len(in.copies))] {
 		lost := c.hop == (wire.ID{})
 		if !lost && c.hop != last && (sent < firstCertain || at-c.at < limits.FirstHopsPause) {
@@ -116,9 +125,10 @@ func (in *initiation) concludeFirst(at time.Duration, fx *effects) {
 	}
 	p.lead.learn(&in.trail, last, at)
 	p.measure(at - in.sentAt)
-	for _, c := range in.copies {
-		if c.hop != (wire.ID{}) && c.hop != last {
+	for i := range in.copies {
+		if c := &in.copies[i]; c.hop != (wire.ID{}) && c.hop != last {
 			p.blame(c.hop, at, fx)
+			*c = tagged{}
 		}
 	}
 }

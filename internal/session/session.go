@@ -43,8 +43,7 @@ type session struct {
 type third struct {
 	body        wire.HandshakeBody
 	next, until time.Duration
-	copies      int
-	led         bool // the first copy left by the lead
+	trail       trail
 }
 
 // newSession makes the session that came of a handshake.

@@ -14,7 +14,7 @@ type trail struct {
 	tried    []try
 	led      bool          // the first copy left by the lead, which comes up once more among the choices
 	again    bool          // and it has
-	repeated bool          // a hop was tried twice: there are no others
+	repeated bool          // a hop was tried twice though another was to be: there are no others
 	last     reason.Reason // what was heard last about it
 }
 
@@ -36,12 +36,22 @@ func (r *trail) leave(hop wire.ID, c Choice) {
 	for i := range r.tried {
 		if r.tried[i].hop == hop {
 			r.tried[i].noRoute = false
-			r.repeated = r.repeated || i > 0 || !r.led || r.again
-			r.again = r.again || i == 0
+			r.repeat(i == 0 && r.led, hop == c.Via)
 			return
 		}
 	}
 	r.tried = append(r.tried, try{hop: hop})
+}
+
+// repeat notes that a hop was tried once more: the lead, or one on purpose.
+func (r *trail) repeat(lead, purpose bool) {
+	switch {
+	case purpose:
+	case lead && !r.again:
+		r.again = true
+	default:
+		r.repeated = true
+	}
 }
 
 // timedOut notes that a copy by hop was not acked in time.
