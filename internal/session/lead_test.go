@@ -160,3 +160,87 @@ func TestSixteenFirstHopsAreTriedSoon(t *testing.T) {
 		t.Errorf("got %d copies within a minute, want about 27", sent)
 	}
 }
+
+// TestCookieIsShownByTheHopThatGotThrough has a destination that asks everybody
+// for a cookie.
+func TestCookieIsShownByTheHopThatGotThrough(t *testing.T) {
+	for _, dead := range []int{1, 3} {
+		w, a, b := pair(t, 306)
+		w.hops = 8
+		b.t.answers.underWay = limits.HandshakeLoad
+		w.dead = func(from *testNode, hop int) bool { return from == a && hop < dead }
+		var first, third int
+		w.tap = func(from *testNode, frame []byte) {
+			switch {
+			case from == a && isKind(frame, wire.HandshakeFirst):
+				first++
+			case from == a && isKind(frame, wire.HandshakeThird):
+				third++
+			}
+		}
+		o := a.sendThrough(b, "x")
+		if first != dead+2 || third != 1 {
+			t.Errorf("%d dead: got %d copies of message 1, %d of message 3, want %d and 1", dead, first, third, dead+2)
+		}
+		if dead >= firstCertain-1 && o.Sent != 1 {
+			t.Errorf("%d dead: got %d copies of the message, want one by the lead", dead, o.Sent)
+		}
+	}
+}
+
+// TestAcksKeepOffAWayThatLosesThem has a receiver whose best first hop drops all.
+func TestAcksKeepOffAWayThatLosesThem(t *testing.T) {
+	w, a, b := pair(t, 307)
+	w.connect(a, b)
+	w.dropper(b, 0)
+	a.sendThrough(b, "acked by the second choice").wantBy(t, 2, 1)
+	a.peerOf(b).lead = lead{}
+	for range 3 {
+		a.sendThrough(b, "at once").wantBy(t, 1, 0)
+	}
+	tried := false
+	w.dead = func(from *testNode, hop int) bool { tried = tried || from == b && hop == 0; return false }
+	a.sendThrough(b, "still")
+	if tried {
+		t.Error("the ack took the best choice at once, want it to stay off for a while")
+	}
+	w.run(limits.LeadLife)
+	a.sendThrough(b, "later")
+	if !tried {
+		t.Error("the ack did not take the best choice when the other was old, want it to")
+	}
+}
+
+// TestAcksOfEarlyCopiesComeBackToTheBestWay lets a copy overtake the ack.
+func TestAcksOfEarlyCopiesComeBackToTheBestWay(t *testing.T) {
+	w, a, b := pair(t, 308)
+	w.connect(a, b)
+	w.dup = 1
+	best := 0
+	w.dead = func(from *testNode, hop int) bool {
+		if from == b && hop == 0 {
+			best++
+		}
+		return false
+	}
+	for range 5 {
+		a.sendThrough(b, "twice")
+		w.run(50 * time.Millisecond)
+	}
+	if best < 5 {
+		t.Errorf("got %d acks by the best choice of 5 messages, want one for each", best)
+	}
+}
+
+func TestUnknownRoundTripIsWaitedFor(t *testing.T) {
+	w, a, b := pair(t, 309)
+	w.connect(a, b)
+	a.peerOf(b).srtt = 0
+	w.delay = 400 * time.Millisecond
+	if o := a.sendThrough(b, "slow"); o.Sent != 1 {
+		t.Errorf("got %d copies within a round trip that was not known, want one", o.Sent)
+	}
+	if got := a.peerOf(b).srtt; got < 800*time.Millisecond {
+		t.Errorf("got a round trip of %v, want it measured", got)
+	}
+}
