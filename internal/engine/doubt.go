@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
-	"github.com/peermesh/peermesh/internal/session"
-	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -70,26 +68,4 @@ func (e *Engine) trusted() bool {
 		}
 	}
 	return false
-}
-
-// ForwardBy is ForwardOwn by the first hop that c says.
-func (s *Snapshot) ForwardBy(in *Ingress, frame []byte, c session.Choice, now time.Time) Verdict {
-	via := s.via(&c.Via)
-	if via == nil || len(frame) < wire.HeaderLen || via.Leaf && wire.ID(via.ID) != *wire.FrameDst(frame) {
-		return s.ForwardOwn(in, frame, c.K, now)
-	}
-	p := pass{s: s, in: in, raw: frame, now: now, own: true, via: via}
-	return p.run()
-}
-
-// via returns the peer with that ID, if frames for others may go by it or it is
-// a leaf; nil: there is none.
-func (s *Snapshot) via(id *wire.ID) *Peer {
-	if i, ok := s.relays.Find(routing.ID(*id)); ok {
-		return s.relays.At(i).Value
-	}
-	if p := s.direct[*id]; p != nil && p.Leaf && wire.ID(p.ID) == *id {
-		return p
-	}
-	return nil
 }
