@@ -80,10 +80,7 @@ func (t *Table) onHandshake(now time.Time, f *wire.Frame, b *wire.HandshakeBody,
 	case wire.HandshakeThird:
 		return t.onThird(now, f, b)
 	}
-	var fx effects
-	why := t.onCookie(t.at(now), f, b, &fx)
-	fx.run(t)
-	return nil, why
+	return nil, t.onCookie(t.at(now), f, b)
 }
 
 func (t *Table) isClosed() bool {
@@ -212,7 +209,7 @@ func (t *Table) onSecond(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*
 
 // onCookie handles the request to send message 1 once more with a cookie.
 // Anybody on the way can write one, so it counts once per pause between copies.
-func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody, fx *effects) reason.Reason {
+func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody) reason.Reason {
 	in := t.initiationOf(f, b)
 	if in == nil {
 		return reason.Unsolicited
@@ -223,7 +220,9 @@ func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody,
 		return reason.Duplicate
 	}
 	in.cookie, in.cookied = b.Cookie, at
-	in.concludeFirst(at, fx)
+	if in.certain(at) { // anybody's word: enough for a lead, not to blame others
+		p.lead.learn(&in.trail, in.latest(), at)
+	}
 	p.sendFirst(at, in.latest())
 	return reason.None
 }

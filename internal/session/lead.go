@@ -106,29 +106,37 @@ func (in *initiation) latest() wire.ID {
 	return in.copies[(in.trail.sent-1)%len(in.copies)].hop
 }
 
-// concludeFirst is conclude for message 1, whose answer does not tell which copy
-// it answers, and whose round trip nobody knows: the last copy is meant if of each
-// by another hop a Hint told that it was lost, or if it left so long ago that a
-// late answer is out of the question. mu is held.
-func (in *initiation) concludeFirst(at time.Duration, fx *effects) {
-	p, sent := in.peer, in.trail.sent
+// certain reports whether it was the last copy of message 1 that was answered,
+// after others had failed. The answer does not tell, and nobody knows the round
+// trip: it was if of each copy by another hop a Hint told that it was lost, or if
+// it left so long ago that a late answer is out of the question.
+func (in *initiation) certain(at time.Duration) bool {
 	last, failed := in.latest(), false
-	for _, c := range in.copies[:min(sent, len(in.copies))] {
+	if last == (wire.ID{}) {
+		return false
+	}
+	for _, c := range in.copies[:min(in.trail.sent, len(in.copies))] {
 		lost := c.hop == (wire.ID{})
-		if !lost && c.hop != last && (sent < firstCertain || at-c.at < limits.FirstHopsPause) {
-			return
+		if !lost && c.hop != last && (in.trail.sent < firstCertain || at-c.at < limits.FirstHopsPause) {
+			return false
 		}
 		failed = failed || lost || c.hop != last
 	}
-	if last == (wire.ID{}) || !failed {
+	return failed
+}
+
+// concludeFirst is conclude for message 1, whose answer has been verified. mu is
+// held.
+func (in *initiation) concludeFirst(at time.Duration, fx *effects) {
+	if !in.certain(at) {
 		return
 	}
+	p, last := in.peer, in.latest()
 	p.lead.learn(&in.trail, last, at)
 	p.measure(at - in.sentAt)
-	for i := range in.copies {
-		if c := &in.copies[i]; c.hop != (wire.ID{}) && c.hop != last {
+	for _, c := range in.copies {
+		if c.hop != (wire.ID{}) && c.hop != last {
 			p.blame(c.hop, at, fx)
-			*c = tagged{}
 		}
 	}
 }

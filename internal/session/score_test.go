@@ -125,3 +125,22 @@ func TestDoubtNeedsTwoDestinations(t *testing.T) {
 		w.run(limits.LeadLife)
 	}
 }
+
+// TestNobodyIsBlamedForAForgedCookie has a destination that is gone, and a relay
+// on the way that answers in its place.
+func TestNobodyIsBlamedForAForgedCookie(t *testing.T) {
+	w, a, b := pair(t, 312)
+	w.dead = func(*testNode, int) bool { return true }
+	a.send(b, "x")
+	w.run(3 * time.Second)
+	body := wire.HandshakeBody{Kind: wire.HandshakeCookie, Receiver: a.peerOf(b).init.local, Cookie: cookie{1}}
+	f := wire.Frame{Type: wire.TypeHandshake, HopLimit: 60, Dst: a.self, Src: b.self, Body: wire.AppendHandshakeBody(nil, &body)}
+	sent := a.emitted[wire.HandshakeFirst]
+	a.arrive(wire.AppendFrame(nil, &f))
+	if got := a.emitted[wire.HandshakeFirst] - sent; got != 1 {
+		t.Errorf("got %d copies of message 1 for the cookie, want one", got)
+	}
+	if n := a.t.scores.blamed.Load(); n != 0 {
+		t.Errorf("got %d first hops blamed, want none", n)
+	}
+}
