@@ -59,8 +59,9 @@ func (c Choice) pass() Choice {
 
 // hasty reports whether there are more first hops to try soon: then the pauses
 // between copies grow no longer than limits.FirstHopsPause, unless the first
-// is longer.
-func (r *trail) hasty() bool { return len(r.tried) < limits.FirstHopsTried && !r.repeated }
+// is longer. One that comes up twice is no sign that there are no others: links
+// come and go meanwhile, and with them the order of the choices.
+func (r *trail) hasty() bool { return len(r.tried) < limits.FirstHopsTried && r.stale < 2 }
 
 // conclude takes what the ack of m, of which several copies left, tells of first
 // hops. That a copy by another hop was lost is certain enough when it timed out

@@ -15,6 +15,7 @@ type trail struct {
 	led      bool          // the first copy left by the lead, which comes up once more among the choices
 	again    bool          // and it has
 	repeated bool          // a hop was tried twice though another was to be: there are no others
+	stale    int           // the last so many copies left by hops that were tried before
 	last     reason.Reason // what was heard last about it
 }
 
@@ -36,11 +37,13 @@ func (r *trail) leave(hop wire.ID, c Choice) {
 	for i := range r.tried {
 		if r.tried[i].hop == hop {
 			r.tried[i].noRoute = false
+			r.stale++
 			r.repeat(i == 0 && r.led, hop == c.Via)
 			return
 		}
 	}
 	r.tried = append(r.tried, try{hop: hop})
+	r.stale = 0
 }
 
 // repeat notes that a hop was tried once more: the lead, or one on purpose.
