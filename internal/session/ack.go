@@ -134,7 +134,8 @@ func (p *peer) sendAck(s *session, ranges []wire.AckRange, at time.Duration) {
 	if p.acks.copies == 0 {
 		p.acks.led = at < p.lead.until
 	}
-	p.sendSmall(s, wire.PlainAck, p.acks.copies, p.lead.choice(p.acks.copies, p.acks.led, at), func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
+	c := p.lead.choice(p.acks.copies, p.acks.led, at)
+	p.sendSmall(s, wire.PlainAck, p.acks.copies, c, func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
 }
 
 // refuse tells the peer that a message was not taken and never will be. mu is held.

@@ -150,7 +150,7 @@ func (p *peer) sendFirst(at time.Duration, via wire.ID) {
 	if via != (wire.ID{}) {
 		c.Via = via
 	}
-	if hop, ok := t.cfg.Emit(t.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &body), c); ok {
+	if hop, c, ok := t.emit(t.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &body), c); ok {
 		in.copies[k%len(in.copies)] = tagged{body.Receiver, hop, at}
 		in.trail.leave(hop, c)
 		in.sentAt = at
@@ -236,7 +236,7 @@ func (p *peer) sendThird(s *session, at time.Duration, via wire.ID) {
 	if c.Via == (wire.ID{}) {
 		c.Via = via
 	}
-	if hop, ok := p.table.cfg.Emit(p.table.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &x.body), c); ok {
+	if hop, c, ok := p.table.emit(p.table.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &x.body), c); ok {
 		x.trail.leave(hop, c)
 	}
 	x.next = at + x.trail.pause(k)

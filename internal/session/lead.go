@@ -49,6 +49,16 @@ func (l *lead) choice(n int, led bool, at time.Duration) Choice {
 	return Choice{K: n}
 }
 
+// emit hands a frame to the first hop of choice c or, when that takes none, of
+// the next choice, and returns which it was.
+func (t *Table) emit(frame []byte, c Choice) (hop wire.ID, by Choice, ok bool) {
+	if hop, ok = t.cfg.Emit(frame, c); !ok {
+		c = c.pass()
+		hop, ok = t.cfg.Emit(frame, c)
+	}
+	return hop, c, ok
+}
+
 // pass returns the choice to fall back on when no link took a frame by c.
 func (c Choice) pass() Choice {
 	if c.Via != (wire.ID{}) {

@@ -265,15 +265,11 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 		p.arm(at) // the key is used up: a new session is due
 		return false
 	}
-	c := p.lead.choice(m.trail.sent, m.trail.led, at)
-	hop, ok := t.cfg.Emit(frame, c)
+	hop, c, ok := t.emit(frame, p.lead.choice(m.trail.sent, m.trail.led, at))
 	if !ok {
-		c = c.pass()
-		if hop, ok = t.cfg.Emit(frame, c); !ok {
-			p.out.stall(at)
-			p.arm(p.out.stalled)
-			return false
-		}
+		p.out.stall(at)
+		p.arm(p.out.stalled)
+		return false
 	}
 	p.departed(m, hop, c, at)
 	m.echo = wire.Echo(frame[body:])
