@@ -83,7 +83,7 @@ type contactRecord struct {
 func (n *Node) local(now time.Time) *link.Local {
 	static, cert := n.creds.at(now)
 	return &link.Local{
-		ID: wire.ID(n.id), Static: static, NetworkKey: n.cfg.NetworkKey, Rand: rand.Reader,
+		ID: wire.ID(n.id), Static: static, NetworkKey: n.cfg.NetworkKey, Rand: rand.Reader, Clock: time.Now,
 		Hello: wire.Hello{
 			Version: link.Version, Cert: cert, Instance: n.instance,
 			Contact: n.contact(now), Agent: n.cfg.Agent,

@@ -14,6 +14,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/transport"
 )
@@ -376,7 +377,7 @@ func TestPeerThatNeverReads(t *testing.T) {
 			defer close(done)
 			f := wire.AppendFrame(nil, &wire.Frame{Type: wire.TypeData, Class: wire.ClassBulk, HopLimit: 64, Dst: x.id, Src: wire.ID(a.ID()), Body: make([]byte, 1000)})
 			for flood.Err() == nil {
-				a.emit(f, 0)
+				a.emit(f, session.Choice{})
 				time.Sleep(time.Millisecond)
 			}
 		}()

@@ -7,6 +7,7 @@ import (
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
 )
 
 // linkUp is engine.LinkUp for a link whose reader waits until it is in the
@@ -80,7 +81,7 @@ func (n *Node) perform(a engine.Action) {
 	case engine.SendLink:
 		a.Link.AppendControl(a.Frame)
 	case engine.SendFrame:
-		n.emit(a.Frame, a.K)
+		n.emit(a.Frame, session.Choice{K: a.K})
 	case engine.PingLink:
 		a.Link.Ping(time.Now(), nonce())
 	case engine.Reforward:

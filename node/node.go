@@ -126,6 +126,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 		Rand:        rand.Reader,
 		Emit:        n.emit,
 		Deliver:     n.deliver,
+		Doubt:       func(hop wire.ID) { n.postControl(engine.Doubted{Peer: routing.ID(hop)}) },
 		Homes:       func() []wire.ID { return n.engine.Homes() },
 		Rank:        func(homes []wire.ID) { n.engine.Snapshot().RankHomes(homes) },
 		Arm:         func(time.Time) { poke(n.armed) },

@@ -192,12 +192,12 @@ func (n *Node) pushWithin(l *link.Link, frame []byte, wait time.Duration) error 
 	return ErrQueueFull
 }
 
-// emit is how sessions send: by the k-th choice of first hop, without waiting.
+// emit is how sessions send: by the first hop of their choice, without waiting.
 // It may run with a session's lock held.
-func (n *Node) emit(frame []byte, k int) (wire.ID, bool) {
+func (n *Node) emit(frame []byte, c session.Choice) (wire.ID, bool) {
 	s := n.senders.Get().(*sender)
 	defer n.senders.Put(s)
-	v := n.engine.Snapshot().ForwardOwn(s.in, frame, k, n.clock.load())
+	v := n.engine.Snapshot().ForwardBy(s.in, frame, c, n.clock.load())
 	if v.Action != engine.ActionSend {
 		return wire.ID{}, false
 	}
@@ -214,6 +214,6 @@ func (n *Node) hint(frame []byte, why reason.Reason) {
 	case *wire.FrameDst(h) == wire.ID(n.id):
 		n.postControl(engine.Control{Frame: h})
 	default:
-		n.emit(h, 0)
+		n.emit(h, session.Choice{})
 	}
 }

@@ -109,6 +109,9 @@ func (l *simLink) frame(snapshot *engine.Snapshot, frame []byte, now time.Time) 
 // pass queues a frame on the link to a peer.
 func (l *simLink) pass(to *engine.Peer, frame []byte, now time.Time) {
 	n := l.node
+	if n.drops {
+		return
+	}
 	if a := n.queue(to.Link, l.number(), l.class(frame, now), frame); a != link.Queued {
 		why := reason.QueueFull
 		if a == link.Ended {

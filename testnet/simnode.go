@@ -25,6 +25,7 @@ type simNode struct {
 	side     uint8 // of a partition
 	leaf     bool
 	sybil    bool
+	drops    bool // acks what it is to forward, and drops it
 	dead     bool
 	silent   bool             // dead, and its carriers stay open
 	kept     []engine.Contact // what a dead one's disk holds
@@ -97,6 +98,7 @@ func (n *simNode) start() (err error) {
 	cfg := session.Config{
 		Self: wire.ID(n.id), Instance: n.instance, Rand: n.random, Null: true,
 		Emit: n.emit, Deliver: s.load.delivered, Arm: n.arm, Drops: &s.drops,
+		Doubt:        func(hop wire.ID) { s.post(n, engine.Doubted{Peer: routing.ID(hop)}) },
 		Capabilities: wire.CapDatagram,
 		Rank:         func(homes []wire.ID) { n.engine.Snapshot().RankHomes(homes) },
 	}
@@ -278,7 +280,7 @@ func (n *simNode) perform(a engine.Action) {
 	case engine.SendLink:
 		a.Link.AppendControl(a.Frame)
 	case engine.SendFrame:
-		n.emit(a.Frame, a.K)
+		n.emit(a.Frame, session.Choice{K: a.K})
 	case engine.PingLink:
 		a.Link.Ping(n.sim.time(), n.nonce())
 	case engine.Reforward:
@@ -327,8 +329,8 @@ func (n *simNode) queue(to *link.Link, src uint64, class wire.Class, frame []byt
 }
 
 // emit is how sessions and the engine send.
-func (n *simNode) emit(frame []byte, k int) (wire.ID, bool) {
-	v := n.engine.Snapshot().ForwardOwn(n.sim.own, frame, k, n.sim.time())
+func (n *simNode) emit(frame []byte, c session.Choice) (wire.ID, bool) {
+	v := n.engine.Snapshot().ForwardBy(n.sim.own, frame, c, n.sim.time())
 	if v.Action != engine.ActionSend {
 		return wire.ID{}, false
 	}
@@ -347,7 +349,7 @@ func (n *simNode) hint(frame []byte, why reason.Reason) {
 	case *wire.FrameDst(h) == wire.ID(n.id):
 		n.sim.post(n, engine.Control{Frame: h})
 	default:
-		n.emit(h, 0)
+		n.emit(h, session.Choice{})
 	}
 }
 

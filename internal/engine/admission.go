@@ -89,14 +89,29 @@ func (e *Engine) endFor(old *neighbour, now time.Time) {
 	e.relaysChanged(now)
 }
 
-// spare is the link missed least of those that both ends can do without; nil:
-// there is none. A proven link, one of limits.ProvenAfter, makes no room for a
-// stranger.
+// proven says that a link has stood for limits.ProvenAfter, and is not doubted.
+func (e *Engine) proven(n *neighbour, now time.Time) bool {
+	return now.Sub(n.up) >= limits.ProvenAfter && !e.isDoubted(n)
+}
+
+// spare is the link missed least of those that both ends can do without, a
+// doubted one if there is one; nil: there is none. A proven link makes no room
+// for a stranger.
 func (e *Engine) spare(now time.Time, stranger bool) *neighbour {
+	if len(e.doubts.until) > 0 {
+		if n := e.spareOf(e.isDoubted); n != nil {
+			return n
+		}
+	}
+	return e.spareOf(func(n *neighbour) bool { return !(stranger && e.proven(n, now)) })
+}
+
+// spareOf is the spare link among those that may go.
+func (e *Engine) spareOf(may func(*neighbour) bool) *neighbour {
 	places, relays := e.linkedRelays()
 	i, ok := e.filler.Spare(places, func(i int) bool {
 		n := relays[i]
-		return n.lets() && !(stranger && now.Sub(n.up) >= limits.ProvenAfter) && e.sparedBy(n)
+		return n.lets() && may(n) && e.sparedBy(n)
 	})
 	if !ok {
 		return nil
@@ -137,7 +152,7 @@ func (e *Engine) trim(now time.Time) {
 
 func (e *Engine) allProven(now time.Time) bool {
 	for _, n := range e.links.list {
-		if n.usable() && !n.Leaf && now.Sub(n.up) < limits.ProvenAfter {
+		if n.usable() && !n.Leaf && !e.proven(n, now) {
 			return false
 		}
 	}

@@ -34,7 +34,8 @@
 // dials whom routing.Filler wants (membership.go). Who asks for a link gets a
 // place or is told whom else to try (admission.go). A leaf chooses homes and has
 // a record of them stored near its Key (homes.go); relays keep such records for
-// others (records.go, store.go), and rule 5 reads them.
+// others (records.go, store.go), and rule 5 reads them. A relay by way of which
+// frames get lost is left out for a while (doubt.go).
 //
 // # Who owns what
 //

@@ -87,7 +87,8 @@ type pass struct {
 	in  *Ingress
 	raw []byte // as it came in
 	now time.Time
-	k   int // the choice of first hop for an own frame; 0: the best
+	k   int   // the choice of first hop for an own frame; 0: the best
+	via *Peer // the first hop for an own frame; nil: the k-th choice
 
 	f   wire.Frame  // what raw says, and what is to be sent on
 	to  *route      // to the target; nil: the target is the Key of a Nearest frame
@@ -199,7 +200,7 @@ func (p *pass) arrive() (Verdict, bool) {
 // onward is the rest of rule 2, and rules 3 to 6.
 func (p *pass) onward() (Verdict, bool) {
 	p.aim()
-	if p.k > 0 {
+	if p.k > 0 || p.via != nil {
 		return p.sendByChoice(), true
 	}
 	if peer := p.linked(); peer != nil {

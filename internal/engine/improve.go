@@ -40,7 +40,7 @@ func (e *Engine) improve(now time.Time) {
 func (e *Engine) slower(now time.Time, places []routing.Place, relays []*neighbour, key routing.Key, rtt time.Duration) *neighbour {
 	i, ok := e.filler.Slower(places, key, rtt, func(i int) bool {
 		n := relays[i]
-		return n.lets() && now.Sub(n.up) < limits.ProvenAfter && e.sparedBy(n)
+		return n.lets() && !e.proven(n, now) && e.sparedBy(n)
 	})
 	if !ok {
 		return nil

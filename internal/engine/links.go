@@ -417,12 +417,12 @@ func (e *Engine) ban(id routing.ID, now time.Time) {
 func (e *Engine) publish() {
 	e.publishAt, e.redraw = time.Time{}, false
 	cfg := SnapshotConfig{Self: e.cfg.Self, Leaf: e.cfg.Leaf, PlainGreedy: e.cfg.PlainGreedy, Records: &e.holder.store}
-	elsewhere := e.links.elsewhere()
+	elsewhere, trusted := e.links.elsewhere(), e.trusted()
 	for _, n := range e.links.list {
 		if inUse(e.links.byID[n.ID]) == n {
-			// A suspect relay is better than none.
+			// A suspect or doubted relay is better than none.
 			cfg.Peers = append(cfg.Peers, PeerState{
-				Peer: n.Peer, Suspect: n.suspect && (n.Leaf || elsewhere),
+				Peer: n.Peer, Suspect: n.suspect && (n.Leaf || elsewhere), Doubted: trusted && e.isDoubted(n),
 				RTTMicros: uint32(n.rtt.Microseconds()), Neighbours: n.neighbours,
 			})
 		}

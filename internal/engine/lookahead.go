@@ -101,7 +101,9 @@ func newLookahead(self routing.Key, peers []PeerState) *lookahead {
 }
 
 // leads says that frames may go on by a peer.
-func leads(p *PeerState, self *routing.Key) bool { return !p.Suspect && !p.Leaf && p.Key != *self }
+func leads(p *PeerState, self *routing.Key) bool {
+	return !p.Suspect && !p.Doubted && !p.Leaf && p.Key != *self
+}
 
 // insertionMost is up to how many places of a cell are sorted by insertion.
 const insertionMost = 16

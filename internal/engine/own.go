@@ -4,7 +4,9 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // ForwardOwn decides about a frame of this node or of one of its guests that
@@ -33,10 +35,33 @@ func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) V
 	return p.run()
 }
 
+// ForwardBy is ForwardOwn by the first hop that c says.
+func (s *Snapshot) ForwardBy(in *Ingress, frame []byte, c session.Choice, now time.Time) Verdict {
+	via := s.via(&c.Via)
+	if via == nil || len(frame) < wire.HeaderLen || via.Leaf && wire.ID(via.ID) != *wire.FrameDst(frame) {
+		return s.ForwardOwn(in, frame, c.K, now)
+	}
+	p := pass{s: s, in: in, raw: frame, now: now, own: true, via: via}
+	return p.run()
+}
+
+// via returns the peer with that ID, if frames for others may go by it or it is
+// a leaf; nil: there is none.
+func (s *Snapshot) via(id *wire.ID) *Peer {
+	if i, ok := s.relays.Find(routing.ID(*id)); ok {
+		return s.relays.At(i).Value
+	}
+	if p := s.direct[*id]; p != nil && p.Leaf && wire.ID(p.ID) == *id {
+		return p
+	}
+	return nil
+}
+
 // shortcut takes the waypoints off a frame of ours to a linked destination: they
 // were put there by somebody who does not know the links.
 func (p *pass) shortcut() {
-	if p.ours && p.k == 0 && p.f.Waypoints != nil && p.s.direct[p.f.Dst] != nil {
+	to := p.s.direct[p.f.Dst]
+	if p.ours && p.k == 0 && p.f.Waypoints != nil && to != nil && (p.via == nil || p.via == to) {
 		p.f.Waypoints, p.changed = nil, true
 		p.emptyList()
 	}
@@ -51,13 +76,16 @@ func (p *pass) spareWaypoint(peer *Peer) {
 	}
 }
 
-// sendByChoice sends to the choice k > 0 among the first hops.
+// sendByChoice sends to the given first hop, or to the choice k > 0 among them.
 func (p *pass) sendByChoice() Verdict {
 	first := p.s.direct[p.f.Dst]
 	if p.f.Type == wire.TypeNearest {
 		first = nil
 	}
 	p.addHome()
+	if p.via != nil {
+		return p.send(p.via)
+	}
 	if first == nil {
 		first = p.linked()
 	}

@@ -27,6 +27,9 @@ type PeerState struct {
 	// Suspect: an ack is overdue. Nothing is sent to the peer; what it sends is
 	// taken as before.
 	Suspect bool
+	// Doubted: what it is given for others gets lost. Only what is for the peer
+	// itself is sent to it.
+	Doubted bool
 	// RTTMicros is the smoothed round trip to the peer in microseconds; 0 means
 	// not measured and counts as slower than any other.
 	RTTMicros uint32
@@ -71,7 +74,7 @@ type Snapshot struct {
 	selfKey routing.Key
 	leaf    bool
 	stamp   *stamp
-	relays  *routing.Snapshot[*Peer] // that are not suspect
+	relays  *routing.Snapshot[*Peer] // that are neither suspect nor doubted
 	direct  map[wire.ID]*Peer        // relays, leaves and the guests of both, suspect ones aside
 	guests  map[wire.ID]struct{}     // of this node
 	shown   map[guestOf]struct{}     // of linked leaves, suspect or not
@@ -129,7 +132,7 @@ func (s *Snapshot) addPeers(peers []PeerState) []routing.Hop[*Peer] {
 			continue
 		}
 		s.direct[wire.ID(p.ID)] = p.Peer
-		if !p.Leaf {
+		if !p.Leaf && !p.Doubted {
 			relays = append(relays, routing.Hop[*Peer]{ID: p.ID, Key: p.Key, Value: p.Peer})
 		}
 	}
@@ -140,8 +143,10 @@ func (s *Snapshot) addPeers(peers []PeerState) []routing.Hop[*Peer] {
 // that destination: the different choices of k that ForwardOwn knows.
 func (s *Snapshot) FirstHops(to wire.ID) int {
 	n := s.relays.Len()
-	if p := s.direct[to]; p != nil && p.Leaf {
-		n++
+	if p := s.direct[to]; p != nil {
+		if _, counted := s.relays.Find(p.ID); !counted {
+			n++
+		}
 	}
 	return n
 }

@@ -45,6 +45,7 @@ type Engine struct {
 	targets targets
 	membership
 	holder   holder
+	doubts   doubts
 	attach   attachment
 	banned   map[routing.ID]time.Time // until when a peer told to go stays away
 	snapshot atomic.Pointer[Snapshot]
@@ -103,6 +104,7 @@ func (e *Engine) Step(now time.Time, ev Event) []Action {
 	e.membershipDue(now)
 	e.attachDue(now)
 	e.holderDue(now)
+	e.doubtsDue(now)
 	e.dialDue(now)
 	if e.redraw {
 		e.publish()
@@ -122,6 +124,9 @@ func (e *Engine) Next() (time.Time, bool) {
 	}
 	if !e.targets.stopped {
 		e.deadlines(visit)
+	}
+	if !e.doubts.next.IsZero() {
+		visit(e.doubts.next)
 	}
 	if t, armed := e.attachNext(); armed {
 		visit(t)

@@ -49,7 +49,7 @@ func newBrain(t *testing.T, change func(*Config)) *brain {
 	var err error
 	cfg.Sessions, err = session.New(session.Config{
 		Self: wire.ID{0x50}, Instance: wire.Instance{1}, Null: true, Rand: rand.NewChaCha8([32]byte{1}), Drops: &b.drops,
-		Emit: func([]byte, int) (wire.ID, bool) { return wire.ID{}, false },
+		Emit: func([]byte, session.Choice) (wire.ID, bool) { return wire.ID{}, false },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -170,6 +170,11 @@ const (
 	MessageStallMax   = MessageRTOMin          // longest such pause
 	MessageReorder    = 5 * time.Millisecond   // least time between two transmissions from whose order a loss is concluded
 	AckReach          = 4_096                  // message ids below the newest range that an ack covers once more, in case an earlier ack was lost or is late: what 100,000 messages/s bring in 40 ms
+	LeadLife          = 2 * time.Minute        // how long a first hop that did better than the best choice goes before it; then that is tried again
+	FirstHopsTried    = 16                     // first hops that are tried in close order
+	FirstHopsPause    = time.Second            // longest pause between copies meanwhile: 16 first hops within 15 s, half of what a sender waits
+	ScoredHops        = 256                    // first hops with a score: more than RelayLinksPort
+	BlameGap          = MessageRTOMin          // losses by one first hop within this time count once
 )
 
 // internal/engine: membership (docs/protocol.md, section 2).
@@ -177,6 +182,7 @@ const (
 	NearSet          = 4                      // relays nearest the own Key that a node keeps links with
 	SpareLinks       = 4                      // of the relay cap, for those who need a link; own requests stop below
 	ProvenAfter      = 10 * time.Minute       // age at which a link is proven: no stranger takes its place
+	DoubtHold        = 2 * time.Minute        // a relay by way of which frames get lost is left out; then it is tried again
 	GroupLinks       = 8                      // relay links with one address group (/16, /48)
 	GroupBucketLinks = 2                      // the same within one bucket
 	ContactsPerLink  = 3                      // contacts kept for each relay link that a node may have

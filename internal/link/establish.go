@@ -26,6 +26,14 @@ type Local struct {
 	Hello      wire.Hello // complete but for Dial
 	NetworkKey []byte     // nil, or 32 bytes
 	Rand       io.Reader
+	Clock      func() time.Time // to measure the round trip by; nil: it is not measured
+}
+
+func (l *Local) time() time.Time {
+	if l.Clock == nil {
+		return time.Time{}
+	}
+	return l.Clock()
 }
 
 // Remote is what a proven neighbour said of itself.
@@ -34,7 +42,7 @@ type Remote struct {
 	Hello      wire.Hello   // its slices are the caller's
 	Contact    wire.Contact // from the Hello's signed record
 	Send, Recv *session.Cipher
-	RTT        time.Duration // from sending a message of the handshake to having read the next
+	RTT        time.Duration // from sending a message of the handshake to having read the next; 0: not measured
 }
 
 // HandshakeError is why a link did not come about.
@@ -66,12 +74,12 @@ func Dial(c Carrier, local *Local, want wire.ID, dial uint32, now time.Time) (*R
 	if err := write(c, hs, nil); err != nil {
 		return nil, err
 	}
-	sent := time.Now()
+	sent := local.time()
 	payload, err := read(c, hs)
 	if err != nil {
 		return nil, err
 	}
-	rtt := time.Since(sent)
+	rtt := local.time().Sub(sent)
 	remote, err := local.verify(hs, payload, want, now)
 	if err != nil {
 		return nil, err
@@ -104,11 +112,11 @@ func Accept(c Carrier, local *Local, now time.Time) (*Remote, error) {
 	if err := write(c, hs, wire.AppendHello(nil, &local.Hello)); err != nil {
 		return nil, err
 	}
-	sent := time.Now()
+	sent := local.time()
 	if payload, err = read(c, hs); err != nil {
 		return nil, err
 	}
-	rtt := time.Since(sent)
+	rtt := local.time().Sub(sent)
 	remote, err := local.verify(hs, payload, wire.ID{}, now)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,29 @@ import (
 type ackList struct {
 	ranges [limits.AckRanges]wire.AckRange
 	n      int
-	copies int // acks sent since something new came: later ones take other ways
+	copies int  // acks that did not arrive: later ones take other ways
+	led    bool // the first of them left by the lead
+
+	sentAt time.Duration // of the last ack; 0: it is known to be lost
+	stay   time.Duration // until then acks do not go back to the best way: it loses them
+}
+
+// missed notes that a message came again, so that the last ack was late or lost.
+// It is lost for certain when the copy left so late that the ack of the one
+// before should have been known: a sender that does not know the round trip
+// waits limits.FirstHopsPause.
+func (l *ackList) missed(srtt, at time.Duration) {
+	if l.sentAt == 0 {
+		return
+	}
+	if srtt == 0 {
+		srtt = limits.FirstHopsPause / 2
+	}
+	if at-l.sentAt > srtt+srtt/4 {
+		l.stay = at + limits.LeadLife
+	}
+	l.copies++
+	l.sentAt = 0
 }
 
 // add adds an id. false: there is no room for it.
@@ -43,11 +65,13 @@ func (l *ackList) add(id uint64) bool {
 // owe notes that the peer is owed an ack of id. again: for one that was accepted
 // before, so an ack was lost or is late. mu is held.
 func (p *peer) owe(b *Batch, id uint64, again bool, at time.Duration) {
-	if !again {
+	if again {
+		p.acks.missed(p.srtt, at)
+	} else if at >= p.acks.stay {
 		p.acks.copies = 0
 	}
 	if !p.acks.add(id) {
-		p.flushAck(b.ranges[:0])
+		p.flushAck(b.ranges[:0], at)
 		p.acks.add(id)
 	}
 	if slices.Contains(b.owed, p) {
@@ -71,7 +95,7 @@ func (t *Table) EndBatch(b *Batch, now time.Time) {
 func (t *Table) flushAcks(b *Batch, at time.Duration) {
 	for _, p := range b.owed {
 		p.mu.Lock()
-		p.flushAck(b.ranges[:0])
+		p.flushAck(b.ranges[:0], at)
 		p.mu.Unlock()
 	}
 	clear(b.owed)
@@ -81,15 +105,15 @@ func (t *Table) flushAcks(b *Batch, at time.Duration) {
 
 // flushAck sends what is owed, if anything. Where no link takes it, the sender
 // will ask again by its next copy. mu is held.
-func (p *peer) flushAck(scratch []wire.AckRange) {
+func (p *peer) flushAck(scratch []wire.AckRange, at time.Duration) {
 	s := p.usable()
 	if p.acks.n == 0 || s == nil || p.in == nil {
 		return
 	}
 	ranges := append(scratch, p.acks.ranges[:p.acks.n]...)
 	p.acks.n = 0
-	p.sendAck(s, p.in.remind(ranges))
-	p.acks.copies++
+	p.sendAck(s, p.in.remind(ranges), at)
+	p.acks.sentAt = at
 }
 
 // remind adds what was accepted before, at most limits.AckReach ids below the
@@ -127,10 +151,14 @@ func named(ranges []wire.AckRange, id uint64) bool {
 	return slices.ContainsFunc(ranges, func(r wire.AckRange) bool { return id-r.First < uint64(r.Count) })
 }
 
-// sendAck sends an ack, by another way for each one since something new came.
+// sendAck sends an ack, by another way for each one that did not arrive.
 // Without ranges it says only that we hold the keys. mu is held.
-func (p *peer) sendAck(s *session, ranges []wire.AckRange) {
-	p.sendSmall(s, wire.PlainAck, p.acks.copies, func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
+func (p *peer) sendAck(s *session, ranges []wire.AckRange, at time.Duration) {
+	if p.acks.copies == 0 {
+		p.acks.led = at < p.lead.until
+	}
+	c := p.lead.choice(p.acks.copies, p.acks.led, at)
+	p.sendSmall(s, wire.PlainAck, p.acks.copies, c, func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
 }
 
 // refuse tells the peer that a message was not taken and never will be. mu is held.
@@ -138,13 +166,13 @@ func (p *peer) refuse(s *session, id uint64, why reason.Reason) {
 	if u := p.usable(); u != nil {
 		s = u
 	}
-	p.sendSmall(s, wire.PlainRefusal, 0, func(dst []byte) []byte {
+	p.sendSmall(s, wire.PlainRefusal, 0, Choice{}, func(dst []byte) []byte {
 		return wire.AppendRefusalBody(dst, &wire.RefusalBody{ID: id, Reason: uint8(why)})
 	})
 }
 
 // sendSmall seals and emits a plaintext of the session itself.
-func (p *peer) sendSmall(s *session, kind uint8, k int, body func([]byte) []byte) {
+func (p *peer) sendSmall(s *session, kind uint8, k int, c Choice, body func([]byte) []byte) {
 	t := p.table
 	buf := t.frames.get(limits.Scratch)
 	defer t.frames.put(buf)
@@ -153,7 +181,7 @@ func (p *peer) sendSmall(s *session, kind uint8, k int, body func([]byte) []byte
 	frame = append(frame, make([]byte, wire.DataHeaderLen)...)
 	frame = body(wire.AppendPlainHeader(frame, wire.PlainHeader{Kind: kind}))
 	if frame, _, ok := s.seal(frame, from, wire.ClassAck); ok {
-		if _, ok = t.cfg.Emit(frame, k); !ok {
+		if _, ok = t.cfg.Emit(frame, c); !ok {
 			t.drop(reason.QueueFull)
 		}
 	}
@@ -191,6 +219,9 @@ func (p *peer) ackRange(r wire.AckRange, at time.Duration, fx *effects) (newest 
 			m.rtt = max(at-m.sentAt, 1)
 			newest = max(newest, m.sentAt)
 			m.flight.newest, m.flight.fresh = max(m.flight.newest, m.sentAt), true
+			p.table.scores.credit(m.hop, p.id)
+		} else {
+			p.conclude(m, at, fx)
 		}
 		p.arrived(m, fx)
 	}

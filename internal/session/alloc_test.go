@@ -27,7 +27,7 @@ func newDirect(tb testing.TB) *direct {
 	d := &direct{a: x.t, b: y.t, to: y.self, now: w.now}
 	for _, n := range []*testNode{x, y} {
 		n.t.counts = counts{1 << 40, 1 << 41}
-		n.t.cfg.Emit = func(frame []byte, k int) (wire.ID, bool) {
+		n.t.cfg.Emit = func(frame []byte, c Choice) (wire.ID, bool) {
 			if d.out != nil {
 				d.out(frame)
 			}

@@ -137,7 +137,7 @@ func (t *Table) sendSecond(a *answer, at time.Duration) {
 	if p := t.find(&a.key.src); p != nil && a.home == nil {
 		r = p.route.Load()
 	}
-	t.cfg.Emit(t.handshakeFrame(nil, r, a.copies, a.key.src, a.home, &body), a.copies)
+	t.cfg.Emit(t.handshakeFrame(nil, r, a.copies, a.key.src, a.home, &body), Choice{K: a.copies})
 	a.copies++
 	a.sentAt = at
 }
@@ -149,7 +149,7 @@ func (t *Table) onThird(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*J
 	case s == nil || s.init != nil:
 		return nil, reason.Unsolicited
 	case s.session != nil:
-		return nil, t.confirmAgain(s.session, f, b)
+		return nil, t.confirmAgain(t.at(now), s.session, f, b)
 	}
 	a := s.answer
 	switch {
@@ -166,7 +166,7 @@ func (t *Table) onThird(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*J
 }
 
 // confirmAgain answers a copy of message 3: our ack on the new session was lost.
-func (t *Table) confirmAgain(s *session, f *wire.Frame, b *wire.HandshakeBody) reason.Reason {
+func (t *Table) confirmAgain(at time.Duration, s *session, f *wire.Frame, b *wire.HandshakeBody) reason.Reason {
 	if s.initiator || s.peer.id != f.Src || s.remote != b.Sender || s.last != sha256.Sum256(b.Noise) {
 		return reason.Unsolicited
 	}
@@ -174,7 +174,7 @@ func (t *Table) confirmAgain(s *session, f *wire.Frame, b *wire.HandshakeBody) r
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.current.Load() == s {
-		p.sendAck(s, nil)
+		p.sendAck(s, nil, at)
 	}
 	return reason.Duplicate
 }

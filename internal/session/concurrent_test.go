@@ -54,14 +54,14 @@ func newLiveNode(t *testing.T, seed uint64) *liveNode {
 }
 
 // emit hands a frame to the other node, or says that its queue is full.
-func (n *liveNode) emit(frame []byte, k int) (wire.ID, bool) {
+func (n *liveNode) emit(frame []byte, c Choice) (wire.ID, bool) {
 	to := n.peer.data
 	if wire.FrameType(frame) == wire.TypeHandshake {
 		to = n.peer.control
 	}
 	select {
 	case to <- bytes.Clone(frame):
-		return wire.ID{byte(k % 2)}, true
+		return wire.ID{byte(c.K % 2)}, true
 	default:
 		return wire.ID{}, false
 	}
@@ -142,7 +142,7 @@ func TestConcurrentUse(t *testing.T) {
 			for i := range each {
 				frame, ok := n.t.AppendDatagram(nil, time.Now(), n.peer.self, 1, 1, wire.ClassBulk, []byte("x"))
 				if ok {
-					n.emit(frame, 0)
+					n.emit(frame, Choice{})
 				} else if err := n.t.Datagram(time.Now(), n.peer.self, 1, 1, wire.ClassBulk, nil); err != nil && err != reason.SessionLimit {
 					t.Errorf("datagram: %v", err)
 				}

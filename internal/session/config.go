@@ -41,10 +41,10 @@ type Config struct {
 	// begin a session for a guest: Delivery.Via tells.
 	AcceptGuests bool
 
-	// Emit routes one complete frame of ours by the k-th choice of first hop and
-	// says by which; ok is false when no link took it. The frame is only valid
+	// Emit routes one complete frame of ours by the first hop that c says and tells
+	// which that is; ok is false when no link took it. The frame is only valid
 	// during the call. It must not block. Locked.
-	Emit func(frame []byte, k int) (hop wire.ID, ok bool)
+	Emit func(frame []byte, c Choice) (hop wire.ID, ok bool)
 	// Deliver hands what arrived to its port: reason.None accepts it;
 	// reason.PortFull leaves a message with its sender, who tries again; any
 	// other reason is told to the sender as a refusal. May wait limits.TransitWait.
@@ -52,6 +52,9 @@ type Config struct {
 	// Arm asks for a Tick at the given time, which is earlier than every time
 	// told before it by Arm or Next. Locked. Nil: the owner polls Next.
 	Arm func(at time.Time)
+	// Doubt tells that copies by way of a first hop get lost time and again, to
+	// more than one destination. It must not block. Nil: nobody listens.
+	Doubt func(hop wire.ID)
 	// Notify tells what became of peers. Nil: nobody listens.
 	Notify func(Event)
 	// Drops counts every reason that a method of the Table returns, and those

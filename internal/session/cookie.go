@@ -89,5 +89,5 @@ func (t *Table) sendCookie(f *wire.Frame, b *wire.HandshakeBody, hash *[32]byte)
 		Kind: wire.HandshakeCookie, Receiver: b.Sender,
 		Cookie: bake(&t.cookies.secret, f, b.Sender, hash),
 	}
-	t.cfg.Emit(t.handshakeFrame(nil, newRoute(t.cfg.Self, f.Src, nil), 0, f.Src, f.Return, &body), 0)
+	t.cfg.Emit(t.handshakeFrame(nil, newRoute(t.cfg.Self, f.Src, nil), 0, f.Src, f.Return, &body), Choice{})
 }

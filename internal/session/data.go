@@ -147,7 +147,7 @@ func (p *peer) sendDatagram(s *session, d *waitingDatagram, at time.Duration) {
 	defer t.frames.put(buf)
 	frame, ok := p.appendDatagram((*buf)[:0], s, d.dstPort, d.srcPort, d.class, d.data)
 	if ok {
-		_, ok = t.cfg.Emit(frame, 0)
+		_, ok = t.cfg.Emit(frame, Choice{})
 	}
 	if !ok {
 		t.drop(reason.QueueFull)

@@ -14,9 +14,9 @@
 // goroutine at a time; everything else by any. A Job goes from a control call to
 // Run, on any goroutine, to Finish; each must be finished. Locks are taken in
 // the order Table.mu, peer.mu, then one of: timers, index, the random source,
-// an answer. session.mu guards a replay window and is taken alone. Emit, Arm
-// and Homes are called with locks held and must not call back; Deliver, Notify
-// and the done functions of messages are called with none.
+// the scores, an answer. session.mu guards a replay window and is taken alone. Emit, Arm
+// and Homes are called with locks held and must not call back; Deliver, Notify,
+// Doubt and the done functions of messages are called with none.
 //
 // # Sessions of a peer
 //
@@ -68,7 +68,16 @@
 // by the same first hop clearly before a message that was acked is lost: a
 // flight keeps the copies of one hop in the order in which they left, so looking
 // at the heads is enough. Only messages of which a single copy left tell about
-// order and round trips, because of the others nobody knows which copy arrived.
+// order and round trips, because of the others nobody knows which copy arrived;
+// one exception is the first round trip, see firstRTO and conclude.
+//
+// # First hops
+//
+// What left by which first hop is in the trail of each thing (trail.go). When an
+// ack makes certain that a copy was lost and by which other hop one arrived, that
+// hop leads with this peer (lead.go), and the one that lost is blamed, over all
+// peers (score.go); one that more than one destination blames is told to the
+// owner as doubted.
 //
 // # Bounds
 //

@@ -1,10 +1,13 @@
 package session
 
+import "github.com/peermesh/peermesh/internal/wire"
+
 // effects are calls to the owner that wait until no lock is held. The zero
 // value is ready; run empties it for the next use.
 type effects struct {
 	done   []ended
 	events []Event
+	doubts []wire.ID // first hops
 }
 
 // ended is a message whose result is known.
@@ -25,7 +28,12 @@ func (fx *effects) run(t *Table) {
 			t.cfg.Notify(fx.events[i])
 		}
 	}
+	for i := 0; i < len(fx.doubts); i++ {
+		if t.cfg.Doubt != nil {
+			t.cfg.Doubt(fx.doubts[i])
+		}
+	}
 	clear(fx.done)
 	clear(fx.events)
-	fx.done, fx.events = fx.done[:0], fx.events[:0]
+	fx.done, fx.events, fx.doubts = fx.done[:0], fx.events[:0], fx.doubts[:0]
 }

@@ -34,7 +34,8 @@ type initiation struct {
 // message 1 has no other use for, so that a Hint tells which copy it is about.
 type tagged struct {
 	tag uint32
-	hop wire.ID
+	hop wire.ID // zero: no copy, or one that is known to be lost
+	at  time.Duration
 }
 
 // HandleHandshake takes a Handshake frame for this node that came in by the
@@ -129,11 +130,11 @@ func (t *Table) finishFirst(at time.Duration, j *Job) {
 		return
 	}
 	j.init.first = j.wrote
-	p.sendFirst(at)
+	p.sendFirst(at, wire.ID{})
 }
 
-// sendFirst sends message 1 by the next first hop.
-func (p *peer) sendFirst(at time.Duration) {
+// sendFirst sends message 1 by the next first hop, or by via if that is not zero.
+func (p *peer) sendFirst(at time.Duration, via wire.ID) {
 	t, in := p.table, p.init
 	var tag [4]byte
 	t.random(tag[:])
@@ -142,13 +143,28 @@ func (p *peer) sendFirst(at time.Duration) {
 		Cookie: in.cookie, Noise: in.first,
 	}
 	k := in.trail.sent
-	if hop, ok := t.cfg.Emit(t.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &body), k); ok {
-		in.copies[k%len(in.copies)] = tagged{body.Receiver, hop}
-		in.trail.leave(hop)
+	if k == firstCertain-1 && in.trail.led {
+		p.lead.failed(in.trail.tried[0].hop)
+	}
+	c := p.lead.choice(k, in.trail.led, at)
+	if via != (wire.ID{}) {
+		c.Via = via
+	}
+	if hop, c, ok := t.emit(t.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &body), c); ok {
+		in.copies[k%len(in.copies)] = tagged{body.Receiver, hop, at}
+		in.trail.leave(hop, c)
 		in.sentAt = at
 	}
-	in.next = at + backoff(limits.HandshakeRetry, k, limits.HandshakeRetryMax)
+	in.next = at + in.trail.pause(k)
 	p.arm(in.next)
+}
+
+// pause returns how long to wait for an answer to copy k of a handshake message.
+func (r *trail) pause(k int) time.Duration {
+	if r.hasty() {
+		return backoff(limits.HandshakeRetry, k, limits.FirstHopsPause)
+	}
+	return backoff(limits.HandshakeRetry, k, limits.HandshakeRetryMax)
 }
 
 // backoff doubles first k times, up to most.
@@ -204,17 +220,26 @@ func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody)
 		return reason.Duplicate
 	}
 	in.cookie, in.cookied = b.Cookie, at
-	p.sendFirst(at)
+	if in.certain(at) { // anybody's word: enough for a lead, not to blame others
+		p.lead.learn(&in.trail, in.latest(), at)
+	}
+	p.sendFirst(at, in.latest())
 	return reason.None
 }
 
-// sendThird sends message 3 by the next first hop. mu of the peer is held.
-func (p *peer) sendThird(s *session, at time.Duration) {
+// sendThird sends message 3 by the next first hop, or by via if that is not zero.
+// mu of the peer is held.
+func (p *peer) sendThird(s *session, at time.Duration, via wire.ID) {
 	x := s.third
-	k := x.copies
-	p.table.cfg.Emit(p.table.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &x.body), k)
-	x.copies++
-	x.next = at + backoff(limits.HandshakeRetry, k, limits.HandshakeRetryMax)
+	k := x.trail.sent
+	c := p.lead.choice(k, x.trail.led, at)
+	if c.Via == (wire.ID{}) {
+		c.Via = via
+	}
+	if hop, c, ok := p.table.emit(p.table.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &x.body), c); ok {
+		x.trail.leave(hop, c)
+	}
+	x.next = at + x.trail.pause(k)
 	p.arm(min(x.next, x.until))
 }
 

@@ -113,7 +113,7 @@ func (n *testNode) onDeliver(d *Delivery) reason.Reason {
 	return reason.None
 }
 
-func (n *testNode) emit(frame []byte, k int) (wire.ID, bool) {
+func (n *testNode) emit(frame []byte, c Choice) (wire.ID, bool) {
 	if n.full {
 		return wire.ID{}, false
 	}
@@ -121,8 +121,12 @@ func (n *testNode) emit(frame []byte, k int) (wire.ID, bool) {
 	if n.w.tap != nil {
 		n.w.tap(n, frame)
 	}
-	n.w.carry(n, bytes.Clone(frame), k)
-	return hopID(k % n.w.hops), true
+	hop := c.K % n.w.hops
+	if c.Via != (wire.ID{}) {
+		hop = int(c.Via[1])
+	}
+	n.w.carry(n, bytes.Clone(frame), hop)
+	return hopID(hop), true
 }
 
 func (n *testNode) count(frame []byte) {
@@ -276,7 +280,7 @@ func (n *testNode) datagram(to *testNode, data string) error {
 	if !ok {
 		return n.t.Datagram(n.w.now, to.self, 7, 8, wire.ClassBulk, []byte(data))
 	}
-	n.emit(frame, 0)
+	n.emit(frame, Choice{})
 	return nil
 }
 

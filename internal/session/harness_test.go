@@ -92,7 +92,7 @@ func (w *world) add(change func(*testNode, *Config)) *testNode {
 func hopID(hop int) wire.ID { return wire.ID{0xFF, byte(hop)} }
 
 // carry takes a frame of from through the network, with its faults.
-func (w *world) carry(from *testNode, frame []byte, k int) {
+func (w *world) carry(from *testNode, frame []byte, hop int) {
 	w.frames++
 	to := w.nodes[*wire.FrameDst(frame)]
 	if to != nil && w.hold != nil {
@@ -102,10 +102,10 @@ func (w *world) carry(from *testNode, frame []byte, k int) {
 	if to == nil || w.cut != nil && w.cut(from, to) {
 		return
 	}
-	if w.dead != nil && w.dead(from, k%w.hops) {
+	if w.dead != nil && w.dead(from, hop) {
 		return
 	}
-	if w.noRoute != nil && wire.FrameType(frame) != wire.TypeHint && w.noRoute(from, k%w.hops) {
+	if w.noRoute != nil && wire.FrameType(frame) != wire.TypeHint && w.noRoute(from, hop) {
 		w.after(w.delay, func() { from.hinted(frame, reason.NoRoute) })
 		return
 	}

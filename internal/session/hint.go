@@ -70,7 +70,7 @@ func (p *peer) firstLost(at time.Duration, hop wire.ID, why reason.Reason, fx *e
 			return
 		}
 	}
-	p.sendFirst(at)
+	p.sendFirst(at, wire.ID{})
 }
 
 // noRoute ends the handshake and, where no session serves, what waits for it.

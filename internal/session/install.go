@@ -145,11 +145,13 @@ func (t *Table) finishThird(at time.Duration, j *Job, fx *effects) {
 	}
 	if in.trail.sent == 1 {
 		p.measure(at - in.sentAt)
+	} else {
+		in.concludeFirst(at, fx)
 	}
 	p.init = nil // its index goes to the session
 	t.index.replace(s.local, &slot{session: s})
 	p.install(s, &j.got, p.began, fx)
-	p.sendThird(s, at)
+	p.sendThird(s, at, in.latest())
 	p.flush(at)
 }
 
@@ -206,7 +208,7 @@ func (t *Table) stand(at time.Duration, j *Job, fx *effects) reason.Reason {
 	p.install(s, &j.got, a.began, fx)
 	p.in.known = true // message 2 told of it, and message 3 that it was read
 	p.touch(at)
-	p.sendAck(s, nil)
+	p.sendAck(s, nil, at)
 	p.flush(at)
 	p.arm(at + limits.SessionIdle)
 	return reason.None

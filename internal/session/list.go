@@ -45,12 +45,21 @@ func (m *Pending) cut() {
 	m.list, m.before, m.behind = nil, nil, nil
 }
 
+// A pace is the length of a retransmission timeout: by how often the message
+// timed out, all from 4 on being one; and paceHasty for one that stops growing,
+// because there are more first hops to try soon.
+const (
+	paceSlowest = 4
+	paceHasty   = 5
+	paces       = 6
+)
+
 // flight is what is on its way by one first hop: one list for each length of
 // the retransmission timeout, each in order of transmission, so that only the
 // heads need be looked at.
 type flight struct {
 	hop    wire.ID
-	lists  [5]list       // by how often the message timed out; the last holds all from 4 on
+	lists  [paces]list
 	left   time.Duration // when the last copy left
 	newest time.Duration // when the newest copy left of which we know that it arrived
 	fresh  bool          // newest is news
@@ -94,25 +103,46 @@ func (f *flight) empty() bool {
 // caller may have looked at the clock before one whose copy left first: the
 // times of one flight are those of its order all the same, since losses are
 // concluded from them.
-func (f *flight) depart(m *Pending, at time.Duration) {
+func (f *flight) depart(m *Pending, pace int, at time.Duration) {
 	f.left = max(f.left, at)
 	m.flight, m.sentAt = f, f.left
-	f.lists[min(m.timeouts, len(f.lists)-1)].push(m)
+	f.lists[pace].push(m)
 }
 
 // overtaken moves those to again that left no later than the given time: they
 // were sent before one that arrived, by the same hop.
 func (f *flight) overtaken(until time.Duration, again *list) {
 	for i := range f.lists {
-		f.lists[i].expire(until, again, false)
+		f.lists[i].expire(until, again)
 	}
 }
 
-// rto is how long a copy may take to be acked, of a message that timed out so
-// often.
-func (p *peer) rto(timeouts int) time.Duration {
-	first := min(max(2*p.srtt+10*time.Millisecond, limits.MessageRTOMin), limits.MessageRTOMax)
-	return backoff(first, timeouts, limits.MessageRTOMax)
+// firstRTO is how long the first copy of a message may take to be acked. While
+// the round trip is not known it is so long that a late ack is out of the
+// question, or nobody would ever know which copy was acked (RFC 6298: 1 s).
+func (p *peer) firstRTO() time.Duration {
+	if p.srtt == 0 {
+		return limits.FirstHopsPause
+	}
+	return min(max(2*p.srtt+10*time.Millisecond, limits.MessageRTOMin), limits.MessageRTOMax)
+}
+
+// rto is how long a copy may take to be acked at that pace.
+func (p *peer) rto(pace int) time.Duration {
+	first := p.firstRTO()
+	if pace == paceHasty {
+		return max(first, limits.FirstHopsPause)
+	}
+	return backoff(first, pace, limits.MessageRTOMax)
+}
+
+// pace returns that of the last copy of m.
+func (p *peer) pace(m *Pending) int {
+	pace := min(m.timeouts, paceSlowest)
+	if m.trail.hasty() && p.rto(pace) > p.rto(paceHasty) {
+		return paceHasty
+	}
+	return pace
 }
 
 // timeOut moves those to again whose time is up, and returns when the next is
@@ -121,7 +151,9 @@ func (p *peer) timeOut(at time.Duration) (next time.Duration) {
 	for _, f := range p.out.flights {
 		for i := range f.lists {
 			wait := p.rto(i)
-			f.lists[i].expire(at-wait, &p.out.again, true)
+			for m := f.lists[i].head; m != nil && m.sentAt <= at-wait; m = f.lists[i].head {
+				p.timedOut(m)
+			}
 			if head := f.lists[i].head; head != nil && (next == 0 || head.sentAt+wait < next) {
 				next = head.sentAt + wait
 			}
@@ -130,14 +162,20 @@ func (p *peer) timeOut(at time.Duration) (next time.Duration) {
 	return next
 }
 
-// expire moves those to again that left no later than the given time, because
-// they timed out or because they are known to be lost.
-func (l *list) expire(until time.Duration, again *list, timeout bool) {
+// timedOut sends m again, whose last copy was not acked in time.
+func (p *peer) timedOut(m *Pending) {
+	m.cut()
+	m.timeouts++
+	m.trail.timedOut(m.hop)
+	p.lead.failed(m.hop)
+	p.out.again.push(m)
+}
+
+// expire moves those to again that left no later than the given time: they are
+// known to be lost.
+func (l *list) expire(until time.Duration, again *list) {
 	for m := l.head; m != nil && m.sentAt <= until; m = l.head {
 		m.cut()
-		if timeout {
-			m.timeouts++
-		}
 		again.push(m)
 	}
 }

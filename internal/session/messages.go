@@ -260,21 +260,18 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 	t := p.table
 	buf := t.frames.get(MaxOverhead + messageHead + len(m.m.Data))
 	defer t.frames.put(buf)
-	k := m.trail.sent
-	frame, body, ok := p.appendMessage((*buf)[:0], s, m, k)
+	frame, body, ok := p.appendMessage((*buf)[:0], s, m, m.trail.sent)
 	if !ok {
 		p.arm(at) // the key is used up: a new session is due
 		return false
 	}
-	hop, ok := t.cfg.Emit(frame, k)
+	hop, c, ok := t.emit(frame, p.lead.choice(m.trail.sent, m.trail.led, at))
 	if !ok {
-		if hop, ok = t.cfg.Emit(frame, k+1); !ok {
-			p.out.stall(at)
-			p.arm(p.out.stalled)
-			return false
-		}
+		p.out.stall(at)
+		p.arm(p.out.stalled)
+		return false
 	}
-	p.departed(m, hop, at)
+	p.departed(m, hop, c, at)
 	m.echo = wire.Echo(frame[body:])
 	if s.sent.Load() >= s.renew && s.asked.CompareAndSwap(false, true) {
 		p.renewAt = at
@@ -284,7 +281,7 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 }
 
 // departed notes that a copy of m has left by hop.
-func (p *peer) departed(m *Pending, hop wire.ID, at time.Duration) {
+func (p *peer) departed(m *Pending, hop wire.ID, c Choice, at time.Duration) {
 	o := &p.out
 	o.stalls = 0
 	if m.trail.sent == 0 {
@@ -293,11 +290,12 @@ func (p *peer) departed(m *Pending, hop wire.ID, at time.Duration) {
 		m.began = p.began
 	}
 	m.cut()
-	m.trail.leave(hop)
+	m.trail.leave(hop, c)
 	m.hop = hop
-	o.flightBy(hop).depart(m, at)
+	f, pace := o.flightBy(hop), p.pace(m)
+	f.depart(m, pace, at)
 	p.touch(at)
-	p.arm(at + p.rto(m.timeouts))
+	p.arm(at + p.rto(pace))
 }
 
 // messageHead is the most bytes between the plaintext header and the data.

@@ -49,6 +49,7 @@ type peer struct {
 	acks      ackList
 	datagrams datagramQueue
 	srtt      time.Duration // smoothed round trip; 0: not measured
+	lead      lead
 	timer     timer
 }
 

@@ -43,7 +43,7 @@ type session struct {
 type third struct {
 	body        wire.HandshakeBody
 	next, until time.Duration
-	copies      int
+	trail       trail
 }
 
 // newSession makes the session that came of a handshake.

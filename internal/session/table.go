@@ -25,6 +25,7 @@ type Table struct {
 	index  index
 	timers timers
 	frames framePool
+	scores scores
 
 	randMu sync.Mutex // guards cfg.Rand
 

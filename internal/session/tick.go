@@ -5,6 +5,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
 )
 
 // Tick does what time has made due: copies of messages and handshakes,
@@ -153,7 +154,7 @@ func (p *peer) resendThird(at time.Duration) {
 		return
 	}
 	if p.waitedFor(at) {
-		p.sendThird(s, at)
+		p.sendThird(s, at, wire.ID{})
 		return
 	}
 	p.arm(s.third.until)
@@ -187,7 +188,7 @@ func (p *peer) tickHandshake(now time.Time, at time.Duration) *Job {
 		p.abandonInit()
 		return p.begin(now, at)
 	case at >= in.next:
-		p.sendFirst(at)
+		p.sendFirst(at, wire.ID{})
 	default:
 		p.arm(in.next)
 	}

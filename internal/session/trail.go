@@ -12,28 +12,58 @@ type trail struct {
 	said     int // copies of which we know that they were dropped for want of a route
 	first    [3]try
 	tried    []try
-	repeated bool          // a hop was tried twice: there are no others
+	led      bool          // the first copy left by the lead, which comes up once more among the choices
+	again    bool          // and it has
+	repeated bool          // a hop was tried twice though another was to be: there are no others
+	stale    int           // the last so many copies left by hops that were tried before
 	last     reason.Reason // what was heard last about it
 }
 
 type try struct {
 	hop     wire.ID
 	noRoute bool // said of the last copy that left by this hop
+	late    bool // a copy by this hop timed out
 }
 
-// leave notes a copy that left by hop.
-func (r *trail) leave(hop wire.ID) {
+// leave notes a copy that left by hop on choice c.
+func (r *trail) leave(hop wire.ID, c Choice) {
+	if r.sent == 0 {
+		r.led = hop == c.Via
+	}
 	r.sent++
 	if r.tried == nil {
 		r.tried = r.first[:0]
 	}
 	for i := range r.tried {
 		if r.tried[i].hop == hop {
-			r.tried[i].noRoute, r.repeated = false, true
+			r.tried[i].noRoute = false
+			r.stale++
+			r.repeat(i == 0 && r.led, hop == c.Via)
 			return
 		}
 	}
 	r.tried = append(r.tried, try{hop: hop})
+	r.stale = 0
+}
+
+// repeat notes that a hop was tried once more: the lead, or one on purpose.
+func (r *trail) repeat(lead, purpose bool) {
+	switch {
+	case purpose:
+	case lead && !r.again:
+		r.again = true
+	default:
+		r.repeated = true
+	}
+}
+
+// timedOut notes that a copy by hop was not acked in time.
+func (r *trail) timedOut(hop wire.ID) {
+	for i := range r.tried {
+		if r.tried[i].hop == hop {
+			r.tried[i].late = true
+		}
+	}
 }
 
 // deadEnd notes that the last copy by hop found no route.
