@@ -14,7 +14,7 @@ type Report struct {
 	Links         Links   `json:"links"`     // with relays, of one node
 	LeafLinks     Links   `json:"leafLinks"` // with leaves, of one relay
 	Sent          int     `json:"sent"`
-	First         int     `json:"first"`         // the first transmission reached the port
+	First         int     `json:"first"`         // the first transmission reached the port; see Net.Deliver
 	Delivered     int     `json:"delivered"`     // acknowledged
 	Hops          Spread  `json:"hops"`          // of the copy that arrived first
 	HandshakeHops Spread  `json:"handshakeHops"` // of the first frame between two nodes; simulations alone
