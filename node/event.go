@@ -77,6 +77,15 @@ type Status struct {
 	Forwarded  uint64            `json:"forwarded"`
 	Delivered  uint64            `json:"delivered"`
 	Drops      map[string]uint64 `json:"drops"` // by reason
+	Upkeep     Upkeep            `json:"upkeep"`
+}
+
+// Upkeep counts frames that arrived by links and that no program sent: what the
+// mesh costs by itself.
+type Upkeep struct {
+	MeshFrames uint64 `json:"meshFrames"` // lookups, their answers, and hints
+	LinkFrames uint64 `json:"linkFrames"` // between neighbours: lists, records and the like
+	Pings      uint64 `json:"pings"`      // pings, pongs and link acks
 }
 
 // PingResult is the answer to one ping.

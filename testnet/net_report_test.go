@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -101,5 +102,38 @@ func TestTrafficCounts(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// What the mesh costs is counted from the moment it had settled.
+func TestReportCountsUpkeep(t *testing.T) {
+	n := Start(t, Options{Nodes: 6, Seed: 1})
+	leaf, err := n.AddLeaf(t.Context()) // which asks, and is answered
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.noteSettled()
+	n.settledAt = engine.Crossings{}
+	for range 10 {
+		if _, err := leaf.Lookup(t.Context(), leaf.ID().Key()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := n.Report(); r.MaintenancePerNodeMinute <= 0 || r.LinkFramesPerNodeMinute <= 0 || r.PingsPerNodeMinute <= 0 {
+		t.Errorf("got %+v, want frames of the mesh's own", r)
+	}
+	if _, err := n.Add(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := n.Report(); r.MaintenancePerNodeMinute != 0 || r.LinkFramesPerNodeMinute != 0 || r.PingsPerNodeMinute != 0 {
+		t.Errorf("before it has settled: got %+v, want no upkeep", r)
+	}
+	if err := n.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n.Kill(0)
+	sum := crossings(n.all())
+	if sum.Upkeep < n.settledAt.Upkeep || sum.Links < n.settledAt.Links || sum.Pings < n.settledAt.Pings {
+		t.Errorf("got %+v after a node ended, %+v before: a count must not fall", sum, n.settledAt)
 	}
 }

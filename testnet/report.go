@@ -21,7 +21,8 @@ type Report struct {
 	LatencyMs     Spread  `json:"latencyMs"`     // from Send to its ack
 	SettledMs     float64 `json:"settledMs"`     // from the last start until every node was reachable
 	// MaintenancePerNodeMinute counts the crossings of mesh frames that keep the
-	// mesh together (Nearest, Answer, Hint), from the time the network had settled.
+	// mesh together (Nearest, Answer, Hint), from the time the network had settled; until then it
+	// and the next two are 0.
 	MaintenancePerNodeMinute float64 `json:"maintenancePerNodeMinute"`
 	// LinkFramesPerNodeMinute counts link frames in the same time, pings, pongs
 	// and acks apart.
