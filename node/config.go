@@ -46,7 +46,7 @@ type Config struct {
 	// Leaf makes this node never forward for others. Flag --leaf.
 	Leaf bool
 
-	// Homes is how many relays a leaf attaches to, at most 4. 0: 3, which a leaf
+	// Homes is how many relays a leaf attaches to, 1 to 4. 0: 3, which a leaf
 	// that stays needs; 1 is enough for one that does one thing and goes.
 	Homes int
 
