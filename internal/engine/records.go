@@ -24,9 +24,6 @@ type holder struct {
 
 func (h *holder) init(self routing.ID) { h.store.init(self, limits.Records) }
 
-// storeFull says that a store is full of records that are nearer to its Key.
-const storeFull = reason.QueueFull
-
 // heldRecord is the attachment record of one leaf. Readers see homes alone,
 // which never change; the rest is the control loop's.
 type heldRecord struct {
@@ -92,7 +89,8 @@ func (s *recordStore) len() int { return len(s.byLeaf) }
 
 // put takes a record that has been verified, to be held until then; raw is
 // copied. None says that the store has it now, be it that it was there before;
-// Duplicate, that what the store has counts for more.
+// Duplicate, that what the store has counts for more; StoreFull, that it is full
+// of records nearer to its Key.
 //
 // Of two records of one signer the higher sequence counts. The leaf's own
 // counts for more than a gateway's, whatever the sequences, also once it is
@@ -110,7 +108,7 @@ func (s *recordStore) put(rec wire.Record, signer wire.ID, raw []byte, held, now
 		}
 	}
 	if old == nil && s.len() >= s.most && !s.makeRoom(fresh) {
-		return storeFull
+		return reason.StoreFull
 	}
 	fresh.raw = bytes.Clone(raw)
 	s.enter(fresh, old)

@@ -157,7 +157,7 @@ func TestRecordsFullStoreKeepsTheNearest(t *testing.T) {
 	}
 	for _, p := range people {
 		why := s.offer(attestation(p, p.ID(), midday, 120, wire.ID{9}), midday)
-		if _, held := s.Attachment(p.ID()); held != (why == reason.None) || why != reason.None && why != storeFull {
+		if _, held := s.Attachment(p.ID()); held != (why == reason.None) || why != reason.None && why != reason.StoreFull {
 			t.Errorf("%v: got %v, held %v", p, why, held)
 		}
 		s.check(t)
