@@ -359,6 +359,33 @@ func TestSlowUplinkIsNotSuspect(t *testing.T) {
 }
 
 // the whole way: a bootstrap peer that the user disconnects.
+// A leaf whose records come from the future is told that its clock is wrong.
+func TestWrongClockIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mesh{t: t}
+		b := m.listen("b", Config{})
+		n := m.start("a", Config{Leaf: true})
+		n.contact(time.Now()) // which is still right, so that there is a link
+		n.creds.mu.Lock()
+		n.creds.sequence = uint64(time.Now().Add(time.Hour).UnixMilli())
+		n.creds.mu.Unlock()
+		events := watch(t, n)
+		if err := n.Join(within(t, time.Second), "mem://b"); err != nil {
+			t.Fatal(err)
+		}
+		ev := awaitEvent(t, events, ClockDoubted, nil)
+		if ev.Peer != b.ID() || ev.Reason != "bad-record" {
+			t.Errorf("got %+v, want the relay's word", ev)
+		}
+		time.Sleep(time.Minute)
+		for len(events) > 0 {
+			if ev := <-events; ev.Kind == ClockDoubted {
+				t.Error("told again")
+			}
+		}
+	})
+}
+
 func TestDisconnectEndToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &mesh{t: t}

@@ -285,6 +285,7 @@ const (
 	NoticeRefused       // a peer refused this node, or the other way round
 	NoticeAttached      // this leaf can be reached by way of Peer
 	NoticeIdentityInUse // another process runs with this identity
+	NoticeClockDoubted  // a holder, Peer, refuses this leaf's record for the time in it; nobody finds the leaf while they do
 )
 
 // Notice is what the user of a node is told.
@@ -348,7 +349,7 @@ func (e *Engine) inquiry(now time.Time, ev Control) {
 		}
 	case wire.TypeAnswer:
 		var body wire.AnswerBody
-		if body, err = wire.ParseAnswerBody(f.Body); err == nil && !e.answered(now, ev.Link, &f, &body) && !e.stored(now, &body) {
+		if body, err = wire.ParseAnswerBody(f.Body); err == nil && !e.answered(now, ev.Link, &f, &body) && !e.stored(now, &f, &body) {
 			why = reason.Unsolicited
 		}
 	default:
