@@ -18,7 +18,8 @@ type Config struct {
 	Listen string
 
 	// PublicURLs are the URLs others can dial, told to peers. Empty with a
-	// port: the listening address. Flag --public-url.
+	// port: the listening address; of a port on all addresses those of this
+	// machine, the public ones first and loopback last. Flag --public-url.
 	PublicURLs []string
 
 	// TLSCert and TLSKey are PEM files; with both the port speaks TLS (wss).

@@ -66,6 +66,32 @@ func TestMembershipDialsWhomItIsToldOf(t *testing.T) {
 	}
 }
 
+// Of the URLs of a contact those are dialled, by turns, that lead where the
+// teller's word is good.
+func TestMembershipDialsURLsWithinScope(t *testing.T) {
+	b := newBrain(t, func(c *Config) {
+		roomy(c)
+		c.Dialable = func(url string, scopes Scopes) bool {
+			return url == "mem://public" || url == "mem://also" || url == "mem://private" && scopes&ScopePrivate != 0
+		}
+	})
+	for _, c := range []struct {
+		urls   []string
+		scopes Scopes
+		want   []string
+	}{
+		{[]string{"mem://private", "mem://public", "mem://also"}, ScopePublic, []string{"mem://public", "mem://also"}},
+		{[]string{"mem://private", "mem://public", "tcp://x"}, AllScopes, []string{"mem://private", "mem://public"}},
+		{[]string{"mem://private"}, ScopePublic, []string{"mem://private"}}, // whose dial says why not
+		{[]string{"tcp://x"}, AllScopes, nil},
+	} {
+		k := &known{Contact: Contact{URLs: c.urls, Scopes: c.scopes}}
+		if got := b.urlsOf(k); !slices.Equal(got, c.want) {
+			t.Errorf("%v told of %v: got %v, want %v", c.scopes, c.urls, got, c.want)
+		}
+	}
+}
+
 // Whatever a peer tells as contacts, a node dials only who proved to have said it.
 func TestMembershipLyingNodes(t *testing.T) {
 	b := newBrain(t, roomy)

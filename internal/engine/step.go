@@ -30,8 +30,9 @@ type Config struct {
 	// Contact returns what this node says of itself: a signed contact record with
 	// at least half of its life left.
 	Contact func(now time.Time) []byte
-	// Dialable says whether this node has a carrier for a URL. Nil: for all.
-	Dialable func(url string) bool
+	// Dialable says whether this node has a carrier for a URL, and whether its
+	// host, where that is an address, is of one of the scopes. Nil: for all.
+	Dialable func(url string, scopes Scopes) bool
 	// PlainGreedy leaves the look-ahead out of the snapshots, to be compared with.
 	PlainGreedy bool
 }
