@@ -70,6 +70,7 @@ func (c *Config) checkNumbers() error {
 	}
 	bad(c.MaxPeers < 1 || c.MaxPeers > limits.MaxLinks, "MaxPeers is %d: give 1 to %d, or 0 for the default", c.MaxPeers, limits.MaxLinks)
 	bad(c.MaxLeaves < 0 || c.MaxLeaves > limits.MaxLinks, "MaxLeaves is %d: give 0 to %d", c.MaxLeaves, limits.MaxLinks)
+	bad(c.Homes < 0 || c.Homes > limits.Homes, "Homes is %d: give 1 to %d, or 0 for the default", c.Homes, limits.Homes)
 	bad(c.NetworkKey != nil && len(c.NetworkKey) != 32, "NetworkKey has %d bytes: give 32", len(c.NetworkKey))
 	bad(len(c.Agent) > maxAgent, "Agent has %d bytes: give at most %d", len(c.Agent), maxAgent)
 	bad(len(c.Bootstrap) > limits.BootstrapURLs, "Bootstrap has %d URLs: give at most %d", len(c.Bootstrap), limits.BootstrapURLs)

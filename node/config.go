@@ -18,7 +18,8 @@ type Config struct {
 	Listen string
 
 	// PublicURLs are the URLs others can dial, told to peers. Empty with a
-	// port: the listening address. Flag --public-url.
+	// port: the listening address; of a port on all addresses those of this
+	// machine, the public ones first and loopback last. Flag --public-url.
 	PublicURLs []string
 
 	// TLSCert and TLSKey are PEM files; with both the port speaks TLS (wss).
@@ -46,7 +47,7 @@ type Config struct {
 	// Leaf makes this node never forward for others. Flag --leaf.
 	Leaf bool
 
-	// Homes is how many relays a leaf attaches to, at most 4. 0: 3, which a leaf
+	// Homes is how many relays a leaf attaches to, 1 to 4. 0: 3, which a leaf
 	// that stays needs; 1 is enough for one that does one thing and goes.
 	Homes int
 

@@ -19,11 +19,27 @@ type credentials struct {
 
 	mu       sync.Mutex
 	cert     []byte
-	renew    time.Time
-	sequence uint64 // of the last record signed
+	certLife halfLife
+	sequence map[wire.RecordKind]uint64 // of the last record signed of each kind
+}
+
+// halfLife tells when something signed is to be signed again: at half of its
+// life, or when the machine's clock was set back since. It goes by the wall clock,
+// which is what others judge by, and not by the time that has passed here.
+type halfLife struct{ signed, renew time.Time }
+
+// over says whether it is time; then a life begins now.
+func (h *halfLife) over(now time.Time, life time.Duration) bool {
+	now = now.Round(0) // the wall clock alone
+	if now.Before(h.renew) && !now.Before(h.signed) {
+		return false
+	}
+	h.signed, h.renew = now, now.Add(life/2)
+	return true
 }
 
 func (c *credentials) init(cfg Config, now time.Time) (err error) {
+	c.sequence = make(map[wire.RecordKind]uint64)
 	if cfg.StateDir == "" {
 		c.identity, err = identity.New(rand.Reader)
 	} else {
@@ -40,20 +56,30 @@ func (c *credentials) init(cfg Config, now time.Time) (err error) {
 func (c *credentials) at(now time.Time) (identity.Static, []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !now.Before(c.renew) {
+	if c.certLife.over(now, limits.CertLife) {
 		cert := c.identity.Certify(c.static.Public, now)
 		c.cert = wire.AppendCert(nil, &cert)
-		c.renew = now.Add(limits.CertLife / 2)
 	}
 	return c.static, c.cert
 }
 
-// sign signs a record of this node.
+// recordLives are how many seconds a record of this node may live.
+var recordLives = map[wire.RecordKind]time.Duration{
+	wire.RecordContact: limits.ContactTTL, wire.RecordAttachment: limits.AttachmentTTL, wire.RecordTopic: limits.TopicTTL,
+}
+
+// sign signs a record of this node. A record that was signed while the clock was
+// so far ahead that nobody with a right one took it does not count: the sequence
+// begins again at what the time is now.
 func (c *credentials) sign(kind wire.RecordKind, now time.Time, ttl uint16, body []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sequence = identity.NextSequence(c.sequence, now)
-	return c.identity.Sign(kind, c.sequence, ttl, body)
+	last := c.sequence[kind]
+	if taken := now.Add(limits.ClockTolerance + recordLives[kind]*time.Second); last > uint64(max(taken.UnixMilli(), 0)) {
+		last = 0
+	}
+	c.sequence[kind] = identity.NextSequence(last, now)
+	return c.identity.Sign(kind, c.sequence[kind], ttl, body)
 }
 
 // contact is what others may know of this node, signed again at half of its life.
@@ -61,13 +87,12 @@ func (n *Node) contact(now time.Time) []byte {
 	c := &n.contactRecord
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !now.Before(c.renew) {
+	if c.life.over(now, limits.ContactTTL*time.Second) {
 		body := wire.Contact{Role: wire.RoleRelay, URLs: n.URLs()}
 		if n.cfg.Leaf {
 			body.Role = wire.RoleLeaf
 		}
 		c.record = n.creds.sign(wire.RecordContact, now, limits.ContactTTL, wire.AppendContact(nil, &body))
-		c.renew = now.Add(limits.ContactTTL * time.Second / 2)
 	}
 	return c.record
 }
@@ -76,7 +101,7 @@ func (n *Node) contact(now time.Time) []byte {
 type contactRecord struct {
 	mu     sync.Mutex
 	record []byte
-	renew  time.Time
+	life   halfLife
 }
 
 // local is what the node says of itself on a new link.

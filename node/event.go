@@ -18,6 +18,7 @@ const (
 	Retry         EventKind = "retry"           // a bootstrap URL did not answer; it is tried again after After
 	Refused       EventKind = "refused"         // a peer refused this node, or this node a peer; Reason says why
 	IdentityInUse EventKind = "identity-in-use" // another process runs with the same key
+	ClockDoubted  EventKind = "clock-doubted"   // Peer refuses this leaf's record for its time: this machine's clock, or that one's, is wrong
 )
 
 // Event is something that happened to a node. Fields that do not apply are zero.
@@ -77,6 +78,15 @@ type Status struct {
 	Forwarded  uint64            `json:"forwarded"`
 	Delivered  uint64            `json:"delivered"`
 	Drops      map[string]uint64 `json:"drops"` // by reason
+	Upkeep     Upkeep            `json:"upkeep"`
+}
+
+// Upkeep counts frames that arrived by links and that no program sent: what the
+// mesh costs by itself.
+type Upkeep struct {
+	MeshFrames uint64 `json:"meshFrames"` // lookups, their answers, and hints
+	LinkFrames uint64 `json:"linkFrames"` // between neighbours: lists, records and the like
+	Pings      uint64 `json:"pings"`      // pings, pongs and link acks
 }
 
 // PingResult is the answer to one ping.

@@ -115,6 +115,7 @@ var noticeKinds = map[engine.NoticeKind]EventKind{
 	engine.NoticeRefused:       Refused,
 	engine.NoticeAttached:      Attached,
 	engine.NoticeIdentityInUse: IdentityInUse,
+	engine.NoticeClockDoubted:  ClockDoubted,
 }
 
 // tell makes a decision of the engine an event and a line in the log.
@@ -151,6 +152,8 @@ func (n *Node) logEvent(ev Event) {
 	add("err", ev.Err, ev.Err != "")
 	add("after", ev.After, ev.After > 0)
 	switch ev.Kind {
+	case ClockDoubted:
+		n.log.Warn(string(ev.Kind), append(args, "hint", "the mesh says that this machine's clock is wrong; until it is set nobody finds this node")...)
 	case Retry, Refused, IdentityInUse:
 		n.log.Warn(string(ev.Kind), args...)
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -233,10 +234,15 @@ func (d dialers) dial(ctx context.Context, raw string) (transport.Conn, error) {
 	return d[u.Scheme].Dial(ctx, u)
 }
 
-// dialable says whether there is a carrier for a URL.
-func (d dialers) dialable(raw string) bool {
+// dialable says whether there is a carrier for a URL, and whether it may lead to
+// these scopes; where a name leads is known once it is dialled.
+func (d dialers) dialable(raw string, scopes engine.Scopes) bool {
 	u, err := url.Parse(raw)
-	return err == nil && d[u.Scheme] != nil && u.Host != ""
+	if err != nil || d[u.Scheme] == nil || u.Host == "" {
+		return false
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return err != nil || scopes == engine.AllScopes || engine.ScopeOf(addr)&scopes != 0
 }
 
 // Disconnect ends the links with a peer and keeps it away for ten minutes, or

@@ -7,8 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
-	"strconv"
 
 	"github.com/peermesh/peermesh/transport/ws"
 )
@@ -66,23 +64,4 @@ func (n *Node) welcome(w http.ResponseWriter, r *http.Request) {
 		scheme = "wss"
 	}
 	fmt.Fprintf(w, "This is a node of a peermesh, a mesh in which any two nodes can talk.\nJoin it with:\n\n    peermesh --bootstrap %s://%s\n", scheme, r.Host)
-}
-
-// URLs are what others can dial to reach this node's port: the configured
-// public URLs, else one made of the listening address. Without a port there
-// are none.
-func (n *Node) URLs() []string {
-	if len(n.cfg.PublicURLs) > 0 || n.listener == nil {
-		return append([]string{}, n.cfg.PublicURLs...)
-	}
-	scheme := "ws"
-	if n.cfg.TLSCert != "" {
-		scheme = "wss"
-	}
-	addr := n.listener.Addr().(*net.TCPAddr)
-	host := addr.IP.String()
-	if ip, ok := netip.AddrFromSlice(addr.IP); !ok || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return []string{scheme + "://" + net.JoinHostPort(host, strconv.Itoa(addr.Port))}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -174,6 +175,18 @@ func TestAllConfigMistakesAtOnce(t *testing.T) {
 	for _, want := range []string{"Listen", "MaxPeers", "NetworkKey", "TLSCert", `"gopher://x"`, "http//x", "join ws://:", "ftp://a", "99999", "pinned ID"} {
 		if !bytes.Contains([]byte(err.Error()), []byte(want)) {
 			t.Errorf("the error does not mention %s:\n%v", want, err)
+		}
+	}
+}
+
+func TestHomesAreInRange(t *testing.T) {
+	for homes, good := range map[int]bool{-1: false, 0: true, 1: true, limits.Homes: true, limits.Homes + 1: false} {
+		n, err := New(Config{Leaf: true, Homes: homes})
+		if (err == nil) != good || !good && !strings.Contains(err.Error(), "Homes is") {
+			t.Errorf("Homes %d: got %v, want it taken: %v", homes, err, good)
+		}
+		if n != nil {
+			n.Close()
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -39,6 +40,34 @@ func (a *attacker) swallow() {
 			}
 		}
 	}
+}
+
+// A receipt tells how often a message left, and when the second time was.
+func TestReceiptTellsTheCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mesh{t: t}
+		a, b, c := relayed(t, m, Config{})
+		c.Handle(newInbox())
+		port, err := a.OpenPort(7, newInbox())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := port.SendWithReceipt(within(t, time.Second), Addr{ID: c.ID()}, nil)
+		if err != nil || got != (Receipt{Copies: 1}) {
+			t.Errorf("got %+v, %v, want one copy", got, err)
+		}
+		began := time.Now()
+		got, err = port.SendWithReceipt(within(t, time.Second), Addr{ID: c.ID(), Port: 9}, nil)
+		if !errors.Is(err, ErrNoHandler) || got != (Receipt{Copies: 1}) {
+			t.Errorf("refused: got %+v, %v, want one copy", got, err)
+		}
+		b.Disconnect(c.ID())
+		synctest.Wait()
+		got, err = port.SendWithReceipt(within(t, time.Second), Addr{ID: c.ID()}, nil)
+		if err == nil || got.Copies < 2 || got.Again.Before(began) {
+			t.Errorf("without a way: got %+v, %v, want copies and when the second left", got, err)
+		}
+	})
 }
 
 // Three of the sender's four relays lose whatever they are given, silently. Send

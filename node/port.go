@@ -37,6 +37,19 @@ func (p *Port) Send(ctx context.Context, to Addr, data []byte) error {
 	return err
 }
 
+// Receipt tells how a message was sent.
+type Receipt struct {
+	Copies int       // transmissions that left this node; of an acknowledged message 1 means that it arrived by the first
+	Again  time.Time // when the second of them left; zero: there was none. What arrived before that was the first
+}
+
+// SendWithReceipt is Send that also tells how often the message had to be sent,
+// whether it was acknowledged or not.
+func (p *Port) SendWithReceipt(ctx context.Context, to Addr, data []byte) (Receipt, error) {
+	res, err := p.n.send(ctx, p.num, to, message{kind: wire.PlainMessage, data: data})
+	return Receipt{Copies: res.Sent, Again: res.Again}, err
+}
+
 // Request is [Node.Request] from this port to any port.
 func (p *Port) Request(ctx context.Context, to Addr, data []byte) ([]byte, error) {
 	res, err := p.n.send(ctx, p.num, to, message{kind: wire.PlainRequest, data: data})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"runtime"
 	"sync"
@@ -11,11 +12,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
 	"github.com/peermesh/peermesh/transport"
 	"github.com/peermesh/peermesh/transport/mem"
 )
@@ -359,6 +362,24 @@ func TestSlowUplinkIsNotSuspect(t *testing.T) {
 }
 
 // the whole way: a bootstrap peer that the user disconnects.
+// That the clock is wrong is an event, and a warning with a hint.
+func TestWrongClockIsTold(t *testing.T) {
+	log := &lines{}
+	n, err := New(Config{Leaf: true, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	events := watch(t, n)
+	n.tell(engine.Notice{Kind: engine.NoticeClockDoubted, Peer: routing.ID{7}, Reason: reason.Expired})
+	if ev := awaitEvent(t, events, ClockDoubted, nil); ev.Peer != (routing.ID{7}) || ev.Reason != "expired" {
+		t.Errorf("got %+v, want the holder and its reason", ev)
+	}
+	if got := log.count("this machine's clock is wrong"); got != 1 {
+		t.Errorf("logged %d times, want once", got)
+	}
+}
+
 func TestDisconnectEndToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &mesh{t: t}

@@ -3,7 +3,10 @@ package node
 import (
 	"bytes"
 	"slices"
+	"sync/atomic"
 	"time"
+
+	"github.com/peermesh/peermesh/internal/engine"
 )
 
 // Peers describes the live links, in the order of their IDs.
@@ -29,12 +32,30 @@ func (n *Node) Peers() []PeerInfo {
 	return peers
 }
 
+// counters count frames.
+type counters struct {
+	forwarded, delivered atomic.Uint64
+	upkeep, links, pings atomic.Uint64
+}
+
+// crossed adds what a batch brought.
+func (c *counters) crossed(by *engine.Crossings) {
+	c.upkeep.Add(by.Upkeep)
+	c.links.Add(by.Links)
+	c.pings.Add(by.Pings)
+}
+
+func (c *counters) upkeepSoFar() Upkeep {
+	return Upkeep{MeshFrames: c.upkeep.Load(), LinkFrames: c.links.Load(), Pings: c.pings.Load()}
+}
+
 // Status is a picture of the node now.
 func (n *Node) Status() Status {
 	return Status{
 		V: 1, ID: n.id, Uptime: time.Since(n.started), Leaf: n.cfg.Leaf, URLs: n.URLs(),
 		Peers: n.Peers(), Bootstraps: n.bootstraps(), Sessions: n.sessions.Len(), Ports: n.ports.list(),
 		Forwarded: n.counters.forwarded.Load(), Delivered: n.counters.delivered.Load(), Drops: n.drops.Map(),
+		Upkeep: n.counters.upkeepSoFar(),
 	}
 }
 

@@ -36,6 +36,7 @@ type walker struct {
 
 	snapshot             *engine.Snapshot // for this batch
 	forwarded, delivered int              // in this batch
+	crossed              engine.Crossings // the same
 }
 
 // run is a stretch of a batch whose frames go to one link in one class.
@@ -76,6 +77,7 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 			now, exact = time.Now(), true
 		}
 		if wire.IsLink(frame) {
+			w.crossed.Count(frame)
 			if cause = w.n.linkFrame(w, frame, now); cause != reason.None {
 				break
 			}
@@ -86,6 +88,9 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 		if len(frame) >= wire.HeaderLen && wire.FrameFlags(frame).Class() < wire.ClassBulk {
 			kept++
 			keptBytes += len(frame)
+			if wire.FrameFlags(frame).Class() == wire.ClassControl { // no program's frame is
+				w.crossed.Count(frame)
+			}
 		}
 		w.frame(batch, off, end, now)
 		off = end
@@ -109,6 +114,10 @@ func (w *walker) finish(frames int, now time.Time) {
 	w.n.counters.forwarded.Add(uint64(w.forwarded))
 	w.n.counters.delivered.Add(uint64(w.delivered))
 	w.forwarded, w.delivered = 0, 0
+	if w.crossed != (engine.Crossings{}) {
+		w.n.counters.crossed(&w.crossed)
+		w.crossed = engine.Crossings{}
+	}
 	w.snapshot = nil // an idle link keeps no old picture alive
 }
 

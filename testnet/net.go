@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/transport"
 	"github.com/peermesh/peermesh/transport/ws"
@@ -39,7 +40,8 @@ type Net struct {
 	disturbed bool  // somebody broke something: not every message can arrive at once
 	closed    bool
 	lastStart time.Time
-	settled   time.Duration // from lastStart; 0: not yet
+	settled   time.Duration    // from lastStart; 0: not yet
+	settledAt engine.Crossings // what the nodes had counted by then
 
 	progress sync.Mutex // held to write to Options.Progress
 }

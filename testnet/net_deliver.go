@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -76,10 +75,13 @@ func atOnce() int { return 2 * runtime.GOMAXPROCS(0) }
 // for at most 30 seconds, and reports what became of them. When ctx ends, those
 // that are left count as sent and not delivered.
 //
-// A first transmission cannot be told from a second one at the receiver. What
-// arrives within 250 ms, the least time after which silence makes a sender send
-// again, counts as the first. In a network with faults this is an upper bound:
-// a relay that has no way tells the sender sooner.
+// A delivery does not tell which transmission it is of. A message counts as first
+// when it was delivered and no second copy of it had left by then: when it was
+// acknowledged and never sent again, or the receiver's port had it before its
+// sender sent it again. What is counted so is certain. Where the first copy was
+// on its way still when the second left, either may be the one that was
+// delivered, and the message does not count: on a machine so busy that acks take
+// 250 ms, First says less than the truth.
 func (n *Net) Deliver(ctx context.Context, pairs []Pair) Report {
 	all := n.all()
 	flights := make([]*flight, len(pairs))
@@ -130,6 +132,7 @@ type flight struct {
 	arrived  time.Duration // the first copy, after sent
 	hops     int           // of the first copy
 	copies   int           // how often it was delivered
+	again    time.Time     // when the sender sent it a second time; zero: it did not
 	over     bool          // the send has ended
 	err      error         // how it ended; nil when over: acknowledged
 	latency  time.Duration // from sent to that end
@@ -153,10 +156,10 @@ func (t *traffic) send(ctx context.Context, f *flight) {
 	f.sent = began
 	t.mu.Unlock()
 	to := node.Addr{ID: f.to.node.ID(), Port: trafficPort}
-	err := f.from.port.Send(ctx, to, binary.BigEndian.AppendUint64(nil, f.number))
+	sent, err := f.from.port.SendWithReceipt(ctx, to, binary.BigEndian.AppendUint64(nil, f.number))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f.over, f.err, f.latency = true, err, time.Since(began)
+	f.over, f.err, f.latency, f.again = true, err, time.Since(began), sent.Again
 }
 
 // drain waits until what was acknowledged was handled: an ack means that the
@@ -223,4 +226,6 @@ func (t *traffic) find(data []byte) *flight {
 func (f *flight) acked() bool { return f.over && f.err == nil }
 
 // first says whether the first transmission arrived, see Deliver.
-func (f *flight) first() bool { return f.copies > 0 && f.arrived < limits.MessageRTOMin }
+func (f *flight) first() bool {
+	return f.over && f.copies > 0 && (f.again.IsZero() || f.sent.Add(f.arrived).Before(f.again))
+}

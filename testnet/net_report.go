@@ -14,7 +14,7 @@ import (
 const overCapLooks = 100
 
 // Report tells of all messages that Deliver has sent so far, and of the network
-// as it is now. What only a simulation can count is zero.
+// as it is now. Of what a simulation counts HandshakeHops and Displaced are zero.
 func (n *Net) Report() Report {
 	n.traffic.mu.Lock()
 	flights := slices.Clip(n.traffic.flights)
@@ -26,11 +26,16 @@ func (n *Net) Report() Report {
 func (n *Net) report(flights []*flight) Report {
 	n.mu.Lock()
 	settled, disturbed := n.settled, n.disturbed
+	before, since := n.settledAt, n.lastStart.Add(n.settled)
+	all := slices.Clip(n.members)
 	n.mu.Unlock()
 	running := n.running()
 	r := Report{V: 1, Nodes: len(running), SettledMs: milliseconds(settled)}
 	r.Links, r.LeafLinks = n.countLinks(running)
 	n.traffic.tell(flights, &r)
+	if minutes := time.Since(since).Minutes() * float64(len(running)); settled > 0 && minutes > 0 {
+		r.countUpkeep(crossings(all), before, minutes)
+	}
 	if len(running) > 0 {
 		now := memory()
 		r.BytesPerNode = int(now-min(now, n.baseline)) / len(running)

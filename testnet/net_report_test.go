@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -63,18 +64,21 @@ func TestTrafficCounts(t *testing.T) {
 		from, at *member // who sent it and where it arrived; at nil: nowhere
 		number   uint64  // in it
 		copies   int
-		late     time.Duration
+		late     time.Duration // its arrival
+		again    time.Duration // its second transmission; 0: none
 		acked    bool
 		want     Report
 	}{
-		{"as it should be", all[0], all[1], 0, 1, 0, true, Report{First: 1, Delivered: 1}},
-		{"late", all[0], all[1], 0, 1, 250 * time.Millisecond, true, Report{Delivered: 1}},
-		{"without an ack", all[0], all[1], 0, 1, 0, false, Report{First: 1}},
-		{"twice", all[0], all[1], 0, 3, 0, true, Report{First: 1, Delivered: 1, Duplicates: 2}},
-		{"an ack alone", all[0], nil, 0, 0, 0, true, Report{Delivered: 1, FalseAcks: 1}},
-		{"at another node", all[0], all[2], 0, 1, 0, false, Report{Failures: []string{"1 messages arrived where they were not sent to"}}},
-		{"from another node", all[2], all[1], 0, 1, 0, false, Report{Failures: []string{"1 messages arrived where they were not sent to"}}},
-		{"never sent", all[0], all[1], 1, 1, 0, false, Report{Failures: []string{"1 messages arrived where they were not sent to"}}},
+		{"as it should be", all[0], all[1], 0, 1, 0, 0, true, Report{First: 1, Delivered: 1}},
+		{"late, and never sent again", all[0], all[1], 0, 1, time.Minute, 0, true, Report{First: 1, Delivered: 1}},
+		{"before it was sent again", all[0], all[1], 0, 1, time.Second, time.Second + 1, true, Report{First: 1, Delivered: 1}},
+		{"after it was sent again", all[0], all[1], 0, 1, time.Second, time.Second, true, Report{Delivered: 1}},
+		{"without an ack", all[0], all[1], 0, 1, 0, 0, false, Report{First: 1}},
+		{"twice", all[0], all[1], 0, 3, 0, 0, true, Report{First: 1, Delivered: 1, Duplicates: 2}},
+		{"an ack alone", all[0], nil, 0, 0, 0, 0, true, Report{Delivered: 1, FalseAcks: 1}},
+		{"at another node", all[0], all[2], 0, 1, 0, 0, false, Report{Failures: []string{"1 messages arrived where they were not sent to"}}},
+		{"from another node", all[2], all[1], 0, 1, 0, 0, false, Report{Failures: []string{"1 messages arrived where they were not sent to"}}},
+		{"never sent", all[0], all[1], 1, 1, 0, 0, false, Report{Failures: []string{"1 messages arrived where they were not sent to"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var traffic traffic
@@ -83,7 +87,9 @@ func TestTrafficCounts(t *testing.T) {
 				f.err = node.ErrTimeout
 			}
 			traffic.add([]*flight{f})
-			f.sent = began
+			if f.sent = began; test.again > 0 {
+				f.again = began.Add(test.again)
+			}
 			for range test.copies {
 				m := &node.Message{From: node.Addr{ID: test.from.node.ID()}, Hops: 2, Data: binary.BigEndian.AppendUint64(nil, test.number)}
 				traffic.take(test.at, m, began.Add(test.late))
@@ -96,5 +102,38 @@ func TestTrafficCounts(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// What the mesh costs is counted from the moment it had settled.
+func TestReportCountsUpkeep(t *testing.T) {
+	n := Start(t, Options{Nodes: 6, Seed: 1})
+	leaf, err := n.AddLeaf(t.Context()) // which asks, and is answered
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.noteSettled()
+	n.settledAt = engine.Crossings{}
+	for range 10 {
+		if _, err := leaf.Lookup(t.Context(), leaf.ID().Key()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := n.Report(); r.MaintenancePerNodeMinute <= 0 || r.LinkFramesPerNodeMinute <= 0 || r.PingsPerNodeMinute <= 0 {
+		t.Errorf("got %+v, want frames of the mesh's own", r)
+	}
+	if _, err := n.Add(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := n.Report(); r.MaintenancePerNodeMinute != 0 || r.LinkFramesPerNodeMinute != 0 || r.PingsPerNodeMinute != 0 {
+		t.Errorf("before it has settled: got %+v, want no upkeep", r)
+	}
+	if err := n.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n.Kill(0)
+	sum := crossings(n.all())
+	if sum.Upkeep < n.settledAt.Upkeep || sum.Links < n.settledAt.Links || sum.Pings < n.settledAt.Pings {
+		t.Errorf("got %+v after a node ended, %+v before: a count must not fall", sum, n.settledAt)
 	}
 }

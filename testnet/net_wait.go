@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -54,8 +55,19 @@ func (n *Net) noteSettled() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.settled == 0 {
-		n.settled = time.Since(n.lastStart)
+		n.settled, n.settledAt = time.Since(n.lastStart), crossings(n.members)
 	}
+}
+
+// crossings sums up what nodes have counted, also those that have ended.
+func crossings(all []*member) (sum engine.Crossings) {
+	for _, m := range all {
+		c := m.node.Status().Upkeep
+		sum.Upkeep += c.MeshFrames
+		sum.Links += c.LinkFrames
+		sum.Pings += c.Pings
+	}
+	return sum
 }
 
 // Graph returns who has a link with whom: for each node, by index, the indices

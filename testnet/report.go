@@ -14,14 +14,15 @@ type Report struct {
 	Links         Links   `json:"links"`     // with relays, of one node
 	LeafLinks     Links   `json:"leafLinks"` // with leaves, of one relay
 	Sent          int     `json:"sent"`
-	First         int     `json:"first"`         // the first transmission reached the port
+	First         int     `json:"first"`         // the first transmission reached the port; see Net.Deliver
 	Delivered     int     `json:"delivered"`     // acknowledged
 	Hops          Spread  `json:"hops"`          // of the copy that arrived first
 	HandshakeHops Spread  `json:"handshakeHops"` // of the first frame between two nodes; simulations alone
 	LatencyMs     Spread  `json:"latencyMs"`     // from Send to its ack
 	SettledMs     float64 `json:"settledMs"`     // from the last start until every node was reachable
 	// MaintenancePerNodeMinute counts the crossings of mesh frames that keep the
-	// mesh together (Nearest, Answer, Hint), from the time the network had settled.
+	// mesh together (Nearest, Answer, Hint), from the time the network had settled; until then it
+	// and the next two are 0.
 	MaintenancePerNodeMinute float64 `json:"maintenancePerNodeMinute"`
 	// LinkFramesPerNodeMinute counts link frames in the same time, pings, pongs
 	// and acks apart.

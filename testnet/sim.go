@@ -46,8 +46,8 @@ type Simulation struct {
 	buffers simBuffers
 	load    simLoad
 	drops   reason.Counters
-	counts  simCounts
-	settled simCounts // counts when the network had settled
+	counts  engine.Crossings
+	settled engine.Crossings // counts when the network had settled
 
 	loss   float64
 	parted bool

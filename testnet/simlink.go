@@ -60,7 +60,7 @@ func (l *simLink) HandleBatch(_ *link.Link, batch []byte) reason.Reason {
 			return reason.ProtocolError
 		}
 		batch = rest
-		n.sim.counts.crossing(frame)
+		n.sim.counts.Count(frame)
 		if wire.IsLink(frame) {
 			if why := engine.TakeLinkFrame(l.link, l.in, frame, now, &n.sim.drops, n.must, n.may); why != reason.None {
 				return why

@@ -4,30 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/internal/engine"
 )
-
-// simCounts are crossings of links by frames.
-type simCounts struct{ upkeep, links, pings uint64 }
-
-// crossing counts a frame that arrived by a link.
-func (c *simCounts) crossing(frame []byte) {
-	switch {
-	case len(frame) == 0:
-	case wire.IsLink(frame):
-		switch wire.LinkType(frame[0]) {
-		case wire.LinkPing, wire.LinkPong, wire.LinkAck:
-			c.pings++
-		default:
-			c.links++
-		}
-	case len(frame) >= wire.HeaderLen:
-		switch wire.FrameType(frame) {
-		case wire.TypeNearest, wire.TypeAnswer, wire.TypeHint:
-			c.upkeep++
-		}
-	}
-}
 
 // bytesPerNode is the memory that the simulation takes for each node.
 func (s *Simulation) bytesPerNode() int {
@@ -85,10 +63,15 @@ func (s *Simulation) reportUpkeep(r *Report) {
 	if s.settledAt == 0 || nodeMinutes == 0 {
 		return
 	}
+	r.countUpkeep(s.counts, s.settled, nodeMinutes)
+}
+
+// countUpkeep tells what the mesh itself cost from one count to a later one.
+func (r *Report) countUpkeep(now, before engine.Crossings, nodeMinutes float64) {
 	rate := func(now, before uint64) float64 { return float64(now-before) / nodeMinutes }
-	r.MaintenancePerNodeMinute = rate(s.counts.upkeep, s.settled.upkeep)
-	r.LinkFramesPerNodeMinute = rate(s.counts.links, s.settled.links)
-	r.PingsPerNodeMinute = rate(s.counts.pings, s.settled.pings)
+	r.MaintenancePerNodeMinute = rate(now.Upkeep, before.Upkeep)
+	r.LinkFramesPerNodeMinute = rate(now.Links, before.Links)
+	r.PingsPerNodeMinute = rate(now.Pings, before.Pings)
 }
 
 func (s *Simulation) reportMessages(r *Report) {

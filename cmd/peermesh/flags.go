@@ -165,7 +165,7 @@ func nodeFlags() []cli.Flag {
 	return append([]cli.Flag{
 		port,
 		textFlag("host", "`ADDRESS` to serve on; without it all of this machine's"),
-		listFlag("public-url", "`URL` that others can dial, when it is not the address itself; may be repeated"),
+		listFlag("public-url", "`URL` that others can dial; without it those of the addresses served on; may be repeated"),
 		textFlag("cert", "PEM `FILE` with the certificate: serve wss"),
 		textFlag("key", "PEM `FILE` with the certificate's key"),
 		listFlag("trusted-proxy", "`CIDR` of proxies whose X-Forwarded-For is believed; may be repeated"),

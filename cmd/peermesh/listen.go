@@ -72,12 +72,13 @@ func listen(c *cli.Context, std streams) error {
 }
 
 // warn tells what a listener has to know of its node: a bootstrap that does
-// not answer, a refusal, a second process with the same identity.
+// not answer, a refusal, a second process with the same identity, a clock that
+// is wrong.
 func warn(ctx context.Context, w io.Writer, n *node.Node) {
 	tell := tellEvents(w)
 	for e := range n.Events(ctx) {
 		switch e.Kind {
-		case node.Retry, node.Refused, node.IdentityInUse:
+		case node.Retry, node.Refused, node.IdentityInUse, node.ClockDoubted:
 			_ = tell(e)
 		}
 	}

@@ -86,6 +86,8 @@ func TestEventText(t *testing.T) {
 		{"peer down 3f9a07c1 ws out idle", node.Event{Kind: node.PeerDown, Peer: testID, Transport: "ws", Outbound: true, Reason: "idle"}},
 		{"retry ws://a connection refused (again in 2s)", node.Event{Kind: node.Retry, URL: "ws://a", Err: "connection refused", After: 2 * time.Second}},
 		{"dropped no-route 7 times", node.Event{Kind: node.Dropped, Reason: "no-route", Count: 7}},
+		{"clock doubted 3f9a07c1 expired (the mesh says that this machine's clock is wrong; until it is set nobody finds this node)",
+			node.Event{Kind: node.ClockDoubted, Peer: testID, Reason: "expired"}},
 	} {
 		if got := eventText(test.e); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)

@@ -88,7 +88,28 @@ func (e *Engine) dialable(urls []string) bool {
 	return slices.ContainsFunc(urls, e.canDial)
 }
 
-func (e *Engine) canDial(url string) bool { return e.cfg.Dialable == nil || e.cfg.Dialable(url) }
+func (e *Engine) canDial(url string) bool { return e.mayDial(url, AllScopes) }
+
+func (e *Engine) mayDial(url string, scopes Scopes) bool {
+	return e.cfg.Dialable == nil || e.cfg.Dialable(url, scopes)
+}
+
+// urlsOf are the URLs of a contact that are worth a dial. Where none leads to
+// where it may, the dial says so.
+func (e *Engine) urlsOf(k *known) []string {
+	for _, scopes := range []Scopes{k.Scopes, AllScopes} {
+		var urls []string
+		for _, u := range k.URLs {
+			if e.mayDial(u, scopes) {
+				urls = append(urls, u)
+			}
+		}
+		if len(urls) > 0 {
+			return urls
+		}
+	}
+	return nil
+}
 
 // note enters a contact, or brings the one of the same ID up to date.
 func (e *Engine) note(now time.Time, c Contact, sequence uint64) *known {

@@ -85,12 +85,7 @@ func (e *Engine) dialWants(now time.Time, from []*known, most int) {
 
 // dialKnown dials a contact by one of its URLs, another one each time.
 func (e *Engine) dialKnown(k *known, need bool) {
-	urls := make([]string, 0, len(k.URLs))
-	for _, u := range k.URLs {
-		if e.canDial(u) {
-			urls = append(urls, u)
-		}
-	}
+	urls := e.urlsOf(k)
 	if len(urls) == 0 {
 		return
 	}

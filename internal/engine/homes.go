@@ -24,6 +24,7 @@ type attachment struct {
 	signed   uint64  // how many stores there were
 	standing store   // of those confirmed the latest
 	left     bool    // withdrawn: the node goes
+	doubted  bool    // it was told that the own clock is in doubt, and no Store was confirmed since
 }
 
 // store is one attachment record of this node on its way to its holders.
@@ -200,7 +201,7 @@ func (e *Engine) sendStore(now time.Time, s *store) {
 }
 
 // stored takes an Answer to a Store of this node; false: it is not to one.
-func (e *Engine) stored(now time.Time, body *wire.AnswerBody) bool {
+func (e *Engine) stored(now time.Time, f *wire.Frame, body *wire.AnswerBody) bool {
 	a := &e.attach
 	i := slices.IndexFunc(a.stores, func(s store) bool { return s.nonce == body.Nonce })
 	if i < 0 || body.Kind != wire.AnswerStored {
@@ -208,15 +209,27 @@ func (e *Engine) stored(now time.Time, body *wire.AnswerBody) bool {
 	}
 	if why := reason.Reason(body.Reason); why != reason.None {
 		e.cfg.Drops.Add(why, 1) // sent again until the record is renewed
+		e.doubt(routing.ID(f.Src), why)
 		return true
 	}
 	s := &a.stores[i]
-	s.confirmed = true
+	s.confirmed, a.doubted = true, false
 	if s.number > a.standing.number {
 		a.standing = *s
 	}
 	e.judge(now)
 	return true
+}
+
+// doubt tells the user, once until a Store is confirmed, that a holder finds this
+// node's record too old, or bad: a record of this node is well signed, so that
+// there is nothing bad about it but a time in the future.
+func (e *Engine) doubt(holder routing.ID, why reason.Reason) {
+	if why != reason.Expired && why != reason.BadRecord || e.attach.doubted {
+		return
+	}
+	e.attach.doubted = true
+	e.do(Tell{Notice{Kind: NoticeClockDoubted, Peer: holder, Reason: why}})
 }
 
 // judge finds out whether this leaf is attached.

@@ -212,6 +212,56 @@ func TestHomesAttached(t *testing.T) {
 	}
 }
 
+// A leaf whose clock is wrong is told so by whoever refuses its records, once,
+// and once more if that happens again later.
+func TestHomesClockDoubted(t *testing.T) {
+	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
+		leaf, relay := newLeaf(t, 1), newBrain(t, as(person(5), false))
+		relay.now = leaf.now.Add(-skew)
+		leaf.home(5, 0)
+		there := relay.peer(leaf.cfg.Self, func(c *link.Config) { c.Leaf = true })
+		relay.up(there, nil)
+		carry := func(s asked) (notices []Notice) {
+			for _, a := range find[SendFrame](relay.step(Control{Link: there.Link.Number, Frame: s.Frame})) {
+				for _, n := range find[Tell](leaf.step(Control{Link: 1, Frame: a.Frame})) {
+					if n.Notice.Kind == NoticeClockDoubted {
+						notices = append(notices, n.Notice)
+					}
+				}
+			}
+			return notices
+		}
+		first := leaf.asked(leaf.actions)[0]
+		if got := carry(first); len(got) != 1 || got[0].Peer != relay.cfg.Self || got[0].Reason == reason.None {
+			t.Errorf("skew %v: got %+v, want one notice that names the holder", skew, got)
+		}
+		if got := carry(first); len(got) != 0 || leaf.Attached() {
+			t.Errorf("skew %v: got %+v again, attached %v", skew, got, leaf.Attached())
+		}
+		relay.now = leaf.now // set right
+		if got := carry(first); len(got) != 0 || !leaf.Attached() {
+			t.Errorf("clock set right: got %+v, attached %v", got, leaf.Attached())
+		}
+		leaf.now = leaf.now.Add(time.Minute)
+		relay.now = leaf.now.Add(-skew)
+		if got := carry(leaf.asked(leaf.step(Wake{}))[0]); len(got) != 1 {
+			t.Errorf("skew %v, later: got %+v, want one notice", skew, got)
+		}
+	}
+}
+
+// What else a holder refuses says nothing about the clock.
+func TestHomesOtherRefusalsDoNotDoubtTheClock(t *testing.T) {
+	b := newLeaf(t, 1)
+	b.home(2, 0)
+	s := b.asked(b.actions)[0]
+	for _, why := range []reason.Reason{reason.Duplicate, reason.StoreFull, reason.Unsupported, reason.RateLimited} {
+		if told(b.confirm(s, why), NoticeClockDoubted) != 0 {
+			t.Errorf("%v: the clock is doubted", why)
+		}
+	}
+}
+
 func TestHomesForeignAnswersAreLeftAlone(t *testing.T) {
 	b := newLeaf(t, 1)
 	b.home(2, 0)
@@ -225,7 +275,7 @@ func TestHomesForeignAnswersAreLeftAlone(t *testing.T) {
 		{"another kind", wire.AnswerBody{Nonce: s.body.Nonce, Kind: wire.AnswerNodes}, false},
 		{"ours", wire.AnswerBody{Nonce: s.body.Nonce, Kind: wire.AnswerStored}, true},
 	} {
-		if got := b.stored(b.now, &c.body); got != c.want || b.Attached() != c.want {
+		if got := b.stored(b.now, &wire.Frame{Src: wire.ID{9}}, &c.body); got != c.want || b.Attached() != c.want {
 			t.Errorf("%s: got %v, attached %v, want %v", c.name, got, b.Attached(), c.want)
 		}
 	}

@@ -66,6 +66,32 @@ func TestMembershipDialsWhomItIsToldOf(t *testing.T) {
 	}
 }
 
+// Of the URLs of a contact those are dialled, by turns, that lead where the
+// teller's word is good.
+func TestMembershipDialsURLsWithinScope(t *testing.T) {
+	b := newBrain(t, func(c *Config) {
+		roomy(c)
+		c.Dialable = func(url string, scopes Scopes) bool {
+			return url == "mem://public" || url == "mem://also" || url == "mem://private" && scopes&ScopePrivate != 0
+		}
+	})
+	for _, c := range []struct {
+		urls   []string
+		scopes Scopes
+		want   []string
+	}{
+		{[]string{"mem://private", "mem://public", "mem://also"}, ScopePublic, []string{"mem://public", "mem://also"}},
+		{[]string{"mem://private", "mem://public", "tcp://x"}, AllScopes, []string{"mem://private", "mem://public"}},
+		{[]string{"mem://private"}, ScopePublic, []string{"mem://private"}}, // whose dial says why not
+		{[]string{"tcp://x"}, AllScopes, nil},
+	} {
+		k := &known{Contact: Contact{URLs: c.urls, Scopes: c.scopes}}
+		if got := b.urlsOf(k); !slices.Equal(got, c.want) {
+			t.Errorf("%v told of %v: got %v, want %v", c.scopes, c.urls, got, c.want)
+		}
+	}
+}
+
 // Whatever a peer tells as contacts, a node dials only who proved to have said it.
 func TestMembershipLyingNodes(t *testing.T) {
 	b := newBrain(t, roomy)
@@ -83,6 +109,13 @@ func TestMembershipLyingNodes(t *testing.T) {
 		p := b.relay(stranger(0), nil)
 		if dials := find[Dial](b.linkFrame(p, nodesFrame(record))); len(dials) > 0 {
 			t.Errorf("%s: got a dial to %s, want none", name, dials[0].Target.URL)
+		}
+		unproven := name != "a leaf" && name != "no address" // those two are true, and of no use
+		if got := b.drops.Get(reason.BadRecord) == 1; got != unproven {
+			t.Errorf("%s: counted as a bad record %v, want %v", name, got, unproven)
+		}
+		if len(b.book.list) != 1 { // p's own
+			t.Errorf("%s: got %d contacts, want the peer's alone", name, len(b.book.list))
 		}
 	}
 	t.Run("unasked", func(t *testing.T) {
@@ -111,30 +144,41 @@ func TestMembershipLyingNodes(t *testing.T) {
 func TestMembershipManyUnreachableContacts(t *testing.T) {
 	b := newBrain(t, roomy)
 	p := b.relay(stranger(0), nil)
-	flying, most := 0, 0
+	var flying []Dial
+	most, dials := 0, 0
+	note := func(actions []Action) {
+		found := find[Dial](actions)
+		flying, dials = append(flying, found...), dials+len(found)
+		most = max(most, len(flying))
+	}
 	for i := range 500 {
 		b.links.byNumber[p.Link.Number].asked = 1
 		var records [][]byte
 		for j := range limits.NodesEntries {
 			records = append(records, contactRecord(stranger(1+i*limits.NodesEntries+j), wire.RoleRelay, b.now, limits.ContactTTL, "mem://dead"))
 		}
-		for queue := find[Dial](b.linkFrame(p, nodesFrame(records...))); len(queue) > 0 && most <= limits.DialsInFlight; {
-			flying += len(queue)
-			most = max(most, flying)
-			d := queue[0]
-			flying -= len(queue)
-			queue = append(queue[1:], find[Dial](b.step(DialFailed{Target: d.Target, Stage: "connect", Err: reason.CarrierFailed}))...)
-			if len(queue) > 64 {
-				t.Fatalf("dials under way: got %d", len(queue))
+		note(b.linkFrame(p, nodesFrame(records...)))
+		for range 2 {
+			if len(flying) == 0 {
+				break
 			}
-			b.now = b.now.Add(10 * time.Millisecond)
+			failed := DialFailed{Target: flying[0].Target, Stage: "connect", Err: reason.CarrierFailed}
+			flying = flying[1:]
+			note(b.step(failed))
 		}
+		b.now = b.now.Add(10 * time.Millisecond)
 	}
-	if got := len(b.book.list); got > b.book.max {
-		t.Errorf("contacts kept: got %d, want at most %d", got, b.book.max)
+	if most == 0 || most > limits.LearntDials {
+		t.Errorf("dials under way: got %d at once, want 1 to %d", most, limits.LearntDials)
 	}
-	if len(b.book.list) != len(b.book.byID) {
-		t.Errorf("contacts: got %d in order and %d by ID, want the same", len(b.book.list), len(b.book.byID))
+	if dials > 1000+limits.LearntDials {
+		t.Errorf("dials: got %d, want no more than failed before and %d", dials, limits.LearntDials)
+	}
+	if got := len(b.book.list); got > b.book.max || len(b.book.byID) != got {
+		t.Errorf("contacts kept: got %d in order and %d by ID, want the same, at most %d", got, len(b.book.byID), b.book.max)
+	}
+	if !b.links.linked(p.ID) {
+		t.Error("the link is gone")
 	}
 }
 

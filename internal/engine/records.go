@@ -24,9 +24,6 @@ type holder struct {
 
 func (h *holder) init(self routing.ID) { h.store.init(self, limits.Records) }
 
-// storeFull says that a store is full of records that are nearer to its Key.
-const storeFull = reason.QueueFull
-
 // heldRecord is the attachment record of one leaf. Readers see homes alone,
 // which never change; the rest is the control loop's.
 type heldRecord struct {
@@ -59,13 +56,14 @@ type recordStore struct {
 	byLeaf map[wire.ID]*heldRecord // written with mu held, by the loop alone, which reads it without
 
 	// Owned by the loop.
-	byEnd      recordHeap // the one that ends first is first
-	byDistance recordHeap // the one farthest from this node is first
+	byEnd      recordHeap      // the one that ends first is first
+	byDistance recordHeap      // the one farthest from this node is first
+	guests     map[wire.ID]int // records by the gateway that signed them; of leaves themselves none
 }
 
 func (s *recordStore) init(self routing.ID, most int) {
 	s.self, s.most = self.Key(), most
-	s.byLeaf = make(map[wire.ID]*heldRecord)
+	s.byLeaf, s.guests = make(map[wire.ID]*heldRecord), make(map[wire.ID]int)
 	s.byEnd = recordHeap{place: 0, before: func(a, b *heldRecord) bool { return a.end.Before(b.end) }}
 	s.byDistance = recordHeap{place: 1, before: func(a, b *heldRecord) bool {
 		return bytes.Compare(a.distance[:], b.distance[:]) > 0
@@ -92,7 +90,8 @@ func (s *recordStore) len() int { return len(s.byLeaf) }
 
 // put takes a record that has been verified, to be held until then; raw is
 // copied. None says that the store has it now, be it that it was there before;
-// Duplicate, that what the store has counts for more.
+// Duplicate, that what the store has counts for more; StoreFull, that it is full
+// of records nearer to its Key, or of as many of that gateway's as one may have.
 //
 // Of two records of one signer the higher sequence counts. The leaf's own
 // counts for more than a gateway's, whatever the sequences, also once it is
@@ -109,8 +108,11 @@ func (s *recordStore) put(rec wire.Record, signer wire.ID, raw []byte, held, now
 			return why
 		}
 	}
+	if !s.roomForGuest(fresh, old) {
+		return reason.StoreFull
+	}
 	if old == nil && s.len() >= s.most && !s.makeRoom(fresh) {
-		return storeFull
+		return reason.StoreFull
 	}
 	fresh.raw = bytes.Clone(raw)
 	s.enter(fresh, old)
@@ -160,6 +162,12 @@ func (r *heldRecord) outweighs(fresh *heldRecord) (bool, reason.Reason) {
 	return r.sequence >= fresh.sequence, reason.Duplicate
 }
 
+// roomForGuest says whether the gateway that signed fresh may have one record
+// more here, withdrawn ones included. One that it renews is none more.
+func (s *recordStore) roomForGuest(fresh, old *heldRecord) bool {
+	return fresh.owned() || old != nil && old.signer == fresh.signer || s.guests[fresh.signer] < limits.GuestsPerGateway
+}
+
 // makeRoom lets the farthest record go, if fresh is nearer.
 func (s *recordStore) makeRoom(fresh *heldRecord) bool {
 	if len(s.byDistance.list) == 0 || !s.byDistance.before(s.byDistance.list[0], fresh) {
@@ -172,8 +180,10 @@ func (s *recordStore) makeRoom(fresh *heldRecord) bool {
 // enter puts fresh in the place of old, which may be nil.
 func (s *recordStore) enter(fresh, old *heldRecord) {
 	if old != nil {
-		s.byEnd.remove(old)
-		s.byDistance.remove(old)
+		s.unlist(old)
+	}
+	if !fresh.owned() {
+		s.guests[fresh.signer]++
 	}
 	s.byEnd.add(fresh)
 	s.byDistance.add(fresh)
@@ -186,11 +196,22 @@ func (s *recordStore) enter(fresh, old *heldRecord) {
 }
 
 func (s *recordStore) remove(r *heldRecord) {
-	s.byEnd.remove(r)
-	s.byDistance.remove(r)
+	s.unlist(r)
 	s.mu.Lock()
 	delete(s.byLeaf, r.leaf)
 	s.mu.Unlock()
+}
+
+// unlist takes r out of all but byLeaf.
+func (s *recordStore) unlist(r *heldRecord) {
+	s.byEnd.remove(r)
+	s.byDistance.remove(r)
+	if r.owned() {
+		return
+	}
+	if s.guests[r.signer]--; s.guests[r.signer] == 0 {
+		delete(s.guests, r.signer)
+	}
 }
 
 // expire forgets the records whose life has ended. Its cost is that of those,

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -120,7 +121,7 @@ func TestRecordsPut(t *testing.T) {
 	}
 }
 
-// check compares the two orders with the map.
+// check compares the two orders, and the guests counted, with the map.
 func (s *recordStore) check(t *testing.T) {
 	t.Helper()
 	for i, h := range []*recordHeap{&s.byEnd, &s.byDistance} {
@@ -133,6 +134,69 @@ func (s *recordStore) check(t *testing.T) {
 			}
 		}
 	}
+	guests := map[wire.ID]int{}
+	for _, r := range s.byLeaf {
+		if r.signer != r.leaf {
+			guests[r.signer]++
+		}
+	}
+	if !maps.Equal(guests, s.guests) {
+		t.Fatalf("guests: counted %v, want %v", s.guests, guests)
+	}
+}
+
+// One gateway may fill a part of a store alone, whatever it signs.
+func TestRecordsGuestsOfOneGatewayAreBounded(t *testing.T) {
+	s := newStore(limits.Records)
+	gate, other := wire.ID{0xA}, wire.ID{0xB}
+	put := func(signer wire.ID, guest, sequence int, homes ...wire.ID) reason.Reason {
+		leaf := wire.ID{1, byte(guest), byte(guest >> 8)}
+		if signer == (wire.ID{}) {
+			signer = leaf
+		}
+		rec := wire.Record{Kind: wire.RecordAttachment, Sequence: uint64(sequence)}
+		if len(homes) > 0 {
+			rec.TTL = 120
+		}
+		rec.Body = wire.AppendAttachment(nil, &wire.Attachment{Leaf: leaf, Homes: homes})
+		return s.put(rec, signer, nil, midday.Add(2*time.Minute+time.Duration(guest)*time.Second), midday)
+	}
+	home := wire.ID{7}
+	for i := range limits.GuestsPerGateway {
+		if why := put(gate, i, 1, home); why != reason.None {
+			t.Fatalf("guest %d: got %v", i, why)
+		}
+	}
+	const more = limits.GuestsPerGateway
+	for _, c := range []struct {
+		name string
+		got  reason.Reason
+		want reason.Reason
+	}{
+		{"one more", put(gate, more, 1, home), reason.StoreFull},
+		{"one more, withdrawn", put(gate, more, 1), reason.StoreFull},
+		{"another gateway's", put(other, more, 1, home), reason.None},
+		{"to speak for another's guest", put(gate, more, 2, home), reason.StoreFull},
+		{"a renewal", put(gate, 3, 2, home), reason.None},
+		{"a withdrawal", put(gate, 3, 3), reason.None},
+		{"a leaf of its own", put(wire.ID{}, more+1, 1, home), reason.None},
+		{"a guest that speaks for itself", put(wire.ID{}, 5, 1, home), reason.None},
+		{"in its place", put(gate, more+2, 1, home), reason.None},
+		{"one more again", put(gate, more+3, 1, home), reason.StoreFull},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: got %v, want %v", c.name, c.got, c.want)
+		}
+	}
+	s.check(t)
+	s.expire(midday.Add(2 * time.Minute)) // the first guest's has ended
+	if why := put(gate, more+3, 1, home); why != reason.None {
+		t.Errorf("when one has ended: got %v", why)
+	}
+	if s.expire(midday.Add(time.Hour)); len(s.guests) != 0 || s.len() != 0 {
+		t.Errorf("in the end: got %d records, guests %v, want none", s.len(), s.guests)
+	}
+	s.check(t)
 }
 
 func TestRecordsWithdrawalIsForgotten(t *testing.T) {
@@ -157,7 +221,7 @@ func TestRecordsFullStoreKeepsTheNearest(t *testing.T) {
 	}
 	for _, p := range people {
 		why := s.offer(attestation(p, p.ID(), midday, 120, wire.ID{9}), midday)
-		if _, held := s.Attachment(p.ID()); held != (why == reason.None) || why != reason.None && why != storeFull {
+		if _, held := s.Attachment(p.ID()); held != (why == reason.None) || why != reason.None && why != reason.StoreFull {
 			t.Errorf("%v: got %v, held %v", p, why, held)
 		}
 		s.check(t)

@@ -30,8 +30,9 @@ type Config struct {
 	// Contact returns what this node says of itself: a signed contact record with
 	// at least half of its life left.
 	Contact func(now time.Time) []byte
-	// Dialable says whether this node has a carrier for a URL. Nil: for all.
-	Dialable func(url string) bool
+	// Dialable says whether this node has a carrier for a URL, and whether its
+	// host, where that is an address, is of one of the scopes. Nil: for all.
+	Dialable func(url string, scopes Scopes) bool
 	// PlainGreedy leaves the look-ahead out of the snapshots, to be compared with.
 	PlainGreedy bool
 }
@@ -297,6 +298,7 @@ const (
 	NoticeRefused       // a peer refused this node, or the other way round
 	NoticeAttached      // this leaf can be reached by way of Peer
 	NoticeIdentityInUse // another process runs with this identity
+	NoticeClockDoubted  // a holder, Peer, refuses this leaf's record for the time in it; nobody finds the leaf while they do
 )
 
 // Notice is what the user of a node is told.
@@ -360,7 +362,7 @@ func (e *Engine) inquiry(now time.Time, ev Control) {
 		}
 	case wire.TypeAnswer:
 		var body wire.AnswerBody
-		if body, err = wire.ParseAnswerBody(f.Body); err == nil && !e.answered(now, ev.Link, &f, &body) && !e.stored(now, &body) {
+		if body, err = wire.ParseAnswerBody(f.Body); err == nil && !e.answered(now, ev.Link, &f, &body) && !e.stored(now, &f, &body) {
 			why = reason.Unsolicited
 		}
 	default:

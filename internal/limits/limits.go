@@ -217,7 +217,7 @@ const (
 // internal/engine: records.
 const (
 	Records             = 65_536                 // records that a relay holds, withdrawn ones included; beyond it the one farthest from its own Key goes
-	TopicsPerSigner     = 64                     // topic records of one signer that a relay holds
+	GuestsPerGateway    = 1_024                  // of them, that one gateway signed for others: four times the leaves of a relay, and a 64th of the store, so that no single key fills it
 	RecordsHandedOver   = 256                    // records copied to a nearer relay because its link came up; their owners' next refresh takes the others there
 	RecordsHandedAtOnce = 16                     // of these in one go: a quarter of ControlFrames
 	RecordsHandPause    = 100 * time.Millisecond // between two goes: 160 records/s, below the receiver's ControlRate

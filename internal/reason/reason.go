@@ -57,6 +57,9 @@ const (
 	TooLarge       // larger than the largest message
 	Banned         // disconnected by the user and not yet welcome again
 
+	// Records.
+	StoreFull // a holder has no room for the record
+
 	count
 )
 
@@ -76,6 +79,7 @@ var names = [count]string{
 	Stalled: "stalled", Replaced: "replaced", LinkLimit: "link-limit", Leaving: "leaving",
 	Disconnected: "disconnected", Closed: "closed", CarrierFailed: "carrier-failed",
 	ProtocolError: "protocol-error", TooLarge: "too-large", Banned: "banned",
+	StoreFull: "store-full",
 }
 
 // String returns the one name of r, or "unknown" for a number that this version has no name for.

@@ -61,6 +61,7 @@ type Result struct {
 	ResponseHops int           // links that the response crossed
 	Hop          wire.ID       // the first hop of the last copy
 	Sent         int           // copies that left
+	Again        time.Time     // when the second of them did; zero: there was none
 	RTT          time.Duration // from the only copy to its ack, else the smoothed round trip; 0: none known
 	Last         reason.Reason // what was heard last on the way, if anything: a better cause than a timeout
 }
@@ -77,6 +78,7 @@ type Pending struct {
 	acked    bool
 	over     bool
 	sentAt   time.Duration // of the last copy
+	again    time.Duration // of the second copy; 0: there is none
 	timeouts int           // copies that were not acked in time
 	rtt      time.Duration
 	trail    trail
@@ -160,6 +162,9 @@ func (p *peer) end(m *Pending, r Result, fx *effects) {
 	r.Hop, r.Sent, r.Last, r.RTT = m.hop, m.trail.sent, m.trail.last, m.rtt
 	if r.RTT == 0 {
 		r.RTT = p.srtt
+	}
+	if m.again > 0 {
+		r.Again = p.table.time(m.again)
 	}
 	m.m.Data = nil
 	fx.done = append(fx.done, ended{m.done, r})
@@ -290,7 +295,9 @@ func (p *peer) departed(m *Pending, hop wire.ID, c Choice, at time.Duration) {
 		m.began = p.began
 	}
 	m.cut()
-	m.trail.leave(hop, c)
+	if m.trail.leave(hop, c); m.trail.sent == 2 {
+		m.again = at
+	}
 	m.hop = hop
 	f, pace := o.flightBy(hop), p.pace(m)
 	f.depart(m, pace, at)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 )
@@ -23,9 +24,13 @@ func TestResendByOtherHops(t *testing.T) {
 	w, a, b := pair(t, 5)
 	w.connect(a, b)
 	w.dead = func(from *testNode, hop int) bool { return from == a && hop < 2 }
+	began := w.now
 	o := a.send(b, "x")
 	w.until(5*time.Second, func() bool { return o.calls == 1 })
 	o.want(t, nil, Delivered)
+	if got := o.Again.Sub(began); got != limits.MessageRTOMin {
+		t.Errorf("the second copy left after %v, want %v", got, limits.MessageRTOMin)
+	}
 	if o.Sent != 3 || o.Hop != hopID(2) {
 		t.Errorf("got %d copies, the last by %x, want 3, by %x", o.Sent, o.Hop[:2], hopID(2))
 	}
@@ -274,8 +279,8 @@ func TestFullQueueKeepsMessage(t *testing.T) {
 	a.full = false
 	w.until(time.Second, func() bool { return o.calls == 1 })
 	o.want(t, nil, Delivered)
-	if o.Sent != 1 {
-		t.Errorf("copies: got %d, want 1", o.Sent)
+	if o.Sent != 1 || !o.Again.IsZero() {
+		t.Errorf("copies: got %d, the second at %v, want 1", o.Sent, o.Again)
 	}
 }
 
