@@ -93,6 +93,24 @@ func BenchmarkForwardOptions(b *testing.B) {
 	b.Run("record", func(b *testing.B) { forwardAll(b, s, bulk, dsts) })
 }
 
+// BenchmarkForwardOwn is what a send costs: to a node behind a linked relay, and
+// to any other.
+func BenchmarkForwardOwn(b *testing.B) {
+	s := scene{leaf: true, peers: states(r1, r11, r01)}.snapshot()
+	f := wire.Frame{Type: wire.TypeData, Class: wire.ClassBulk, HopLimit: 64, Dst: wid(target), Src: wid(me), Body: make([]byte, 1024)}
+	plain := bytesOf(f)
+	f.Waypoints = waypoints(r01.ID)
+	for name, frame := range map[string][]byte{"plain": plain, "home": bytesOf(f)} {
+		b.Run(name, func(b *testing.B) {
+			in := engine.NewIngress(nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.ForwardOwn(in, frame, 0, noon)
+			}
+		})
+	}
+}
+
 // TestForwardDoesNotAllocate tries one frame for each way through the rules.
 func TestForwardDoesNotAllocate(t *testing.T) {
 	peers := append(crowd(benchLinks, 20), states(lf, r001)...)

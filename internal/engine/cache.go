@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -63,6 +64,20 @@ func (in *Ingress) rewriting() *Scratch {
 		in.scratch = new(Scratch)
 	}
 	return in.scratch
+}
+
+// room returns memory for a rewritten frame of n bytes. Few links ever see a large
+// frame that has to be rewritten, so that their memory stays small.
+func (in *Ingress) room(n int) []byte {
+	s := in.rewriting()
+	if n > cap(s.frame) {
+		size := limits.MaxFrame
+		if n <= limits.Scratch {
+			size = 1 << bits.Len(uint(n-1))
+		}
+		s.frame = make([]byte, 0, size)
+	}
+	return s.frame
 }
 
 // Peer returns the peer that the link leads to, or nil for this node itself.
@@ -165,11 +180,16 @@ func (r *route) astray(from *Peer) bool {
 }
 
 // unaltered tells whether the header lets the frame go on as it is, its hop
-// limit aside. Own frames have not crossed a link yet.
+// limit aside.
 func unaltered(frame []byte, own bool) bool {
+	return wire.FrameFlags(frame)&^wire.ClassMask == 0 && sendable(frame, own)
+}
+
+// sendable tells whether a frame is of a type that goes to an ID, with crossings
+// left. Own frames have not crossed a link yet.
+func sendable(frame []byte, own bool) bool {
 	t, limit := wire.FrameType(frame), wire.FrameHopLimit(frame)
-	return wire.FrameFlags(frame)&^wire.ClassMask == 0 && t != wire.TypeNearest &&
-		t >= wire.TypeData && t <= wire.TypeHint && limit <= wire.MaxHopLimit && (limit > 1 || own && limit == 1)
+	return t != wire.TypeNearest && t >= wire.TypeData && t <= wire.TypeHint && limit <= wire.MaxHopLimit && (limit > 1 || own && limit == 1)
 }
 
 // recall returns the remembered route to id, or nil.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math/bits"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -328,19 +327,8 @@ func (p *pass) send(peer *Peer) Verdict {
 	return Verdict{Action: ActionSend, Peer: peer, Frame: p.rewrite()}
 }
 
-// rewrite writes the frame anew. Few links ever see a large frame that has to be
-// rewritten, so that their memory stays small.
-func (p *pass) rewrite() []byte {
-	scratch := p.in.rewriting()
-	if need := p.f.Len(); need > cap(scratch.frame) {
-		size := limits.MaxFrame
-		if need <= limits.Scratch {
-			size = 1 << bits.Len(uint(need-1))
-		}
-		scratch.frame = make([]byte, 0, size)
-	}
-	return wire.AppendFrame(scratch.frame, &p.f)
-}
+// rewrite writes the frame anew.
+func (p *pass) rewrite() []byte { return wire.AppendFrame(p.in.room(p.f.Len()), &p.f) }
 
 // expire ends a frame that has used up its hop limit.
 func (p *pass) expire() Verdict {

@@ -25,6 +25,9 @@ func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) V
 		if peer := in.express(s, frame); peer != nil {
 			return Verdict{Action: ActionSend, Peer: peer, Frame: frame}
 		}
+		if peer, rest := in.expressHome(s, frame); peer != nil {
+			return Verdict{Action: ActionSend, Peer: peer, Frame: rest}
+		}
 	}
 	p := pass{s: s, in: in, raw: frame, now: now, own: true}
 	if k > 0 && len(frame) >= wire.HeaderLen {
@@ -35,8 +38,43 @@ func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) V
 	return p.run()
 }
 
+// expressHome is the short way for a frame of ours to a node behind a relay that
+// is linked here: its one waypoint. What is sent is a copy without it. Nil means:
+// walk the rules.
+func (in *Ingress) expressHome(s *Snapshot, frame []byte) (*Peer, []byte) {
+	const option = 1 + idLen
+	at := wire.HeaderLen
+	if len(frame) < at+1+option || len(frame) > wire.MaxFrame || !wire.SameID(wire.FrameSrc(frame), (*wire.ID)(&s.self)) {
+		return nil, nil
+	}
+	if s.leaf && wire.FrameFlags(frame)&wire.FlagDetour != 0 && frame[at] == 0 {
+		at++ // a leaf leaves an empty detour list as it is
+	}
+	flags := wire.FlagWaypoints
+	if at > wire.HeaderLen {
+		flags |= wire.FlagDetour
+	}
+	if wire.FrameFlags(frame)&^wire.ClassMask != flags || frame[at] != 1 || !sendable(frame, true) {
+		return nil, nil
+	}
+	home := (*wire.ID)(frame[at+1:])
+	if in.resolve(s, wire.FrameDst(frame)).direct {
+		return nil, nil
+	}
+	r := in.resolve(s, home)
+	if !r.direct || r.peer.Leaf || !wire.SameID((*wire.ID)(&r.peer.ID), home) {
+		return nil, nil
+	}
+	sent := append(in.room(len(frame)-option), frame[:at]...)
+	sent[1] &^= byte(wire.FlagWaypoints)
+	return r.peer, append(sent, frame[at+option:]...)
+}
+
 // ForwardBy is ForwardOwn by the first hop that c says.
 func (s *Snapshot) ForwardBy(in *Ingress, frame []byte, c session.Choice, now time.Time) Verdict {
+	if c.Via == (wire.ID{}) {
+		return s.ForwardOwn(in, frame, c.K, now)
+	}
 	via := s.via(&c.Via)
 	if via == nil || len(frame) < wire.HeaderLen || via.Leaf && wire.ID(via.ID) != *wire.FrameDst(frame) {
 		return s.ForwardOwn(in, frame, c.K, now)

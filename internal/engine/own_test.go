@@ -38,6 +38,8 @@ func TestForwardOwn(t *testing.T) {
 		{ruleCase{"no waypoint to a direct peer", scene{peers: linked}, wire.Frame{Dst: wid(lf.ID), Waypoints: waypoints(r01.ID)}, sendChanged(lf, noWaypoints)}, 0},
 		{ruleCase{"but on another way", scene{peers: linked}, wire.Frame{Dst: wid(lf.ID), Waypoints: waypoints(r01.ID)}, send(r01)}, 1},
 		{ruleCase{"no waypoint to itself", scene{peers: relays}, wire.Frame{Dst: wid(target), Waypoints: waypoints(r01.ID)}, sendChanged(r01, noWaypoints)}, 0},
+		{ruleCase{"nor as a leaf, with a detour list", scene{leaf: true, peers: relays}, wire.Frame{Dst: wid(target), Waypoints: waypoints(r01.ID), Detour: []byte{}}, sendChanged(r01, noWaypoints)}, 0},
+		{ruleCase{"nor with a body", scene{peers: relays}, wire.Frame{Dst: wid(target), Waypoints: waypoints(r01.ID), Body: []byte("sealed")}, sendChanged(r01, noWaypoints)}, 0},
 		{ruleCase{"the second waypoint stays", scene{peers: relays}, wire.Frame{Dst: wid(target), Waypoints: waypoints(r01.ID, away)}, sendChanged(r01, func(f *wire.Frame) { f.Waypoints = waypoints(away) })}, 0},
 		{ruleCase{"one of a record stays", scene{peers: relays}, wire.Frame{Dst: wid(target), Found: true, Waypoints: waypoints(r01.ID)}, send(r01)}, 0},
 		{ruleCase{"by the best to the waypoint", scene{peers: relays}, wire.Frame{Dst: wid(target), Waypoints: waypoints(away)}, send(r01)}, 0},
