@@ -23,10 +23,10 @@ const (
 	// settleTime bounds how long --keep waits before it says that the network is ready.
 	settleTime = time.Minute
 
-	// simGCPercent has a simulation collect its garbage half as often as is usual:
+	// simGCPercent has a simulation collect its garbage a third as often as is usual:
 	// most of what it keeps lives as long as it does, and looking through all of it
 	// took a quarter of the time.
-	simGCPercent = 200
+	simGCPercent = 300
 )
 
 func testnetCommand(std streams) *cli.Command {

@@ -9,7 +9,7 @@ import (
 
 // fill looks for links that this node should have and dials.
 func (e *Engine) fill(now time.Time) {
-	e.fillAt = time.Time{}
+	e.fillAt, e.filled = time.Time{}, now
 	if e.cfg.Leaf {
 		e.fillLeaf(now)
 		return

@@ -24,6 +24,7 @@ type membership struct {
 	dialing    int   // to learnt nodes
 	needed     int   // of them, to nodes without which a bucket or the near set would have a gap
 	fillAt     time.Time
+	filled     time.Time // the last look for links
 	announceAt time.Time // zero: nothing new to tell
 	announced  time.Time
 	publishAt  time.Time // when what gathers goes into the snapshot; zero: nothing does
@@ -46,7 +47,15 @@ func earlier(at *time.Time, to time.Time) {
 	}
 }
 
-func (e *Engine) fillSoon(now time.Time, in time.Duration) { earlier(&e.fillAt, now.Add(in)) }
+// fillSoon plans a look for links. What a node with some links learns gathers a
+// little for it.
+func (e *Engine) fillSoon(now time.Time, in time.Duration) {
+	at := now.Add(in)
+	if next := e.filled.Add(limits.FillGap); e.links.relays >= limits.NearSet && at.Before(next) {
+		at = next
+	}
+	earlier(&e.fillAt, at)
+}
 
 func (e *Engine) stale(now time.Time) { earlier(&e.publishAt, now.Add(limits.SnapshotGather)) }
 

@@ -198,7 +198,8 @@ const (
 	RepairJitter     = time.Second            // a lost link is replaced within this time, so that not all do so at once
 	NearExchange     = 30 * time.Second       // a relay of the near set is asked for the nearest it knows
 	BucketCheck      = time.Minute            // an empty bucket is looked into
-	ImproveGap       = 10 * time.Second       // a contact that may be faster than a link is tried, one in this time
+	FillGap          = 100 * time.Millisecond // least time between two looks for links of a node with a near set
+	ImproveGap       = 30 * time.Second       // a contact that may be faster than a link is tried, one in this time
 	SlowPause        = 10 * time.Minute       // a peer whose link was given up for a faster one is not dialled again so long
 	FarLookup        = 5 * time.Minute        // the own Key is looked up through a far peer, so that meshes merge
 	PeersGap         = 5 * time.Second        // least time between two lists of the own relay links
