@@ -1,6 +1,7 @@
 # make test   the whole check of a change, as CI runs it
 # make check  the same without fuzzing and without the benchmarks' tests: before each commit
 # make fuzz   each fuzz target for FUZZTIME seconds
+# make sim    the figures of whole meshes in virtual time; most of an hour
 # make bench  the benchmarks, against others
 # make build  bin/peermesh
 
@@ -10,7 +11,7 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit bench-build bench-test tools fuzz bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit bench-build bench-test tools fuzz sim bench build fmt
 
 test: check bench-test
 	.ci/fuzz 10
@@ -42,6 +43,9 @@ bench-test:
 
 fuzz: tools
 	.ci/fuzz $(FUZZTIME)
+
+sim:
+	.ci/sim
 
 bench:
 	cd bench && go run .
