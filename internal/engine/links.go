@@ -175,6 +175,10 @@ func (ev LinkUp) step(e *Engine, now time.Time) {
 	}
 	if !n.closing {
 		e.do(PingLink{l})
+		if !n.Leaf && !e.joined && l.Outbound {
+			// Whom else it knows is asked before it has answered: it may be gone soon.
+			e.findNode(n, e.filler.Self, limits.NodesEntries)
+		}
 		e.do(Tell{Notice{Kind: NoticePeerUp, Link: l, Peer: n.ID, URL: n.url}})
 	}
 	e.redraw = true

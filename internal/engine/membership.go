@@ -141,7 +141,9 @@ func (e *Engine) firstAnswer(now time.Time, n *neighbour) {
 	e.do(SendLink{n.link, e.peersFrame()})
 	e.relaysChanged(now)
 	if !e.joined && !e.asking {
-		e.findNode(n, e.filler.Self, limits.NodesEntries)
+		if n.asked == 0 && !n.link.Outbound {
+			e.findNode(n, e.filler.Self, limits.NodesEntries)
+		}
 		e.lookUpSelf(now, routing.ID{})
 	}
 	e.fillSoon(now, 0)
