@@ -26,12 +26,15 @@ func TakeLinkFrame(l *link.Link, in *Ingress, frame []byte, now time.Time, drops
 		if err != nil {
 			return reason.ProtocolError
 		}
-		if !l.OnPong(now, nonce) {
+		asked, cleared := l.OnPong(now, nonce)
+		if !asked {
 			drops.Add(reason.Unsolicited, 1)
 			return reason.None
 		}
 		must(Pong{Link: l})
-		must(LinkHealth{Link: l})
+		if cleared {
+			must(LinkHealth{Link: l})
+		}
 	case wire.LinkAck:
 		count, err := wire.ParseLinkAck(frame)
 		if err != nil {

@@ -148,19 +148,19 @@ func (l *Link) OnPing(nonce [8]byte) {
 	l.wakeWriter()
 }
 
-// OnPong takes the answer to a ping; false: nobody asked for it. A suspect
-// link is in good standing again.
-func (l *Link) OnPong(now time.Time, nonce [8]byte) bool {
+// OnPong takes the answer to a ping; not asked: nobody wanted it. cleared: the
+// link was suspect until now, and is in good standing again.
+func (l *Link) OnPong(now time.Time, nonce [8]byte) (asked, cleared bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := &l.live
 	if v.pingAt.IsZero() || v.ping != nonce {
-		return false
+		return false, false
 	}
 	v.sample(now.Sub(v.pingAt))
 	v.pingAt = time.Time{}
-	v.suspect = false
-	return true
+	cleared, v.suspect = v.suspect, false
+	return true, cleared
 }
 
 func (v *liveness) sample(rtt time.Duration) {

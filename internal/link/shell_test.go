@@ -401,7 +401,7 @@ func TestOnePongIsOwedAtMost(t *testing.T) {
 
 func TestForgedAnswersAreRefused(t *testing.T) {
 	a, b := pair()
-	if a.OnPong(time.Now(), [8]byte{1}) {
+	if asked, _ := a.OnPong(time.Now(), [8]byte{1}); asked {
 		t.Error("a pong that nobody asked for was taken")
 	}
 	if ok, _ := a.OnAck(time.Now(), 1); ok {
