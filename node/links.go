@@ -163,7 +163,7 @@ func (n *Node) reader(w *walker) link.Handler {
 
 // origin says where a link comes from.
 func origin(conn transport.Conn, remote *link.Remote) engine.Origin {
-	from := engine.Origin{Scope: scopeOf(conn), Need: remote.Hello.Need, FreeSlots: int(remote.Hello.FreeSlots), RTT: remote.RTT}
+	from := engine.Origin{Scope: scopeOf(conn), Need: remote.Hello.Need, RTT: remote.RTT}
 	ip, ok := remoteIP(conn)
 	if !ok || from.Scope == engine.ScopeLoopback {
 		return from

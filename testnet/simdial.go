@@ -210,6 +210,6 @@ func (e *simEnd) up(s *Simulation, r simRemote, dial engine.Dial, rtt time.Durat
 	n.links = append(n.links, l)
 	s.post(n, engine.LinkUp{
 		Peer: peer, Target: dial.Target,
-		From: engine.Origin{Need: r.hello.Need, FreeSlots: int(r.hello.FreeSlots), RTT: rtt},
+		From: engine.Origin{Need: r.hello.Need, RTT: rtt},
 	})
 }

@@ -26,12 +26,23 @@ type Ingress struct {
 
 	tags   [routesKept]uint64 // first 8 bytes of the id of each route: one cache line to look at
 	routes []route            // at most routesKept; it grows with what is looked for, so that an idle link does without
-	last   int                // index of the route found last
-	victim int                // index to be overwritten next
+	last   uint8              // index of the route found last
+	victim uint8              // index to be overwritten next
 
-	detours, hints, control, stores bucket
+	budgets *budgets // nil: nothing was charged yet
 
 	scratch *Scratch // nil: no frame was rewritten yet
+}
+
+// budgets are the token buckets of a link.
+type budgets struct{ detours, hints, control, stores bucket }
+
+// charged returns the budgets to charge, which an idle link does without.
+func (in *Ingress) charged() *budgets {
+	if in.budgets == nil {
+		in.budgets = new(budgets)
+	}
+	return in.budgets
 }
 
 // Scratch is memory for the frame that an [Ingress] rewrites: as much as the
@@ -88,20 +99,20 @@ func (in *Ingress) Peer() *Peer { return in.peer }
 // Forward does so itself for the mesh frames that it delivers or has answered;
 // link frames are the caller's. This node itself has no such budget.
 func (in *Ingress) AllowControl(now time.Time) bool {
-	return in.peer == nil || in.control.take(now, limits.ControlRate, limits.ControlBurst)
+	return in.peer == nil || in.charged().control.take(now, limits.ControlRate, limits.ControlBurst)
 }
 
 // AllowHint is AllowControl for hints to the sources of frames that came by the
 // link (limits.HintRate, limits.HintBurst). Forward does so itself before it
 // returns ActionHint.
 func (in *Ingress) AllowHint(now time.Time) bool {
-	return in.peer == nil || in.hints.take(now, limits.HintRate, limits.HintBurst)
+	return in.peer == nil || in.charged().hints.take(now, limits.HintRate, limits.HintBurst)
 }
 
 // AllowStore is AllowControl for records to be kept (limits.StoreRate,
 // limits.StoreBurst). Forward does so itself for a Nearest frame that stores.
 func (in *Ingress) AllowStore(now time.Time) bool {
-	return in.peer == nil || in.stores.take(now, limits.StoreRate, limits.StoreBurst)
+	return in.peer == nil || in.charged().stores.take(now, limits.StoreRate, limits.StoreBurst)
 }
 
 // route is the way to one target by rules 2, 4 and 6, under one snapshot.
@@ -195,14 +206,14 @@ func sendable(frame []byte, own bool) bool {
 // recall returns the remembered route to id, or nil.
 func (in *Ingress) recall(id *wire.ID) *route {
 	tag := tagOf(id)
-	if in.last < len(in.routes) && in.tags[in.last] == tag {
+	if int(in.last) < len(in.routes) && in.tags[in.last] == tag {
 		if r := &in.routes[in.last]; wire.SameID(&r.id, id) {
 			return r
 		}
 	}
 	for i, t := range in.tags[:len(in.routes)] {
 		if t == tag && wire.SameID(&in.routes[i].id, id) {
-			in.last = i
+			in.last = uint8(i)
 			return &in.routes[i]
 		}
 	}
@@ -222,7 +233,7 @@ func (in *Ingress) resolve(s *Snapshot, id *wire.ID) *route {
 	}
 	in.last = in.victim
 	in.victim = (in.victim + 1) % routesKept
-	if in.last == len(in.routes) {
+	if int(in.last) == len(in.routes) {
 		in.routes = append(in.routes, route{})
 	}
 	in.tags[in.last] = tagOf(id)

@@ -31,6 +31,26 @@ type known struct {
 
 const maxFailures = 255
 
+// urls are those of its record, if there is one.
+func (k *known) urls() []string {
+	if k.URLs != nil || k.Record == nil {
+		return k.URLs
+	}
+	rec, err := wire.ParseRecord(k.Record)
+	if err != nil {
+		return nil // not reached: it was verified
+	}
+	c, _ := wire.ParseContact(rec.Body)
+	return c.URLs
+}
+
+// contact is what others are told of k.
+func (k *known) contact() Contact {
+	c := k.Contact
+	c.URLs = k.urls()
+	return c
+}
+
 // rtt is the round trip as far as it is known; 0: nobody measured it.
 func (k *known) rtt() time.Duration { return time.Duration(k.micros) * time.Microsecond }
 
@@ -99,7 +119,7 @@ func (e *Engine) mayDial(url string, scopes Scopes) bool {
 func (e *Engine) urlsOf(k *known) []string {
 	for _, scopes := range []Scopes{k.Scopes, AllScopes} {
 		var urls []string
-		for _, u := range k.URLs {
+		for _, u := range k.urls() {
 			if e.mayDial(u, scopes) {
 				urls = append(urls, u)
 			}
@@ -122,11 +142,14 @@ func (e *Engine) note(now time.Time, c Contact, sequence uint64) *known {
 		e.book.byID[c.ID] = k
 		e.book.list = append(e.book.list, k)
 	}
-	same := slices.Equal(k.URLs, c.URLs)
+	same := slices.Equal(k.urls(), c.URLs)
 	if same {
 		c.Scopes |= k.Scopes
 	} else { // another place: its failures are not those of the old one
 		k.failures, k.next = 0, 0
+	}
+	if sequence > 0 {
+		c.URLs = nil // the record has them
 	}
 	k.Contact, k.sequence, k.heard = c, sequence, e.clock(now)
 	return k
@@ -192,7 +215,7 @@ func (e *Engine) Contacts() []Contact {
 	for _, live := range []bool{true, false} {
 		for _, k := range e.book.list {
 			if k.linked != 0 && live == e.links.linked(k.ID) {
-				all = append(all, k.Contact)
+				all = append(all, k.contact())
 			}
 		}
 	}

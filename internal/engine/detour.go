@@ -57,7 +57,7 @@ func (p *pass) stepTo(peer *Peer) Verdict {
 	if !p.own && p.f.HopLimit <= 1 {
 		return p.expire()
 	}
-	if !p.own && !p.in.detours.take(p.now, limits.DetourRate, limits.DetourBurst) {
+	if !p.own && !p.in.charged().detours.take(p.now, limits.DetourRate, limits.DetourBurst) {
 		return p.refuse(reason.DetourBudget)
 	}
 	return p.send(peer)

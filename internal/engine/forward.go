@@ -354,7 +354,7 @@ func (p *pass) answer() Verdict {
 // the ingress link has had its share of hints.
 func (p *pass) refuse(r reason.Reason) Verdict {
 	silent := p.own || p.f.Type == wire.TypeHint || p.f.Type == wire.TypeAnswer
-	if silent || !p.in.hints.take(p.now, limits.HintRate, limits.HintBurst) {
+	if silent || !p.in.charged().hints.take(p.now, limits.HintRate, limits.HintBurst) {
 		return drop(r)
 	}
 	return Verdict{Action: ActionHint, Reason: r, Frame: p.raw}

@@ -67,7 +67,7 @@ func (l *lookup) nearest() []Contact {
 	var list []Contact
 	for _, k := range l.sorted() {
 		if len(list) < l.Count {
-			list = append(list, k.Contact)
+			list = append(list, k.contact())
 		}
 	}
 	return list

@@ -33,11 +33,10 @@ func (s Scopes) Told() Scopes {
 
 // Origin is where a link comes from, and what the peer said of itself.
 type Origin struct {
-	Scope     Scopes        // of the peer's address; 0: the carrier has no addresses
-	Group     netip.Prefix  // the peer's /16 or /48; zero: loopback, or no address: it is not counted
-	Need      bool          // the dialler has no other link that would do
-	FreeSlots int           // for relays, at the peer
-	RTT       time.Duration // from one message of the handshake to the next; 0: not measured
+	Scope Scopes        // of the peer's address; 0: the carrier has no addresses
+	Group netip.Prefix  // the peer's /16 or /48; zero: loopback, or no address: it is not counted
+	Need  bool          // the dialler has no other link that would do
+	RTT   time.Duration // from one message of the handshake to the next; 0: not measured
 }
 
 // Contact is how to reach a node, as its signed record says.
