@@ -30,8 +30,8 @@ type Config struct {
 	// Flag --tls-ca.
 	TLSCA string
 
-	// TrustedProxies are the networks whose X-Forwarded-For is believed. Flag
-	// --trusted-proxy.
+	// TrustedProxies are the networks whose X-Forwarded-For, -Proto and -Host are
+	// believed. Flag --trusted-proxy.
 	TrustedProxies []netip.Prefix
 
 	// Bootstrap are URLs of running nodes: ws://host:port, wss://…, "#<id>" pins

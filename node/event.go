@@ -52,6 +52,9 @@ type PeerInfo struct {
 	RxFrames  uint64        `json:"rxFrames"`
 	TxFrames  uint64        `json:"txFrames"`
 	Queued    int           `json:"queuedBytes"`
+	QueueFill float64       `json:"queueFill"` // Queued as a share of what the link's queue holds, 0 to 1
+	Age       time.Duration `json:"ageNs"`
+	Bucket    int           `json:"bucket"` // leading bits that its Key and this node's have in common
 }
 
 // BootstrapInfo describes one URL that the node joins by.
@@ -77,8 +80,44 @@ type Status struct {
 	Ports      []uint16          `json:"ports"`
 	Forwarded  uint64            `json:"forwarded"`
 	Delivered  uint64            `json:"delivered"`
-	Drops      map[string]uint64 `json:"drops"` // by reason
+	Drops      map[string]uint64 `json:"drops"`     // by reason
+	LimitsHit  map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused
+	Limits     []LimitUse        `json:"limits"`
+	Attached   bool              `json:"attached"` // others than the peers can reach this node
+	Settled    bool              `json:"settled"`  // it looks for no further links; see Node.Settled
+	Homes      []routing.ID      `json:"homes"`    // of a leaf: the relays it is found at, the best first
+	Table      []BucketInfo      `json:"table"`    // the buckets that hold relay links, the farthest first
+	Traffic    []Traffic         `json:"traffic"`  // by transport, ended links included
+	Dials      Dials             `json:"dials"`
 	Upkeep     Upkeep            `json:"upkeep"`
+}
+
+// LimitUse is how much of one bound is used.
+type LimitUse struct {
+	Name string `json:"name"`
+	Used int    `json:"used"`
+	Max  int    `json:"max"`
+}
+
+// BucketInfo is one bucket of the table of relay links.
+type BucketInfo struct {
+	Bucket int `json:"bucket"` // leading bits in common with this node's Key
+	Links  int `json:"links"`
+}
+
+// Traffic is what crossed the links of one transport since the start.
+type Traffic struct {
+	Transport string `json:"transport"`
+	RxBytes   uint64 `json:"rxBytes"`
+	TxBytes   uint64 `json:"txBytes"`
+	RxFrames  uint64 `json:"rxFrames"` // mesh frames
+	TxFrames  uint64 `json:"txFrames"`
+}
+
+// Dials counts dials that came to a link's handshake and its end, and those that did not.
+type Dials struct {
+	Linked uint64 `json:"linked"`
+	Failed uint64 `json:"failed"`
 }
 
 // Upkeep counts frames that arrived by links and that no program sent: what the

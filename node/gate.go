@@ -35,6 +35,13 @@ func (g *gate) enter(addr net.Addr) bool {
 	return true
 }
 
+// inside is how many places are taken.
+func (g *gate) inside() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.total
+}
+
 // leave gives the place of enter back.
 func (g *gate) leave(addr net.Addr) {
 	group, grouped := groupOf(addr)

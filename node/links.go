@@ -25,6 +25,7 @@ func (n *Node) dial(d engine.Dial) {
 	t := d.Target
 	conn, err := n.dialTarget(t)
 	if err != nil {
+		n.counters.dialsFailed.Add(1)
 		stage := transport.StageConnect
 		if d := (*transport.DialError)(nil); errors.As(err, &d) {
 			stage, err = d.Stage, d.Err
@@ -39,9 +40,11 @@ func (n *Node) dial(d engine.Dial) {
 		return link.Dial(conn, local, wire.ID(t.Pin), d.Count, now)
 	})
 	if err != nil {
+		n.counters.dialsFailed.Add(1)
 		n.dialFailed(t, stageHandshake, refusalOf(err), err)
 		return
 	}
+	n.counters.dialsLinked.Add(1)
 	n.spawnLink(conn, remote, t, d.Count)
 }
 

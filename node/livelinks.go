@@ -1,7 +1,10 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +16,7 @@ import (
 type liveLinks struct {
 	mu    sync.Mutex
 	links map[uint64]liveLink
+	past  map[string]Traffic // of ended links, by transport
 	ended bool
 	empty chan struct{} // closed while there is none
 }
@@ -24,7 +28,7 @@ type liveLink struct {
 }
 
 func (s *liveLinks) init() {
-	s.links, s.empty = make(map[uint64]liveLink), make(chan struct{})
+	s.links, s.past, s.empty = make(map[uint64]liveLink), make(map[string]Traffic), make(chan struct{})
 	close(s.empty)
 }
 
@@ -54,6 +58,9 @@ func (s *liveLinks) admitted(number uint64) {
 func (s *liveLinks) remove(w *walker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if l, ok := s.links[w.src]; ok {
+		s.past[l.conn.Kind()] = l.traffic(s.past[l.conn.Kind()])
+	}
 	delete(s.links, w.src)
 	for _, o := range s.links {
 		o.link.Forget(w.src)
@@ -63,9 +70,38 @@ func (s *liveLinks) remove(w *walker) {
 	}
 }
 
+// traffic adds what crossed the link.
+func (l *liveLink) traffic(sum Traffic) Traffic {
+	stats := l.link.Stats()
+	sum.Transport = l.conn.Kind()
+	sum.RxBytes += stats.RxBytes
+	sum.TxBytes += stats.TxBytes
+	sum.RxFrames += stats.RxFrames
+	sum.TxFrames += stats.TxFrames
+	return sum
+}
+
+// traffic returns what crossed all links so far, by transport. It never goes
+// back: links and the sum of the ended ones are read as one.
+func (s *liveLinks) traffic() []Traffic {
+	s.mu.Lock()
+	sums := maps.Clone(s.past)
+	live := s.list()
+	s.mu.Unlock()
+	for _, l := range live {
+		sums[l.conn.Kind()] = l.traffic(sums[l.conn.Kind()])
+	}
+	return slices.SortedFunc(maps.Values(sums), func(a, b Traffic) int { return cmp.Compare(a.Transport, b.Transport) })
+}
+
 func (s *liveLinks) all() []liveLink {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.list()
+}
+
+// list needs mu.
+func (s *liveLinks) list() []liveLink {
 	all := make([]liveLink, 0, len(s.links))
 	for _, l := range s.links {
 		all = append(all, l)

@@ -40,7 +40,6 @@ type Node struct {
 	handler  *ws.Handler
 	listener net.Listener // nil: no port
 	server   *http.Server
-	mux      http.Handler
 
 	ctx     context.Context // ends with the node
 	cancel  context.CancelFunc

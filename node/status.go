@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // Peers describes the live links, in the order of their IDs.
@@ -14,28 +17,35 @@ func (n *Node) Peers() []PeerInfo {
 	all := n.live.all()
 	peers := make([]PeerInfo, 0, len(all))
 	for _, l := range all {
-		if !l.admitted.Load() {
-			continue // still being looked at
+		if l.admitted.Load() { // else still being looked at
+			peers = append(peers, l.info(n.id.Key()))
 		}
-		s := l.link.Stats()
-		info := PeerInfo{
-			ID: l.link.Peer, Leaf: l.link.Leaf, Transport: l.conn.Kind(), Outbound: l.link.Outbound, Agent: l.link.Agent,
-			RTT: s.RTT, Since: l.since, Suspect: s.Suspect, Queued: s.Queued,
-			RxBytes: s.RxBytes, TxBytes: s.TxBytes, RxFrames: s.RxFrames, TxFrames: s.TxFrames,
-		}
-		if addr := l.conn.RemoteAddr(); addr != nil {
-			info.Address = addr.String()
-		}
-		peers = append(peers, info)
 	}
 	slices.SortFunc(peers, func(a, b PeerInfo) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return peers
 }
 
-// counters count frames.
+func (l *liveLink) info(self routing.Key) PeerInfo {
+	s := l.link.Stats()
+	id := routing.ID(l.link.Peer)
+	info := PeerInfo{
+		ID: id, Leaf: l.link.Leaf, Transport: l.conn.Kind(), Outbound: l.link.Outbound, Agent: l.link.Agent,
+		RTT: s.RTT, Since: l.since, Suspect: s.Suspect, Queued: s.Queued,
+		RxBytes: s.RxBytes, TxBytes: s.TxBytes, RxFrames: s.RxFrames, TxFrames: s.TxFrames,
+		QueueFill: min(1, float64(s.Queued)/limits.LinkQueue), Age: time.Since(l.since),
+		Bucket: self.CommonPrefixLen(id.Key()),
+	}
+	if addr := l.conn.RemoteAddr(); addr != nil {
+		info.Address = addr.String()
+	}
+	return info
+}
+
+// counters count frames, and dials.
 type counters struct {
-	forwarded, delivered atomic.Uint64
-	upkeep, links, pings atomic.Uint64
+	forwarded, delivered     atomic.Uint64
+	upkeep, links, pings     atomic.Uint64
+	dialsLinked, dialsFailed atomic.Uint64
 }
 
 // crossed adds what a batch brought.
@@ -49,18 +59,67 @@ func (c *counters) upkeepSoFar() Upkeep {
 	return Upkeep{MeshFrames: c.upkeep.Load(), LinkFrames: c.links.Load(), Pings: c.pings.Load()}
 }
 
-// Status is a picture of the node now.
+// Status is a picture of the node now. It costs a walk over the links and takes
+// nothing that a frame waits for.
 func (n *Node) Status() Status {
-	return Status{
-		V: 1, ID: n.id, Uptime: time.Since(n.started), Leaf: n.cfg.Leaf, URLs: n.URLs(),
-		Peers: n.Peers(), Bootstraps: n.bootstraps(), Sessions: n.sessions.Len(), Ports: n.ports.list(),
+	board, peers := n.state.load(), n.Peers()
+	s := Status{
+		V: 1, ID: n.id, Uptime: time.Since(n.started), Leaf: n.cfg.Leaf, URLs: append([]string{}, n.URLs()...),
+		Peers: peers, Bootstraps: bootstraps(board.targets), Sessions: n.sessions.Len(), Ports: n.ports.list(),
 		Forwarded: n.counters.forwarded.Load(), Delivered: n.counters.delivered.Load(), Drops: n.drops.Map(),
+		LimitsHit: make(map[string]uint64), Attached: board.linked, Settled: board.settled,
+		Homes: []routing.ID{}, Table: table(peers), Traffic: n.live.traffic(),
+		Dials:  Dials{Linked: n.counters.dialsLinked.Load(), Failed: n.counters.dialsFailed.Load()},
 		Upkeep: n.counters.upkeepSoFar(),
+	}
+	for _, id := range n.engine.Homes() {
+		s.Homes = append(s.Homes, routing.ID(id))
+	}
+	for r := range reason.Count {
+		if r := reason.Reason(r); r.IsLimit() && s.Drops[r.String()] > 0 {
+			s.LimitsHit[r.String()] = s.Drops[r.String()]
+		}
+	}
+	s.Limits = n.limits(&s)
+	return s
+}
+
+// limits tells how near the node is to what it holds at most.
+func (n *Node) limits(s *Status) []LimitUse {
+	leaves := 0
+	for _, p := range s.Peers {
+		if p.Leaf {
+			leaves++
+		}
+	}
+	return []LimitUse{
+		{"relay-links", len(s.Peers) - leaves, n.cfg.MaxPeers},
+		{"leaf-links", leaves, n.cfg.MaxLeaves},
+		{"links-under-way", n.gate.inside(), limits.PreAuthLinks},
+		{"sessions", s.Sessions, limits.Sessions},
+		{"ports", len(s.Ports), limits.Ports},
+		{"loop-queue", len(n.loop), limits.LoopQueue},
 	}
 }
 
-func (n *Node) bootstraps() []BootstrapInfo {
-	targets := n.state.load().targets
+// table counts the relay links by bucket.
+func table(peers []PeerInfo) []BucketInfo {
+	var links [routing.KeyBits + 1]int
+	for _, p := range peers {
+		if !p.Leaf {
+			links[p.Bucket]++
+		}
+	}
+	all := []BucketInfo{}
+	for b, count := range links {
+		if count > 0 {
+			all = append(all, BucketInfo{b, count})
+		}
+	}
+	return all
+}
+
+func bootstraps(targets []engine.TargetInfo) []BootstrapInfo {
 	infos := make([]BootstrapInfo, 0, len(targets))
 	for _, t := range targets {
 		info := BootstrapInfo{URL: t.URL, Linked: t.Linked, Peer: t.Peer, Attempts: t.Attempts}

@@ -37,9 +37,10 @@ var house = []room{
 	{"internal/engine", under("internal/identity", "internal/session", "internal/link"), "it decides and does no IO, so that a simulation can run it"},
 
 	{"transport", []string{"internal/limits"}, "the contract of carriers: they know bytes, not frames"},
+	{"internal/httpbound", []string{"internal/limits"}, "bounds of a web server, whatever it serves"},
 	{"transport/transporttest", carrier(), "the suite tests the contract and nothing behind it"},
 	{"internal/ws", carrier(), "below the carrier that uses it"},
-	{"transport/ws", carrier("internal/ws"), carriersReason},
+	{"transport/ws", carrier("internal/ws", "internal/httpbound"), carriersReason},
 	{"transport/mem", carrier("internal/ws"), carriersReason},
 	{"transport/webrtc", carrier(), carriersReason},
 
@@ -50,7 +51,7 @@ var house = []room{
 	{"dgram", onNode(), "a view of a node, as any program has it"},
 	{"stream", onNode("dgram"), "reliable bytes are built on datagrams"},
 	{"topic", onNode(), "a view of a node, as any program has it"},
-	{"internal/admin", onNode(), "it shows what a node tells"},
+	{"internal/admin", onNode("internal/httpbound"), "it shows what a node tells"},
 	{"gateway", onNode("internal/ws", "dgram", "stream", "topic"), "it serves others' clients by means of a node"},
 	{"gateway/*", onNode("internal/ws", "dgram", "stream", "topic", "gateway"), "one foreign protocol each; none knows another"},
 
@@ -94,6 +95,7 @@ var owners = []owner{
 	{"github.com/libp2p/", "routing/kbucket.go", "the table is ours, its buckets are theirs; one file adapts them"},
 	{"github.com/pion/", "transport/webrtc", "a node without WebRTC has to build without it"},
 	{"github.com/flynn/noise", "internal/session", "there is one implementation of the handshake, for links and for sessions"},
+	{"github.com/prometheus/", "internal/admin", "who embeds a node has metrics of his own, or none"},
 	{"github.com/urfave/cli", "cmd/*", "a library does not read command lines"},
 }
 
@@ -137,5 +139,6 @@ var ownRandomness = []string{"New", "NewSource", "NewPCG", "NewChaCha8", "NewZip
 var heavy = map[string]string{
 	"testing":                  "it registers flags and belongs to tests",
 	"github.com/urfave/cli/v2": "a library does not read command lines",
-	"net/http/pprof":           "importing it opens a profile on every default server",
+	"github.com/prometheus/client_golang/prometheus": "who embeds a node has metrics of his own, or none",
+	"net/http/pprof": "importing it opens a profile on every default server",
 }

@@ -145,9 +145,19 @@ const (
 	HandshakeWorkers   = 2       // goroutines that do the Diffie-Hellman
 )
 
-// transport/ws.
+// The public port as a web server, and internal/admin.
 const (
-	HTTPIdle = 30 * time.Second // an HTTP connection without a request is closed: browsers open spare ones
+	HTTPIdle        = 30 * time.Second  // an HTTP connection without a request is closed: browsers open spare ones
+	HTTPRequestTime = 10 * time.Second  // for a whole request of the public port, and for the answer; a link's upgrade ends it
+	HTTPConns       = 1_024             // connections of the public port that are no link yet: four times PreAuthLinks, 16 MiB in all
+	AdminConns      = 32                // connections of the admin listener: a few browsers and commands
+	AdminHeader     = 8 << 10           // bytes of request line and headers there
+	AdminBody       = 64                // bytes of a request's body there: the name of a log level
+	AdminRead       = 5 * time.Second   // for a whole request there
+	AdminWrite      = 150 * time.Second // for an answer there: a CPU profile of two minutes
+	RuntimeFile     = 4 << 10           // bytes of a runtime file that are read
+	RuntimeFiles    = 256               // runtime files that are looked at
+	AdminAnswer     = 64 << 20          // bytes of an answer that a command reads: a status of MaxLinks peers, 1 KiB each
 )
 
 // internal/ws.

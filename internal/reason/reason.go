@@ -63,6 +63,16 @@ const (
 	count
 )
 
+// IsLimit says whether r means that a bound of this node was reached: more was
+// wanted of it than it gives, by whom ever.
+func (r Reason) IsLimit() bool {
+	switch r {
+	case QueueFull, PortFull, DetourBudget, RateLimited, SessionLimit, LinkLimit, StoreFull:
+		return true
+	}
+	return false
+}
+
 // Count is one more than the largest reason.
 const Count = int(count)
 

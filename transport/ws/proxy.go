@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -36,6 +37,44 @@ func (h *Handler) trusted(addr netip.Addr) bool {
 	addr = addr.WithZone("")
 	return slices.ContainsFunc(h.TrustedProxies, func(p netip.Prefix) bool {
 		return unmapped(p).Contains(addr)
+	})
+}
+
+// URL is the address at which the client of r reaches this server, ws:// or
+// wss:// with host and path: what the client itself said, or the last of the
+// trusted proxies by X-Forwarded-Proto and -Host. It is empty if that is not
+// made of the letters, digits and marks of a plain URL, so that the result can
+// be shown in a page or a command line.
+func (h *Handler) URL(r *http.Request) string {
+	scheme, host := "ws", r.Host
+	if r.TLS != nil {
+		scheme = "wss"
+	}
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && h.trusted(peer.Addr().Unmap()) {
+		if strings.EqualFold(lastOf(r, "X-Forwarded-Proto"), "https") {
+			scheme = "wss"
+		}
+		if forwarded := lastOf(r, "X-Forwarded-Host"); forwarded != "" {
+			host = forwarded
+		}
+	}
+	at, err := url.ParseRequestURI(r.RequestURI) // what a StripPrefix took off is still in it
+	if err != nil || host == "" || !isPlain(host) || !isPlain(at.EscapedPath()) {
+		return ""
+	}
+	return scheme + "://" + host + strings.TrimSuffix(at.EscapedPath(), "/")
+}
+
+// lastOf is the last value of a comma-separated header.
+func lastOf(r *http.Request, header string) string {
+	all := strings.Split(strings.Join(r.Header.Values(header), ","), ",")
+	return strings.TrimSpace(all[len(all)-1])
+}
+
+// isPlain tells whether text means itself to a shell.
+func isPlain(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._~:/[]%", c)
 	})
 }
 

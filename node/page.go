@@ -1,0 +1,86 @@
+package node
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/peermesh/peermesh/transport/ws"
+)
+
+// ServeHTTP serves what the node's own port serves, for a server of the caller:
+// mesh links at any path, and otherwise pages of a few plain words: /healthz,
+// which a balancer asks whether the node serves, and /, which tells a person
+// what this is and how to join. They name no peer and hold no secret, and cost
+// nothing that a stranger could use up.
+func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if ws.Wants(r) {
+		n.handler.ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	status, text := n.page(r)
+	if status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", "GET, HEAD")
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text) // who asked may be gone
+}
+
+// page is the answer to a request that is no link.
+func (n *Node) page(r *http.Request) (status int, text string) {
+	switch {
+	case r.URL.Path != "/" && r.URL.Path != "/healthz" && r.URL.Path != "":
+		return http.StatusNotFound, "There is no such page: this is a node of a peermesh, and / says how to join.\n"
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		return http.StatusMethodNotAllowed, "This page can only be read: ask with GET.\n"
+	case r.URL.Path != "/healthz":
+		return http.StatusOK, n.welcome(r)
+	case n.leaving.Load() || n.ended.Load():
+		return http.StatusServiceUnavailable, "leaving\n"
+	}
+	return http.StatusOK, "ok\n"
+}
+
+// welcome says what this is and how to join, by the URL that the reader used.
+func (n *Node) welcome(r *http.Request) string {
+	var b strings.Builder
+	b.WriteString("This is a node of a peermesh: a mesh of programs in which any two can talk,\n" +
+		"knowing nothing but each other's ID. What they say is encrypted from end to end.\n\n")
+	at := n.urlFor(r)
+	if at == "" {
+		b.WriteString("Nobody can join it here: it has no address that others can use.\n")
+		return b.String()
+	}
+	key := ""
+	if n.cfg.NetworkKey != nil {
+		b.WriteString("This mesh is closed: to join, you need the file with its key from who runs it.\n\n")
+		key = " --network-key FILE"
+	}
+	fmt.Fprintf(&b, "Run a node that joins it:\n\n    peermesh --port 0 --bootstrap %s%s\n\n", at, key)
+	fmt.Fprintf(&b, "Print what is sent to you, after the ID to give to others:\n\n    peermesh listen --bootstrap %s%s\n\n", at, key)
+	b.WriteString("In a Go program: node.Config{Bootstrap: []string{\"" + at + "\"}}\n")
+	return b.String()
+}
+
+// urlFor is the URL by which the client of r can join: a public one of the same
+// host, for it is known to work, else the one that the client used, else any.
+func (n *Node) urlFor(r *http.Request) string {
+	at := n.handler.URL(r)
+	if used, err := url.Parse(at); err == nil && at != "" {
+		for _, public := range n.cfg.PublicURLs {
+			if u, err := url.Parse(public); err == nil && strings.EqualFold(u.Host, used.Host) {
+				return public
+			}
+		}
+		return at
+	}
+	if urls := n.URLs(); len(urls) > 0 {
+		return urls[0]
+	}
+	return ""
+}
