@@ -91,7 +91,9 @@ func (s *liveLinks) traffic() []Traffic {
 	for _, l := range live {
 		sums[l.conn.Kind()] = l.traffic(sums[l.conn.Kind()])
 	}
-	return slices.SortedFunc(maps.Values(sums), func(a, b Traffic) int { return cmp.Compare(a.Transport, b.Transport) })
+	all := slices.AppendSeq(make([]Traffic, 0, len(sums)), maps.Values(sums))
+	slices.SortFunc(all, func(a, b Traffic) int { return cmp.Compare(a.Transport, b.Transport) })
+	return all
 }
 
 func (s *liveLinks) all() []liveLink {
