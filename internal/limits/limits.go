@@ -155,6 +155,7 @@ const (
 	AdminBody       = 64                // bytes of a request's body there: the name of a log level
 	AdminRead       = 5 * time.Second   // for a whole request there
 	AdminWrite      = 150 * time.Second // for an answer there: a CPU profile of two minutes
+	AdminScrapes    = 2                 // scrapes of the metrics at once
 	RuntimeFile     = 4 << 10           // bytes of a runtime file that are read
 	RuntimeFiles    = 256               // runtime files that are looked at
 	AdminAnswer     = 64 << 20          // bytes of an answer that a command reads: a status of MaxLinks peers, 1 KiB each

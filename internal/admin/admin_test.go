@@ -1,0 +1,359 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/node"
+	"github.com/peermesh/peermesh/routing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
+
+func startNode(t *testing.T, cfg node.Config) *node.Node {
+	t.Helper()
+	n, err := node.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+// listen starts a server of a private node.
+func listen(t *testing.T, cfg Config) *Server {
+	t.Helper()
+	if cfg.Node == nil {
+		cfg.Node = startNode(t, node.Config{})
+	}
+	s, err := Listen("127.0.0.1:0", cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// ask makes one request to h as a local program would.
+func ask(h http.Handler, method, path, body string, change ...func(*http.Request)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Host = "127.0.0.1:9090"
+	for _, c := range change {
+		c(r)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func host(h string) func(*http.Request) { return func(r *http.Request) { r.Host = h } }
+func header(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+var paths = []string{"/", "/page.js", "/page.css", "/status.json", "/metrics", "/log-level", "/debug/pprof/", "/debug/pprof/heap"}
+
+func newHandler(t *testing.T) http.Handler {
+	return NewHandler(Config{Node: startNode(t, node.Config{}), Version: "1.2.3", Level: new(slog.LevelVar)})
+}
+
+func TestWhoMayAsk(t *testing.T) {
+	h := newHandler(t)
+	for _, local := range []string{"127.0.0.1", "127.0.0.1:80", "localhost:1", "localhost", "[::1]:80", "[::1]", "127.8.0.1:9", "[::ffff:127.0.0.1]:1"} {
+		if got := ask(h, "GET", "/status.json", "", host(local)); got.Code != 200 {
+			t.Errorf("host %s: got %d %s, want 200", local, got.Code, got.Body)
+		}
+	}
+	for _, foreign := range []string{"evil.test", "evil.test:9090", "10.0.0.1:9090", "localhost.evil.test", "127.0.0.1.evil.test", "", "0.0.0.0", "[::]:1", "<script>"} {
+		for _, path := range paths {
+			got := ask(h, "GET", path, "", host(foreign))
+			if got.Code != http.StatusForbidden || !strings.Contains(got.Body.String(), "is not this machine") {
+				t.Errorf("host %q, %s: got %d %s, want 403 that says why", foreign, path, got.Code, got.Body)
+			}
+		}
+	}
+}
+
+func TestOtherSitesGetThePageAlone(t *testing.T) {
+	h := newHandler(t)
+	for _, from := range []string{"cross-site", "same-site"} {
+		for _, path := range paths {
+			want := http.StatusForbidden
+			if path == "/" {
+				want = http.StatusOK
+			}
+			if got := ask(h, "GET", path, "", header("Sec-Fetch-Site", from)); got.Code != want {
+				t.Errorf("%s from %s: got %d, want %d", path, from, got.Code, want)
+			}
+		}
+	}
+	for _, from := range []string{"same-origin", "none"} {
+		if got := ask(h, "GET", "/status.json", "", header("Sec-Fetch-Site", from)); got.Code != http.StatusOK {
+			t.Errorf("from %s: got %d, want 200", from, got.Code)
+		}
+	}
+}
+
+func TestMethodsAndPaths(t *testing.T) {
+	h := newHandler(t)
+	for _, path := range paths {
+		if got := ask(h, "GET", path, ""); got.Code != http.StatusOK {
+			t.Errorf("GET %s: got %d %s, want 200", path, got.Code, got.Body)
+		}
+		if got := ask(h, "DELETE", path, ""); got.Code != http.StatusMethodNotAllowed || !strings.Contains(got.Header().Get("Allow"), "GET") {
+			t.Errorf("DELETE %s: got %d, Allow %q, want 405 and GET", path, got.Code, got.Header().Get("Allow"))
+		}
+	}
+	if got := ask(h, "GET", "/assets/index.html", ""); got.Code != http.StatusNotFound {
+		t.Errorf("another path: got %d, want 404", got.Code)
+	}
+}
+
+func TestLogLevel(t *testing.T) {
+	var out bytes.Buffer
+	level := new(slog.LevelVar)
+	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level}))
+	h := NewHandler(Config{Node: startNode(t, node.Config{}), Level: level})
+	for _, test := range []struct {
+		name, body string
+		header     bool
+		status     int
+		want       slog.Level
+	}{
+		{"without the header", "debug", false, 403, slog.LevelInfo},
+		{"no level", "loud", true, 400, slog.LevelInfo},
+		{"nothing", "", true, 400, slog.LevelInfo},
+		{"too long", strings.Repeat("d", limits.AdminBody+1), true, 400, slog.LevelInfo},
+		{"debug", "debug\n", true, 200, slog.LevelDebug},
+		{"WARN", "WARN", true, 200, slog.LevelWarn},
+	} {
+		changes := []func(*http.Request){}
+		if test.header {
+			changes = append(changes, header(Header, "1"))
+		}
+		got := ask(h, "PUT", "/log-level", test.body, changes...)
+		if got.Code != test.status || level.Level() != test.want {
+			t.Errorf("%s: got %d %s, level %v, want %d, %v", test.name, got.Code, got.Body, level, test.status, test.want)
+		}
+	}
+	if got := ask(h, "GET", "/log-level", "").Body.String(); got != `{"v":1,"level":"warn"}`+"\n" {
+		t.Errorf("got %s, want the level warn", got)
+	}
+	log.Info("not this")
+	log.Warn("but this")
+	if got := out.String(); strings.Contains(got, "not this") || !strings.Contains(got, "but this") {
+		t.Errorf("log: got %q, want the warning alone", got)
+	}
+}
+
+func TestOnlyLoopback(t *testing.T) {
+	n := startNode(t, node.Config{})
+	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0", "192.0.2.1:0", "example.com:0", "127.0.0.1", ""} {
+		if s, err := Listen(addr, Config{Node: n}); err == nil {
+			s.Close()
+			t.Errorf("Listen(%q): got a listener, want an error", addr)
+		}
+	}
+	for _, addr := range []string{"127.0.0.1:0", "localhost:0"} {
+		s, err := Listen(addr, Config{Node: n})
+		if err != nil {
+			t.Errorf("Listen(%q): %v", addr, err)
+			continue
+		}
+		s.Close()
+	}
+}
+
+func TestTenThousandRequests(t *testing.T) {
+	s := listen(t, Config{Level: new(slog.LevelVar)})
+	at := strings.TrimSuffix(strings.TrimPrefix(s.URL(), "http://"), "/")
+	c, err := net.Dial("tcp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const count = 10_000
+	_ = c.SetDeadline(time.Now().Add(90 * time.Second))
+	go func() {
+		for i := range count {
+			path, name := []string{"/", "/status.json", "/log-level", "/none"}[i%4], at
+			if i%8 == 1 {
+				name = "evil.test"
+			}
+			last := ""
+			if i == count-1 {
+				last = "Connection: close\r\n"
+			}
+			_, _ = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", path, name, last)
+		}
+	}()
+	all, err := io.ReadAll(c)
+	if got := bytes.Count(all, []byte("HTTP/1.1 ")); err != nil || got != count {
+		t.Errorf("answers: got %d, %v, want %d", got, err, count)
+	}
+}
+
+// sample is a status with every field set.
+func sample() Status {
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	a, b := routing.ID{0xa4, 0x1c, 19: 1}, routing.ID{0x9c, 0x55, 19: 2}
+	return Status{
+		Status: node.Status{
+			V: 1, ID: a, Uptime: time.Minute, Leaf: true, URLs: []string{"ws://127.0.0.1:8080"},
+			Peers: []node.PeerInfo{{
+				ID: b, Leaf: true, Transport: "ws", Outbound: true, Address: "127.0.0.1:9", Agent: "peermesh/1.2.3", RTT: time.Millisecond,
+				Since: at, Suspect: true, RxBytes: 1, TxBytes: 2, RxFrames: 3, TxFrames: 4, Queued: 5, QueueFill: 0.5, Age: time.Second, Bucket: 6,
+			}},
+			Bootstraps: []node.BootstrapInfo{{URL: "ws://127.0.0.1:8081", Linked: true, Peer: b, Attempts: 2, LastError: "refused", NextTry: at}},
+			Sessions:   3, Ports: []uint16{7}, Forwarded: 8, Delivered: 9,
+			Drops: map[string]uint64{"no-route": 1, "queue-full": 2}, LimitsHit: map[string]uint64{"queue-full": 2},
+			Limits: []node.LimitUse{{Name: "sessions", Used: 3, Max: 4096}}, Attached: true, Settled: true, Homes: []routing.ID{b},
+			Table: []node.BucketInfo{{Bucket: 6, Links: 1}}, Traffic: []node.Traffic{{Transport: "ws", RxBytes: 1, TxBytes: 2, RxFrames: 3, TxFrames: 4}},
+			Dials: node.Dials{Linked: 1, Failed: 2}, Upkeep: node.Upkeep{MeshFrames: 1, LinkFrames: 2, Pings: 3},
+		},
+		Version: "1.2.3", Commit: "abc", Go: "go1.26", PID: 42, LogLevel: "warn",
+	}
+}
+
+func TestStatusIsGolden(t *testing.T) {
+	got, err := json.MarshalIndent(sample(), "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	file := filepath.Join("testdata", "status.json")
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the shape of /status.json: got\n%s, %v, want\n%s\n(go test -update writes it anew; a field that goes or changes its meaning needs a new \"v\")", got, err, want)
+	}
+}
+
+// What is served has the golden file's fields, and what is served can be read.
+func TestStatusOverHTTP(t *testing.T) {
+	n := startNode(t, node.Config{Listen: "127.0.0.1:0"})
+	leaf := startNode(t, node.Config{Leaf: true, Bootstrap: n.URLs()})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := leaf.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s := listen(t, Config{Node: n, Version: "1.2.3", Level: new(slog.LevelVar)})
+	c, err := NewClient(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	got, err := c.Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ID != n.ID() || got.V != 1 || got.Status.V != 1 || got.Version != "1.2.3" || got.PID != os.Getpid() || got.LogLevel != "info" ||
+		len(got.Peers) != 1 || got.Peers[0].ID != leaf.ID() || !got.Peers[0].Leaf || got.Peers[0].Transport != "ws" || got.Peers[0].Outbound {
+		t.Errorf("got %+v, want the node with its leaf", got)
+	}
+}
+
+func TestClientTellsWhatIsWrong(t *testing.T) {
+	answer := func(status int, body string) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}))
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	for _, test := range []struct{ name, at, says string }{
+		{"nobody", "127.0.0.1:1", "no running node answers"},
+		{"another server", answer(404, ""), "404"},
+		{"another page", answer(200, "<html>"), "something else"},
+		{"a later version", answer(200, `{"v":2}`), "same release"},
+		{"broken", answer(200, `{"v":1,"id":3}`), "id"},
+	} {
+		c, err := NewClient(test.at)
+		if err == nil {
+			defer c.Close()
+			_, err = c.Status(context.Background())
+		}
+		if err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: got %v, want an error with %q", test.name, err, test.says)
+		}
+	}
+	for _, at := range []string{"", "https://127.0.0.1:1", "127.0.0.1", "http://", "%"} {
+		if _, err := NewClient(at); err == nil {
+			t.Errorf("NewClient(%q): got no error", at)
+		}
+	}
+}
+
+// The page has to work where there is no network: whatever it needs is in it.
+func TestPageIsSmallAndOffline(t *testing.T) {
+	entries, err := assets.ReadDir("assets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	h := newHandler(t)
+	for _, e := range entries {
+		text, err := assets.ReadFile("assets/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += len(text)
+		if regexp.MustCompile(`//[a-z0-9]+\.|innerHTML|eval\(|\bon[a-z]+="`).Match(text) {
+			t.Errorf("%s: it reaches out, or makes HTML of text", e.Name())
+		}
+		if types[e.Name()] == "" {
+			t.Errorf("%s: it has no content type", e.Name())
+		}
+	}
+	if size > 10<<10 {
+		t.Errorf("got %d bytes, want at most 10 KiB", size)
+	}
+	got := ask(h, "GET", "/", "")
+	if !strings.Contains(got.Header().Get("Content-Security-Policy"), "default-src 'none'") || !strings.HasPrefix(got.Header().Get("Content-Type"), "text/html") {
+		t.Errorf("got %v, want HTML under a policy", got.Header())
+	}
+}
+
+// Each field that the page reads is one that is served.
+func TestPageReadsWhatIsServed(t *testing.T) {
+	golden, err := os.ReadFile(filepath.Join("testdata", "status.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := assets.ReadFile("assets/page.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`\b[spbtl]\.([a-z]+[A-Za-z]*)\b`).FindAllSubmatch(page, -1) {
+		if name := string(m[1]); name != "length" && !bytes.Contains(golden, []byte(`"`+name+`"`)) {
+			t.Errorf("page.js reads %q, which /status.json has not", name)
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package admin
+
+import (
+	"net/http"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/node"
+)
+
+// metricsHandler serves the node's metrics and those of the Go run time and the
+// process, from a registry of its own.
+func metricsHandler(cfg Config) http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(newCollector(cfg), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: limits.AdminScrapes})
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("peermesh_"+name, help, labels, nil)
+}
+
+// The metrics. Names and labels stay what they are. What would have to be
+// measured at every frame (hops, the time of a forward) is not here: a scrape
+// costs a walk over the links, a frame nothing.
+var (
+	buildInfo   = desc("build_info", "Always 1; the labels tell what runs.", "version", "goversion", "commit")
+	uptime      = desc("uptime_seconds", "Time since the node's start.")
+	links       = desc("links", "Live links.", "transport", "dir", "role")
+	suspects    = desc("suspect_links", "Live links whose acks are late; frames avoid them.")
+	frames      = desc("frames_total", "Frames by what they are and what became of them.", "type", "action")
+	bytesTotal  = desc("bytes_total", "Bytes that crossed links, encryption included.", "dir", "transport")
+	drops       = desc("drops_total", "Frames dropped and links refused, by reason.", "reason")
+	rtt         = desc("rtt_seconds", "Round trip to the peers: the fastest, the middle and the slowest link.", "stat")
+	queueFill   = desc("queue_fill_ratio", "Share of the outgoing queue that is used, of the link where it is most; 1 is full.")
+	tableSize   = desc("table_entries", "Relay links in the routing table.")
+	tableBucket = desc("table_buckets", "Buckets of the routing table that hold a link.")
+	dials       = desc("dials_total", "Dials by how they ended.", "result")
+	sessions    = desc("sessions", "Peers with an end-to-end session.")
+	ports       = desc("ports", "Open ports of the mesh.")
+	limitUsed   = desc("limit_used", "How much of a bound is used.", "limit")
+	limitMax    = desc("limit_max", "The bound.", "limit")
+	attached    = desc("attached", "1 if others than its peers can reach the node.")
+	bootstraps  = desc("bootstraps", "Bootstrap URLs, by whether they are linked.", "linked")
+)
+
+// collector reads the node's status at each scrape.
+type collector struct{ Config }
+
+func newCollector(cfg Config) prometheus.Collector { return &collector{cfg} }
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		buildInfo, uptime, links, suspects, frames, bytesTotal, drops, rtt, queueFill, tableSize, tableBucket, dials,
+		sessions, ports, limitUsed, limitMax, attached, bootstraps,
+	} {
+		ch <- d
+	}
+}
+
+// metrics writes samples.
+type metrics chan<- prometheus.Metric
+
+func (m metrics) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	m <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (m metrics) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	m <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	m, s := metrics(ch), c.Node.Status()
+	m.gauge(buildInfo, 1, c.Version, runtime.Version(), c.Commit)
+	m.gauge(uptime, s.Uptime.Seconds())
+	m.gauge(sessions, float64(s.Sessions))
+	m.gauge(ports, float64(len(s.Ports)))
+	m.gauge(attached, truth(s.Attached))
+	m.links(s.Peers)
+	m.traffic(&s)
+	for name, count := range s.Drops {
+		m.counter(drops, count, name)
+	}
+	for _, l := range s.Limits {
+		m.gauge(limitUsed, float64(l.Used), l.Name)
+		m.gauge(limitMax, float64(l.Max), l.Name)
+	}
+	entries := 0
+	for _, b := range s.Table {
+		entries += b.Links
+	}
+	m.gauge(tableSize, float64(entries))
+	m.gauge(tableBucket, float64(len(s.Table)))
+	linked := 0
+	for _, b := range s.Bootstraps {
+		linked += int(truth(b.Linked))
+	}
+	m.gauge(bootstraps, float64(linked), "yes")
+	m.gauge(bootstraps, float64(len(s.Bootstraps)-linked), "no")
+}
+
+// links tells of the live links as a whole: a label for each peer would make a
+// time series of every node that ever came by.
+func (m metrics) links(peers []node.PeerInfo) {
+	type kind struct{ transport, dir, role string }
+	byKind := make(map[kind]int)
+	var rtts []time.Duration
+	var fill float64
+	suspect := 0
+	for _, p := range peers {
+		byKind[kind{p.Transport, direction(p.Outbound), role(p.Leaf)}]++
+		fill = max(fill, p.QueueFill)
+		suspect += int(truth(p.Suspect))
+		if p.RTT > 0 {
+			rtts = append(rtts, p.RTT)
+		}
+	}
+	for k, count := range byKind {
+		m.gauge(links, float64(count), k.transport, k.dir, k.role)
+	}
+	m.gauge(suspects, float64(suspect))
+	m.gauge(queueFill, fill)
+	if len(rtts) > 0 {
+		slices.Sort(rtts)
+		m.gauge(rtt, rtts[0].Seconds(), "min")
+		m.gauge(rtt, rtts[len(rtts)/2].Seconds(), "median")
+		m.gauge(rtt, rtts[len(rtts)-1].Seconds(), "max")
+	}
+}
+
+// traffic tells what was counted since the start.
+func (m metrics) traffic(s *node.Status) {
+	var received, sent uint64
+	for _, t := range s.Traffic {
+		m.counter(bytesTotal, t.RxBytes, "in", t.Transport)
+		m.counter(bytesTotal, t.TxBytes, "out", t.Transport)
+		received, sent = received+t.RxFrames, sent+t.TxFrames
+	}
+	m.counter(frames, received, "mesh", "received")
+	m.counter(frames, sent, "mesh", "sent")
+	m.counter(frames, s.Forwarded, "mesh", "forwarded")
+	m.counter(frames, s.Delivered, "mesh", "delivered")
+	m.counter(frames, s.Upkeep.MeshFrames, "upkeep", "received")
+	m.counter(frames, s.Upkeep.LinkFrames, "link", "received")
+	m.counter(frames, s.Upkeep.Pings, "ping", "received")
+	m.counter(dials, s.Dials.Linked, "linked")
+	m.counter(dials, s.Dials.Failed, "failed")
+}
+
+func direction(outbound bool) string {
+	if outbound {
+		return "out"
+	}
+	return "in"
+}
+
+func role(leaf bool) string {
+	if leaf {
+		return "leaf"
+	}
+	return "relay"
+}
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,141 @@
+package admin
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/routing"
+)
+
+// Runtime says where the admin listener of one running node is.
+type Runtime struct {
+	V       int        `json:"v"`
+	PID     int        `json:"pid"`
+	ID      routing.ID `json:"id"`
+	URL     string     `json:"url"`
+	Started time.Time  `json:"started"`
+}
+
+const runtimeSuffix = ".json"
+
+// runtimeDirs are where runtime files may be, the first that can be used is
+// where they are written: $XDG_RUNTIME_DIR/peermesh, which ends with the
+// user's session, else a directory of this user among the temporary files. Who
+// looks reads both, since a node that a service manager started may not have
+// had the variable.
+func runtimeDirs() []string {
+	var dirs []string
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		dirs = append(dirs, filepath.Join(dir, "peermesh"))
+	}
+	return append(dirs, filepath.Join(os.TempDir(), "peermesh"+userSuffix()))
+}
+
+// Register writes the runtime file of a node of this process, readable by this
+// user alone, and returns what removes it.
+func Register(id routing.ID, url string) (remove func() error, err error) {
+	text, err := json.Marshal(Runtime{V: Version, PID: os.Getpid(), ID: id, URL: url, Started: time.Now().UTC()})
+	if err != nil {
+		return nil, err
+	}
+	var mistakes []error
+	for _, dir := range runtimeDirs() {
+		file, err := writeRuntime(dir, fmt.Sprintf("%d-%s%s", os.Getpid(), id.Short(), runtimeSuffix), text)
+		if err == nil {
+			return func() error { return os.Remove(file) }, nil
+		}
+		mistakes = append(mistakes, err)
+	}
+	return nil, fmt.Errorf("runtime file: %w", errors.Join(mistakes...))
+}
+
+// writeRuntime puts a whole file in its place at once: who reads it sees all of
+// it or nothing.
+func writeRuntime(dir, name string, text []byte) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	if err := checkOwned(dir); err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp(dir, "."+name) // 0600
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(text)
+	file := filepath.Join(dir, name)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return "", errors.Join(err, os.Remove(f.Name()))
+	}
+	return file, nil
+}
+
+// checkOwned refuses a directory that another user made or may write: what is
+// in it could lead anywhere.
+func checkOwned(dir string) error {
+	info, err := os.Lstat(dir)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is no directory", dir)
+	case !ownedByUser(info):
+		return fmt.Errorf("%s belongs to another user, or others may write to it", dir)
+	}
+	return nil
+}
+
+// Running returns the nodes of this user that run, in the order of their start.
+// Files of processes that are gone are removed.
+func Running() []Runtime {
+	var all []Runtime
+	for _, dir := range runtimeDirs() {
+		if checkOwned(dir) != nil {
+			continue
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries[:min(len(entries), limits.RuntimeFiles)] {
+			if r, ok := readRuntime(filepath.Join(dir, e.Name())); ok {
+				all = append(all, r)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b Runtime) int {
+		return cmp.Or(a.Started.Compare(b.Started), strings.Compare(a.ID.String(), b.ID.String()))
+	})
+	return all
+}
+
+// readRuntime reads one file; false: it says nothing, or its process is gone,
+// and then it is removed. What is no runtime file is left alone.
+func readRuntime(file string) (Runtime, bool) {
+	var r Runtime
+	f, err := os.Open(file)
+	if err != nil {
+		return r, false
+	}
+	text, err := io.ReadAll(io.LimitReader(f, limits.RuntimeFile))
+	if errors.Join(err, f.Close()) != nil || json.Unmarshal(text, &r) != nil || r.V != Version || r.PID <= 0 {
+		return r, false
+	}
+	if !isAlive(r.PID) {
+		_ = os.Remove(file)
+		return r, false
+	}
+	return r, strings.HasSuffix(file, runtimeSuffix)
+}
