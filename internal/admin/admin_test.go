@@ -233,6 +233,7 @@ func sample() Status {
 			Dials: node.Dials{Linked: 1, Failed: 2}, Upkeep: node.Upkeep{MeshFrames: 1, LinkFrames: 2, Pings: 3},
 		},
 		Version: "1.2.3", Commit: "abc", Go: "go1.26", PID: 42, LogLevel: "warn",
+		Health: []Health{{Level: "warn", Text: "no link is up", Hint: "see the errors"}},
 	}
 }
 
@@ -351,7 +352,7 @@ func TestPageReadsWhatIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`\b[spbtl]\.([a-z]+[A-Za-z]*)\b`).FindAllSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile(`\b[spbtlh]\.([a-z]+[A-Za-z]*)\b`).FindAllSubmatch(page, -1) {
 		if name := string(m[1]); name != "length" && !bytes.Contains(golden, []byte(`"`+name+`"`)) {
 			t.Errorf("page.js reads %q, which /status.json has not", name)
 		}

@@ -32,6 +32,8 @@ type Status struct {
 	Go       string `json:"go"`
 	PID      int    `json:"pid"`
 	LogLevel string `json:"logLevel,omitempty"`
+	// Health is what there is to know, the gravest first; empty: all is well.
+	Health []Health `json:"health"`
 }
 
 //go:embed assets
@@ -113,7 +115,7 @@ func (a *handler) status(w http.ResponseWriter, _ *http.Request) {
 	s := Status{
 		Status: a.Node.Status(), Version: a.Version, Commit: a.Commit, Go: runtime.Version(), PID: os.Getpid(),
 	}
-	s.V = Version
+	s.V, s.Health = Version, health(&s.Status)
 	if a.Level != nil {
 		s.LogLevel = levelName(a.Level)
 	}

@@ -46,27 +46,15 @@ function rate(now, name) {
   return seconds > 0 ? Math.max(0, (now[name] - last[name]) / seconds) : 0
 }
 
-function health(s) {
-  const all = []
-  if (!s.peers.length) all.push([s.bootstraps.length ? 'No link is up: see the errors of the bootstrap URLs.' : 'No link is up, and there is no bootstrap URL: others can join by the URLs above.', true])
-  if (s.leaf && !s.attached) all.push(['This leaf is not attached: nobody finds it yet.', true])
-  const late = s.peers.filter((p) => p.suspect).length
-  if (late) all.push([late + ' of the links are late with acks; frames avoid them.', true])
-  for (const l of s.limits) if (l.max && l.used >= l.max) all.push([l.name + ' is at its limit of ' + l.max + '.', true])
-  for (const r of Object.keys(s.limitsHit)) all.push(['The limit ' + r + ' was hit ' + s.limitsHit[r] + ' times.', false])
-  if (!all.length) all.push(['Nothing is wrong.', false])
-  return all
-}
-
 function show(s) {
   $('version').textContent = s.version
   $('id').textContent = s.id + (s.leaf ? '  leaf' : '')
   $('level').textContent = s.logLevel || 'unknown'
   $('facts').textContent = ['up ' + time(s.uptimeNs), s.sessions + ' sessions', ...s.urls, ...s.homes.map((h) => 'home ' + h.slice(0, 8))].join(' · ')
-  $('health').replaceChildren(...health(s).map(([text, bad]) => {
+  $('health').replaceChildren(...(s.health.length ? s.health : [{ text: 'Nothing is wrong.' }]).map((h) => {
     const li = document.createElement('li')
-    li.textContent = text
-    if (bad) li.className = 'bad'
+    li.textContent = h.text + (h.hint ? ' - ' + h.hint : '')
+    if (h.level === 'warn') li.className = 'bad'
     return li
   }))
   $('peercount').textContent = s.peers.length
