@@ -23,6 +23,7 @@ func newApp(std streams, name string) *cli.App {
 		Action:  func(c *cli.Context) error { return runNode(c, std, name) },
 		Commands: []*cli.Command{
 			listenCommand(std), sendCommand(std), requestCommand(std), pingCommand(std), traceCommand(std), lookupCommand(std),
+			statusCommand(std), peersCommand(std), topCommand(std),
 			testnetCommand(std), idCommand(std), versionCommand(std), completionCommand(std),
 		},
 		Writer:                    std.out,

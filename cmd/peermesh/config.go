@@ -82,9 +82,19 @@ func readNetworkKey(file string) ([]byte, error) {
 
 // logger writes what is at least as grave as level.
 func logger(w io.Writer, level, format string) *slog.Logger {
-	var least slog.Level
-	_ = least.UnmarshalText([]byte(level)) // the flag accepts only names that slog knows
-	opts := &slog.HandlerOptions{Level: least}
+	return loggerOf(w, levelOf(level), format)
+}
+
+// levelOf reads the value of --log-level.
+func levelOf(name string) slog.Level {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(name)) // the flag accepts only names that slog knows
+	return l
+}
+
+// loggerOf is logger with a level that may move.
+func loggerOf(w io.Writer, level slog.Leveler, format string) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}

@@ -11,6 +11,11 @@
 //	peermesh listen --bootstrap ws://127.0.0.1:8080
 //	peermesh send ID hello --bootstrap ws://127.0.0.1:8080
 //
+// The commands status, peers and top look at a node that runs on this machine:
+//
+//	peermesh status
+//	peermesh peers --sort rtt --watch 1s
+//
 // Data goes to standard output, talk to standard error. Every command that
 // prints data takes --json; its objects, one on each line, carry "v":1.
 //
@@ -19,6 +24,7 @@
 //	  0  done
 //	  1  an error that has no code of its own
 //	  2  the command line or a setting is wrong
+//	  3  no running node to look at
 //	  4  no route to the node
 //	  5  no answer in time, from a bootstrap URL or from the node
 //	  6  refused by the node, for instance because nobody listens there

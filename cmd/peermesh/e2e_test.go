@@ -60,7 +60,7 @@ func wantMessage(t *testing.T, p *process, text string) object {
 func TestReadyLineIsExact(t *testing.T) {
 	p := start(t, "--host", loopback, "--port", "0", "--json")
 	line := p.line(t)
-	want := regexp.MustCompile(`^\{"v":1,"event":"ready","id":"[0-9a-f]{40}","urls":\["ws://127\.0\.0\.1:[0-9]+"\]\}$`)
+	want := regexp.MustCompile(`^\{"v":1,"event":"ready","id":"[0-9a-f]{40}","urls":\["ws://127\.0\.0\.1:[0-9]+"\],"admin":"http://127\.0\.0\.1:[0-9]+/"\}$`)
 	if !want.MatchString(line) {
 		t.Errorf("first line: got %s, want %s", line, want)
 	}

@@ -8,16 +8,18 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/peermesh/peermesh/internal/admin"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/node"
 )
 
-// The exit codes. 3 is kept for "no running node".
+// The exit codes.
 const (
 	exitOK          = 0
 	exitError       = 1
 	exitUsage       = 2
+	exitNoNode      = 3
 	exitNoRoute     = 4
 	exitTimeout     = 5
 	exitRefused     = 6
@@ -65,6 +67,8 @@ func exitCode(err error) int {
 			return exitError
 		}
 		return exitUsage
+	case errors.Is(err, errNoNode), errors.Is(err, admin.ErrUnreachable):
+		return exitNoNode
 	case errors.As(err, &join) && errors.Is(err, node.ErrRefused):
 		return exitRefused
 	case errors.As(err, &join), errors.Is(err, node.ErrTimeout):
@@ -167,6 +171,8 @@ var sentinelHints = []struct {
 	err  error
 	text string
 }{
+	{errNoNode, "peermesh --port 8080 starts one; one of another user, or in a container, is found by --admin URL alone, one with --admin off not at all"},
+	{admin.ErrUnreachable, "the node there may have ended: a node prints its admin page's URL when it starts"},
 	{node.ErrNoHandler, "nobody listens there: start peermesh listen on that side"},
 	{node.ErrNoRoute, "the ID has to be that of a node that runs and has joined the same mesh"},
 	{node.ErrTooLarge, fmt.Sprintf("one message holds at most %d bytes: split the data", limits.MaxMessage)},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/peermesh/peermesh/internal/admin"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/node"
 )
@@ -40,6 +41,9 @@ func TestExitCode(t *testing.T) {
 		{"no link", fmt.Errorf("%w: %w", node.ErrTimeout, &node.JoinError{URL: "ws://a", Stage: "connect", Err: refusedDial}), 5},
 		{"no link, without a cause", node.ErrTimeout, 5},
 		{"no answer", sent(node.ErrTimeout), 5},
+		{"no node", noNode(""), 3},
+		{"no node there", fmt.Errorf("http://127.0.0.1:1: %w", admin.ErrUnreachable), 3},
+		{"several nodes", severalNodes("status", make([]admin.Runtime, 2)), 2},
 		{"no route", sent(node.ErrNoRoute), 4},
 		{"no handler", sent(node.ErrNoHandler), 6},
 		{"refused", sent(node.ErrRefused), 6},

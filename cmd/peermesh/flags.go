@@ -172,6 +172,7 @@ func nodeFlags() []cli.Flag {
 		valueFlag("max-peers", "most links with relays, `N`; 0: 24, or 200 with a port", number(0, 0, limits.MaxLinks)),
 		valueFlag("max-leaves", "most links with leaves, `N`; 0: none, or 256 with a port", number(0, 0, limits.MaxLinks)),
 		boolFlag("leaf", "never forward for others"),
+		valueFlag("admin", "loopback `ADDRESS` of the admin page, which status, peers and top read; port 0 takes a free one; off: none", adminAddress()),
 	}, meshFlags()...)
 }
 

@@ -25,6 +25,31 @@ type (
 		Event string     `json:"event"` // "ready"
 		ID    routing.ID `json:"id"`
 		URLs  []string   `json:"urls"`
+		Admin string     `json:"admin,omitempty"` // URL of the admin page
+	}
+	peersLine struct {
+		V          int                  `json:"v"`
+		ID         routing.ID           `json:"id"` // of the node whose peers they are
+		Peers      []node.PeerInfo      `json:"peers"`
+		Bootstraps []node.BootstrapInfo `json:"bootstraps"`
+	}
+	topLine struct {
+		V         int                `json:"v"`
+		ID        routing.ID         `json:"id"`
+		Seconds   float64            `json:"seconds"` // that the rates are of
+		Links     int                `json:"links"`
+		Forwarded float64            `json:"forwardedPerSecond"` // frames
+		Delivered float64            `json:"deliveredPerSecond"`
+		RxBytes   float64            `json:"rxBytesPerSecond"`
+		TxBytes   float64            `json:"txBytesPerSecond"`
+		Drops     map[string]float64 `json:"dropsPerSecond"` // by reason
+		Peers     []topPeer          `json:"peers"`          // the busiest first
+	}
+	topPeer struct {
+		ID        routing.ID `json:"id"`
+		RxBytes   float64    `json:"rxBytesPerSecond"`
+		TxBytes   float64    `json:"txBytesPerSecond"`
+		QueueFill float64    `json:"queueFill"`
 	}
 	idLine struct {
 		V     int        `json:"v"`

@@ -25,6 +25,19 @@ func TestJSONLines(t *testing.T) {
 			`{"v":1,"event":"ready","id":"` + testHex + `","urls":["ws://127.0.0.1:8080"]}`,
 		},
 		{
+			"a node is ready that can be looked at", readyLine{V: 1, Event: "ready", ID: testID, URLs: []string{}, Admin: "http://127.0.0.1:9090/"},
+			`{"v":1,"event":"ready","id":"` + testHex + `","urls":[],"admin":"http://127.0.0.1:9090/"}`,
+		},
+		{
+			"peers", peersLine{V: 1, ID: testID, Peers: []node.PeerInfo{}, Bootstraps: []node.BootstrapInfo{}},
+			`{"v":1,"id":"` + testHex + `","peers":[],"bootstraps":[]}`,
+		},
+		{
+			"top", topLine{V: 1, ID: testID, Seconds: 1, Links: 1, Forwarded: 2.5, Drops: map[string]float64{"no-route": 1}, Peers: []topPeer{{testID, 1, 2, 0.5}}},
+			`{"v":1,"id":"` + testHex + `","seconds":1,"links":1,"forwardedPerSecond":2.5,"deliveredPerSecond":0,"rxBytesPerSecond":0,"txBytesPerSecond":0,` +
+				`"dropsPerSecond":{"no-route":1},"peers":[{"id":"` + testHex + `","rxBytesPerSecond":1,"txBytesPerSecond":2,"queueFill":0.5}]}`,
+		},
+		{
 			"a listener is ready", idLine{V: 1, Event: "ready", ID: testID},
 			`{"v":1,"event":"ready","id":"` + testHex + `"}`,
 		},

@@ -64,8 +64,21 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "PORT=") || strings.HasPrefix(e, "PEERMESH_")
 	})
-	cmd.Env = append(cmd.Env, quickRaceExit)
+	dir := runtimeDir(t)
+	cmd.Env = append(cmd.Env, quickRaceExit, "XDG_RUNTIME_DIR="+dir, "TMPDIR="+dir)
 	return cmd
+}
+
+// runtimeDir is where the processes of one test and its subtests find each
+// other; TestMain removes it.
+func runtimeDir(t *testing.T) string {
+	t.Helper()
+	test, _, _ := strings.Cut(t.Name(), "/")
+	dir := filepath.Join(buildDir, "run", test)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // result is what a process left behind.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -33,11 +34,19 @@ func runNode(c *cli.Context, std streams, name string) error {
 	if err != nil {
 		return err
 	}
+	level := new(slog.LevelVar)
+	level.Set(levelOf(get[string](c, "log-level")))
+	cfg.Logger = loggerOf(std.err, level, get[string](c, "log-format"))
 	n, err := node.New(cfg)
 	if err != nil {
 		return &startError{err}
 	}
 	defer n.Close()
+	page, err := openAdmin(c, std.err, n, level)
+	if err != nil {
+		return err
+	}
+	defer page.close()
 	ctx, cancel := context.WithCancel(c.Context)
 	events := follow(ctx, n)
 	defer func() {
@@ -45,7 +54,7 @@ func runNode(c *cli.Context, std streams, name string) error {
 		for range events { // until its goroutine has ended
 		}
 	}()
-	if err := announceNode(c, std, n, cfg, name); err != nil {
+	if err := announceNode(c, std, n, page.url(), cfg, name); err != nil {
 		return err
 	}
 	tell := tellEvents(std.err)
@@ -64,11 +73,11 @@ func runNode(c *cli.Context, std streams, name string) error {
 }
 
 // announceNode prints what comes before all events.
-func announceNode(c *cli.Context, std streams, n *node.Node, cfg node.Config, name string) error {
+func announceNode(c *cli.Context, std streams, n *node.Node, page string, cfg node.Config, name string) error {
 	if c.Bool("json") {
-		return announceJSON(c.Context, std.out, n, len(cfg.Bootstrap) > 0)
+		return announceJSON(c.Context, std.out, n, page, len(cfg.Bootstrap) > 0)
 	}
-	return announce(c, std, n, cfg, name)
+	return announce(c, std, n, page, cfg, name)
 }
 
 // follow returns the events of n. The channel is closed when ctx or the node ends.
@@ -89,21 +98,24 @@ func follow(ctx context.Context, n *node.Node) <-chan node.Event {
 }
 
 // announceJSON prints the ready line.
-func announceJSON(ctx context.Context, w io.Writer, n *node.Node, joins bool) error {
+func announceJSON(ctx context.Context, w io.Writer, n *node.Node, page string, joins bool) error {
 	if joins {
 		wait, cancel := context.WithTimeout(ctx, firstLink)
 		_ = n.Ready(wait) // without a link the node serves and goes on trying; the events tell
 		cancel()
 	}
-	return printJSON(w, readyLine{V: jsonVersion, Event: "ready", ID: n.ID(), URLs: append([]string{}, n.URLs()...)})
+	return printJSON(w, readyLine{V: jsonVersion, Event: "ready", ID: n.ID(), URLs: append([]string{}, n.URLs()...), Admin: page})
 }
 
 // announce prints who the node is, where it can be joined and how.
-func announce(c *cli.Context, std streams, n *node.Node, cfg node.Config, name string) error {
+func announce(c *cli.Context, std streams, n *node.Node, page string, cfg node.Config, name string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "peermesh %s\n  id     %s\n", version, n.ID())
 	for _, u := range n.URLs() {
 		fmt.Fprintf(&b, "  url    %s\n", u)
+	}
+	if page != "" {
+		fmt.Fprintf(&b, "  admin  %s  (status, peers, top; this machine alone)\n", page)
 	}
 	if len(n.URLs()) > 0 {
 		fmt.Fprintf(&b, "\nAdd a second node:   %s\n", secondNode(c, name, cfg, n.URLs()[0]))

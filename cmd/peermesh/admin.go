@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/peermesh/peermesh/internal/admin"
+	"github.com/peermesh/peermesh/node"
+)
+
+// adminOff is the --admin of a node that nobody looks at.
+const adminOff = "off"
+
+// adminAddress reads the address of a node's admin listener, also as the URL
+// that the commands take, or "off".
+func adminAddress() *value[string] {
+	const free = "127.0.0.1:0"
+	return &value[string]{v: free, text: free, read: func(text string) (string, error) {
+		if text == adminOff {
+			return text, nil
+		}
+		addr := strings.TrimSuffix(strings.TrimPrefix(text, "http://"), "/")
+		if admin.CheckAddr(addr) != nil {
+			return "", errors.New("want a loopback address, such as 127.0.0.1:9090 or [::1]:9090, or off")
+		}
+		return addr, nil
+	}}
+}
+
+// adminPage is the admin listener of a running node with its runtime file. nil
+// is one that is off.
+type adminPage struct {
+	server *admin.Server
+	remove func() error
+}
+
+// openAdmin starts the listener that --admin asks for. Without a runtime file
+// the node runs all the same, and is found by its URL alone.
+func openAdmin(c *cli.Context, talk io.Writer, n *node.Node, level *slog.LevelVar) (*adminPage, error) {
+	addr := get[string](c, "admin")
+	if addr == adminOff {
+		return nil, nil
+	}
+	server, err := admin.Listen(addr, admin.Config{Node: n, Version: version, Commit: commit(), Level: level})
+	if err != nil {
+		return nil, &startError{err}
+	}
+	p := &adminPage{server, func() error { return nil }}
+	remove, err := admin.Register(n.ID(), server.URL())
+	if err != nil {
+		fmt.Fprintf(talk, "warning: %v: status, peers and top find this node by --admin %s alone\n", err, server.URL())
+		return p, nil
+	}
+	p.remove = remove
+	return p, nil
+}
+
+// url is where the page is; empty: nowhere.
+func (p *adminPage) url() string {
+	if p == nil {
+		return ""
+	}
+	return p.server.URL()
+}
+
+// close ends the listener. What cannot be removed is swept by who looks next.
+func (p *adminPage) close() {
+	if p != nil {
+		_ = p.remove()
+		_ = p.server.Close()
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// openPTY returns the two ends of a terminal of 60 by 20.
+func openPTY(t *testing.T) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("no terminals here: %v", err)
+	}
+	t.Cleanup(func() { master.Close() })
+	var n int
+	err = withFd(master, func(fd int) (err error) {
+		if err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err == nil {
+			n, err = unix.IoctlGetInt(fd, unix.TIOCGPTN)
+		}
+		return err
+	})
+	if err != nil {
+		t.Skipf("no terminals here: %v", err)
+	}
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skipf("no terminals here: %v", err)
+	}
+	t.Cleanup(func() { slave.Close() })
+	err = withFd(slave, func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: 60, Row: 20})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return master, slave
+}
+
+// terminal keeps what was written to a master's other end.
+type terminal struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (s *terminal) read(master *os.File) {
+	var b [4096]byte
+	for {
+		n, err := master.Read(b[:])
+		s.mu.Lock()
+		s.text = append(s.text, b[:n]...)
+		s.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *terminal) wait(t *testing.T, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		s.mu.Lock()
+		text := bytes.Clone(s.text)
+		s.mu.Unlock()
+		if bytes.Contains(text, []byte(want)) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("terminal: got at last %q, want %q", text[max(0, len(text)-1000):], want)
+		}
+	}
+}
+
+// runsOn starts a command on a terminal.
+func runsOn(t *testing.T, args ...string) (*os.File, *terminal, func() int) {
+	t.Helper()
+	master, slave := openPTY(t)
+	cmd := program(t, args...)
+	cmd.Env = append(cmd.Env, "TERM=xterm")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := &terminal{}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		s.read(master)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		slave.Close()
+		master.Close()
+		<-read
+	})
+	return slave, s, func() int {
+		overdue := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+		defer overdue.Stop()
+		_, _ = master.WriteString("xq") // x is no key
+		_ = cmd.Wait()
+		return cmd.ProcessState.ExitCode()
+	}
+}
+
+func TestTopOnATerminal(t *testing.T) {
+	adminOf(t)
+	slave, s, quit := runsOn(t, "top", "--interval", "20ms")
+	s.wait(t, toOther)
+	s.wait(t, "drops/s   0.0"+clearLine+"\r\n")
+	if code := quit(); code != exitOK {
+		t.Errorf("exit code after q: got %d, want 0", code)
+	}
+	s.wait(t, fromOther)
+	after, err := termios(slave)
+	if err != nil || after.Lflag&unix.ECHO == 0 || after.Lflag&unix.ICANON == 0 {
+		t.Errorf("terminal afterwards: got flags %x, %v, want echo and lines as before", after.Lflag, err)
+	}
+}
+
+func termios(f *os.File) (t unix.Termios, err error) {
+	err = withFd(f, func(fd int) error {
+		got, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err == nil {
+			t = *got
+		}
+		return err
+	})
+	return t, err
+}
+
+// On a terminal the table has columns, and a watch begins at the top.
+func TestPeersOnATerminal(t *testing.T) {
+	adminOf(t)
+	_, s, _ := runsOn(t, "peers", "--watch", "20ms")
+	s.wait(t, "PEER  VIA  DIR  ROLE  CPL")
+	s.wait(t, "\x1b[H\x1b[2JPEER  VIA")
+}
