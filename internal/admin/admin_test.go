@@ -13,7 +13,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +184,30 @@ func TestOnlyLoopback(t *testing.T) {
 	}
 }
 
+func TestConnectionsOfTheListenerAreBounded(t *testing.T) {
+	s := listen(t, Config{})
+	at := strings.TrimSuffix(strings.TrimPrefix(s.URL(), "http://"), "/")
+	answers := func() bool {
+		c, err := net.Dial("tcp", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		_, _ = io.WriteString(c, "GET /page.css HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		n, _ := c.Read(make([]byte, 1))
+		return n == 1
+	}
+	for i := range limits.AdminConns {
+		if !answers() {
+			t.Fatalf("connection %d of %d: got no answer", i+1, limits.AdminConns)
+		}
+	}
+	if answers() {
+		t.Errorf("connection %d: got an answer, want none", limits.AdminConns+1)
+	}
+}
+
 func TestTenThousandRequests(t *testing.T) {
 	s := listen(t, Config{Level: new(slog.LevelVar)})
 	at := strings.TrimSuffix(strings.TrimPrefix(s.URL(), "http://"), "/")
@@ -277,84 +300,5 @@ func TestStatusOverHTTP(t *testing.T) {
 	if got.ID != n.ID() || got.V != 1 || got.Status.V != 1 || got.Version != "1.2.3" || got.PID != os.Getpid() || got.LogLevel != "info" ||
 		len(got.Peers) != 1 || got.Peers[0].ID != leaf.ID() || !got.Peers[0].Leaf || got.Peers[0].Transport != "ws" || got.Peers[0].Outbound {
 		t.Errorf("got %+v, want the node with its leaf", got)
-	}
-}
-
-func TestClientTellsWhatIsWrong(t *testing.T) {
-	answer := func(status int, body string) string {
-		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, body)
-		}))
-		t.Cleanup(s.Close)
-		return s.URL
-	}
-	for _, test := range []struct{ name, at, says string }{
-		{"nobody", "127.0.0.1:1", "no running node answers"},
-		{"another server", answer(404, ""), "404"},
-		{"another page", answer(200, "<html>"), "something else"},
-		{"a later version", answer(200, `{"v":2}`), "same release"},
-		{"broken", answer(200, `{"v":1,"id":3}`), "id"},
-	} {
-		c, err := NewClient(test.at)
-		if err == nil {
-			defer c.Close()
-			_, err = c.Status(context.Background())
-		}
-		if err == nil || !strings.Contains(err.Error(), test.says) {
-			t.Errorf("%s: got %v, want an error with %q", test.name, err, test.says)
-		}
-	}
-	for _, at := range []string{"", "https://127.0.0.1:1", "127.0.0.1", "http://", "%"} {
-		if _, err := NewClient(at); err == nil {
-			t.Errorf("NewClient(%q): got no error", at)
-		}
-	}
-}
-
-// The page has to work where there is no network: whatever it needs is in it.
-func TestPageIsSmallAndOffline(t *testing.T) {
-	entries, err := assets.ReadDir("assets")
-	if err != nil {
-		t.Fatal(err)
-	}
-	size := 0
-	h := newHandler(t)
-	for _, e := range entries {
-		text, err := assets.ReadFile("assets/" + e.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		size += len(text)
-		if regexp.MustCompile(`//[a-z0-9]+\.|innerHTML|eval\(|\bon[a-z]+="`).Match(text) {
-			t.Errorf("%s: it reaches out, or makes HTML of text", e.Name())
-		}
-		if types[e.Name()] == "" {
-			t.Errorf("%s: it has no content type", e.Name())
-		}
-	}
-	if size > 10<<10 {
-		t.Errorf("got %d bytes, want at most 10 KiB", size)
-	}
-	got := ask(h, "GET", "/", "")
-	if !strings.Contains(got.Header().Get("Content-Security-Policy"), "default-src 'none'") || !strings.HasPrefix(got.Header().Get("Content-Type"), "text/html") {
-		t.Errorf("got %v, want HTML under a policy", got.Header())
-	}
-}
-
-// Each field that the page reads is one that is served.
-func TestPageReadsWhatIsServed(t *testing.T) {
-	golden, err := os.ReadFile(filepath.Join("testdata", "status.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := assets.ReadFile("assets/page.js")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range regexp.MustCompile(`\b[spbtlh]\.([a-z]+[A-Za-z]*)\b`).FindAllSubmatch(page, -1) {
-		if name := string(m[1]); name != "length" && name != "slice" && !bytes.Contains(golden, []byte(`"`+name+`"`)) {
-			t.Errorf("page.js reads %q, which /status.json has not", name)
-		}
 	}
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,6 +118,20 @@ func TestWhereRuntimeFilesGo(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", "relative")
 	if got := Running(); len(got) != 1 {
 		t.Errorf("got %+v, want the node", got)
+	}
+}
+
+func TestRuntimeFilesAreBounded(t *testing.T) {
+	dir, _ := ownDirs(t)
+	defer register(t, routing.ID{1}, "http://127.0.0.1:1/")()
+	for i := range limits.RuntimeFiles + 5 {
+		text, _ := json.Marshal(Runtime{V: Version, PID: os.Getpid(), ID: routing.ID{2, byte(i), byte(i >> 8)}, URL: "http://127.0.0.1:2/"})
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.json", i)), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(Running()); got != limits.RuntimeFiles {
+		t.Errorf("got %d nodes, want at most %d", got, limits.RuntimeFiles)
 	}
 }
 
