@@ -47,6 +47,11 @@ func runNode(c *cli.Context, std streams, name string) error {
 		return err
 	}
 	defer page.close()
+	return liveOn(c, std, n, func() error { return announceNode(c, std, n, page.url(), cfg, name) })
+}
+
+// liveOn announces the node, then tells its events until it ends.
+func liveOn(c *cli.Context, std streams, n *node.Node, announce func() error) error {
 	ctx, cancel := context.WithCancel(c.Context)
 	events := follow(ctx, n)
 	defer func() {
@@ -54,7 +59,7 @@ func runNode(c *cli.Context, std streams, name string) error {
 		for range events { // until its goroutine has ended
 		}
 	}()
-	if err := announceNode(c, std, n, page.url(), cfg, name); err != nil {
+	if err := announce(); err != nil {
 		return err
 	}
 	tell := tellEvents(std.err)
