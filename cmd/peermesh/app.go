@@ -23,7 +23,7 @@ func newApp(std streams, name string) *cli.App {
 		Action:  func(c *cli.Context) error { return runNode(c, std, name) },
 		Commands: []*cli.Command{
 			listenCommand(std), sendCommand(std), requestCommand(std), pingCommand(std), traceCommand(std), lookupCommand(std),
-			testnetCommand(std), idCommand(std), versionCommand(std), completionCommand(std),
+			testnetCommand(std), configCommand(std), idCommand(std), versionCommand(std), completionCommand(std),
 		},
 		Writer:                    std.out,
 		ErrWriter:                 std.err,

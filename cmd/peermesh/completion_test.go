@@ -21,6 +21,7 @@ func TestCompletions(t *testing.T) {
 		{"lists as often as wanted", " send --bootstrap ws://a --b", "--bootstrap", "--json"},
 		{"nothing for a value", " send --timeout ", "", "send listen"},
 		{"nothing behind two dashes", " send -- --", "", "--json"},
+		{"actions", " config ", "show check init", "send"},
 		{"shells", " completion ", "bash zsh fish powershell", "send"},
 		{"nothing for a mistyped command", " sned --", "", "--json"},
 	} {

@@ -87,6 +87,13 @@ type (
 		Hop   int    `json:"hop"`
 		Error string `json:"error"`
 	}
+	settingLine struct {
+		V      int    `json:"v"`
+		Key    string `json:"key"`
+		Value  any    `json:"value"` // null: not set
+		Origin origin `json:"origin"`
+		Detail string `json:"detail,omitempty"` // the variable of the environment, or file:line
+	}
 	versionLine struct {
 		V       int    `json:"v"`
 		Version string `json:"version"`

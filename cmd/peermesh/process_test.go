@@ -64,7 +64,7 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "PORT=") || strings.HasPrefix(e, "PEERMESH_")
 	})
-	cmd.Env = append(cmd.Env, quickRaceExit)
+	cmd.Env = append(cmd.Env, quickRaceExit, "XDG_CONFIG_HOME="+t.TempDir()) // no config file of who runs the tests
 	return cmd
 }
 
