@@ -76,7 +76,7 @@ func printCompletions(app *cli.App, before []string, last string, w io.Writer) {
 }
 
 // firstWords are the commands' first arguments, where there are a few.
-var firstWords = map[string][]string{"completion": shellNames, "config": configActions}
+var firstWords = map[string][]string{"completion": shellNames, "config": configActions, "bench": benchModes}
 
 // candidate is one word that may come next.
 type candidate struct{ word, meaning string }
