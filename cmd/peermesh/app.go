@@ -22,7 +22,7 @@ func newApp(std streams, name string) *cli.App {
 		Flags:   nodeFlags(),
 		Action:  func(c *cli.Context) error { return runNode(c, std, name) },
 		Commands: []*cli.Command{
-			listenCommand(std), sendCommand(std), requestCommand(std), pingCommand(std), traceCommand(std), lookupCommand(std), benchCommand(std),
+			listenCommand(std), sendCommand(std), requestCommand(std), pingCommand(std), traceCommand(std), lookupCommand(std), benchCommand(std), doctorCommand(std),
 			testnetCommand(std), configCommand(std), idCommand(std), versionCommand(std), completionCommand(std),
 		},
 		Writer:                    std.out,
