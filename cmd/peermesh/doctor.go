@@ -27,7 +27,10 @@ func doctorCommand(std streams) *cli.Command {
 			"peermesh doctor --port 8080 --bootstrap ws://127.0.0.1:8081",
 			"peermesh doctor --config /etc/peermesh/config.toml --json",
 			"peermesh doctor wss://mesh.example.org 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b -b ws://127.0.0.1:8080"),
-		Flags:  append(nodeFlags(), valueFlag("timeout", "`TIME` for each thing looked at", duration(10*time.Second))),
+		Flags: append(nodeFlags(),
+			boolFlag("running", "look only whether a node answers on --port of this machine: a health check"),
+			valueFlag("timeout", "`TIME` for each thing looked at", duration(10*time.Second)),
+		),
 		Action: func(c *cli.Context) error { return examine(c, std) },
 	}
 }
@@ -81,15 +84,19 @@ func examine(c *cli.Context, std streams) error {
 		return err
 	}
 	defer p.close()
-	ctx := c.Context
-	for _, look := range []func(context.Context){p.listen, p.state, p.files, p.bootstraps, p.clock, p.ownURLs, p.reach} {
-		if look(ctx); ctx.Err() != nil {
-			return context.Cause(ctx)
+	looks := []func(context.Context){p.listen, p.state, p.files, p.bootstraps, p.clock, p.ownURLs, p.reach}
+	if c.Bool("running") {
+		if p.cfg.Listen == "" {
+			return &usageError{command: "doctor", text: "--running needs --port"}
 		}
+		looks = []func(context.Context){p.running}
 	}
 	for _, t := range targets {
-		if t.look(p, ctx); ctx.Err() != nil {
-			return context.Cause(ctx)
+		looks = append(looks, func(ctx context.Context) { t.look(p, ctx) })
+	}
+	for _, look := range looks {
+		if look(c.Context); c.Context.Err() != nil {
+			return context.Cause(c.Context)
 		}
 	}
 	if p.failed > 0 && p.err == nil {

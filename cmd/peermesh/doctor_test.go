@@ -53,17 +53,6 @@ func wantFinding(t *testing.T, f finding, v verdict, detail string) {
 	}
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
-}
-
 func TestDoctorInAMesh(t *testing.T) {
 	_, first, firstURL := startNode(t)
 	second, secondID, secondURL := startNode(t, "--bootstrap", firstURL)
@@ -150,6 +139,25 @@ func TestDoctorOfATakenPort(t *testing.T) {
 	_, other, _ := net.SplitHostPort(web.Listener.Addr().String())
 	all = findings(t, exitError, "--host", loopback, "--port", other)
 	wantFinding(t, found(t, all, "listen", ""), verdictFail, "address already in use")
+}
+
+func TestDoctorAsHealthCheck(t *testing.T) {
+	node, _, url := startNode(t)
+	port := url[strings.LastIndex(url, ":")+1:]
+	all := findings(t, exitOK, "--running", "--host", loopback, "--port", port)
+	if len(all) != 1 {
+		t.Errorf("got %+v, want one finding", all)
+	}
+	wantFinding(t, found(t, all, "running", ""), verdictOK, "answers /healthz")
+	cmd := program(t, "doctor", "--running")
+	cmd.Env = append(cmd.Env, "PORT="+port)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("with PORT: got %v\n%s", err, out)
+	}
+	node.stop(t, os.Interrupt).wantCode(t, exitOK)
+	all = findings(t, exitError, "--running", "--host", loopback, "--port", port)
+	wantFinding(t, found(t, all, "running", ""), verdictFail, "connection refused")
+	runOnce(t, "", "doctor", "--running").wantCode(t, exitUsage, "--running needs --port")
 }
 
 func TestDoctorOfAPortThatNobodyReaches(t *testing.T) {

@@ -55,7 +55,7 @@ func (p *patient) taken(ctx context.Context, err error) {
 		}
 	}
 	p.urls = p.urlsBeside()
-	if errors.Is(err, syscall.EADDRINUSE) && p.answersHere(ctx) {
+	if errors.Is(err, syscall.EADDRINUSE) && p.answersHere(ctx) == nil {
 		p.serving = true
 		f = finding{Verdict: verdictOK, Check: "listen", Subject: p.cfg.Listen, Detail: "a node runs there already and answers /healthz"}
 	}
@@ -83,8 +83,17 @@ func (p *patient) urlsBeside() []string {
 	return urls
 }
 
-// answersHere says whether a node answers on the port of this machine.
-func (p *patient) answersHere(ctx context.Context) bool {
+// running is the whole of a health check.
+func (p *patient) running(ctx context.Context) {
+	f := finding{Verdict: verdictOK, Check: "running", Subject: p.cfg.Listen, Detail: "a node answers /healthz"}
+	if err := p.answersHere(ctx); err != nil {
+		f.Verdict, f.Detail, f.Hint = verdictFail, bareCause(err), "start one there: peermesh --port"
+	}
+	p.say(f)
+}
+
+// answersHere says why no node answers on the port of this machine; nil: one does.
+func (p *patient) answersHere(ctx context.Context) error {
 	host, port, _ := net.SplitHostPort(p.cfg.Listen)
 	if addr, err := netip.ParseAddr(host); host == "" || err == nil && addr.IsUnspecified() {
 		host = "localhost"
@@ -94,7 +103,7 @@ func (p *patient) answersHere(ctx context.Context) bool {
 		u.Scheme = "https"
 	}
 	_, err := p.askHealth(ctx, &u, true)
-	return err == nil
+	return err
 }
 
 // state looks at the state directory and makes nothing in it.
