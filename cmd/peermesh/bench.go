@@ -28,7 +28,7 @@ func benchCommand(std streams) *cli.Command {
 			"with send those acknowledged and with request those answered, each with its time; with dgram\n"+
 			"those that the first link took: nobody answers a datagram, so what was lost behind that is not\n"+
 			"known here. One message more goes first and makes the session.",
-			"peermesh listen --echo > /dev/null",
+			"peermesh listen --echo --state DIR > /dev/null   (peermesh id --state DIR prints its ID)",
 			"peermesh bench --to 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --bootstrap ws://127.0.0.1:8080",
 			"peermesh bench request --to 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --size 64 --clients 1 --csv",
 			"peermesh bench dgram --to 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --rate 1000 --duration 1m --json"),

@@ -70,11 +70,11 @@ func checkConfig(c *cli.Context, std streams) error {
 // showConfig prints what is right even if something else is wrong.
 func showConfig(c *cli.Context, w io.Writer) error {
 	s, errFile := settle(c)
-	print := settingsText
+	write := settingsText
 	if c.Bool("json") {
-		print = settingsJSON
+		write = settingsJSON
 	}
-	if err := print(w, c, s); err != nil {
+	if err := write(w, c, s); err != nil {
 		return err
 	}
 	return errFile
