@@ -25,6 +25,9 @@ const (
 	// clockWarn is a clock difference worth a word; HTTP tells whole seconds.
 	clockWarn = 30 * time.Second
 
+	// maxHealth is how many bytes of an answer are read; a node says "ok".
+	maxHealth = 64
+
 	// maxAsked is how many peers are asked to dial this node.
 	maxAsked = 3
 )
@@ -170,7 +173,7 @@ func (p *patient) askHealth(ctx context.Context, base *url.URL, here bool) (ahea
 	}
 	took := time.Since(began)
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxHealth))
 	if err != nil || resp.StatusCode != http.StatusOK || strings.TrimSpace(string(body)) != "ok" {
 		return 0, errors.Join(fmt.Errorf("%s, and not the answer of a node", resp.Status), err)
 	}
