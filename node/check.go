@@ -44,6 +44,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// Check finds all mistakes of a config at once, joined, as [New] tells them. It
+// reads the files that the config names, and starts and makes nothing.
+func (c Config) Check() error {
+	c = c.withDefaults()
+	_, err := c.check()
+	return err
+}
+
 // check finds all mistakes at once.
 func (c *Config) check() (*plan, error) {
 	p := &plan{dialers: make(dialers)}

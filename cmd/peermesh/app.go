@@ -22,9 +22,9 @@ func newApp(std streams, name string) *cli.App {
 		Flags:   nodeFlags(),
 		Action:  func(c *cli.Context) error { return runNode(c, std, name) },
 		Commands: []*cli.Command{
-			listenCommand(std), sendCommand(std), requestCommand(std), pingCommand(std), traceCommand(std), lookupCommand(std),
-			statusCommand(std), peersCommand(std), topCommand(std),
-			testnetCommand(std), idCommand(std), versionCommand(std), completionCommand(std),
+			listenCommand(std), sendCommand(std), requestCommand(std), pingCommand(std), traceCommand(std), lookupCommand(std), benchCommand(std),
+			statusCommand(std), peersCommand(std), topCommand(std), doctorCommand(std),
+			testnetCommand(std), configCommand(std), idCommand(std), versionCommand(std), completionCommand(std),
 		},
 		Writer:                    std.out,
 		ErrWriter:                 std.err,

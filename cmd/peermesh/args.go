@@ -40,11 +40,32 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	if err != nil {
 		return nil, cmp.Or(checkFlags(rootName, rootFlags(app), flags), err) // "--prot 80": not 80 is the mistake
 	}
+	note(app, flags)
 	if cmd == nil {
 		return compose(args[:1], rootName, rootFlags(app), flags, nil)
 	}
 	app.Flags, app.HideVersion = nil, true
 	return compose([]string{args[0], cmd.Name}, cmd.Name, append(slices.Clone(cmd.Flags), cli.HelpFlag), flags, words[1:])
+}
+
+// givenKey is where the app keeps the names of the flags of the command line:
+// the parser does not tell them from those of the environment.
+const givenKey = "given"
+
+func note(app *cli.App, flags []flagToken) {
+	given := make(map[string]bool)
+	for _, f := range flags {
+		if f.flag != nil {
+			given[f.name()] = true
+		}
+	}
+	app.Metadata = map[string]any{givenKey: given}
+}
+
+// givenOnLine reports whether the command line gave a flag.
+func givenOnLine(c *cli.Context, name string) bool {
+	given, _ := c.App.Metadata[givenKey].(map[string]bool)
+	return given[name]
 }
 
 // rootName is what stands for the command when there is none.

@@ -75,6 +75,9 @@ func printCompletions(app *cli.App, before []string, last string, w io.Writer) {
 	}
 }
 
+// firstWords are the commands' first arguments, where there are a few.
+var firstWords = map[string][]string{"completion": shellNames, "config": configActions, "bench": benchModes}
+
 // candidate is one word that may come next.
 type candidate struct{ word, meaning string }
 
@@ -94,9 +97,9 @@ func completions(app *cli.App, before []string) []candidate {
 		return nil
 	}
 	all := flagCandidates(cmd.Flags, flags)
-	if cmd.Name == "completion" && len(words) == 1 {
-		for _, s := range shellNames {
-			all = append(all, candidate{s, "shell"})
+	if len(words) == 1 {
+		for _, w := range firstWords[cmd.Name] {
+			all = append(all, candidate{w, "argument"})
 		}
 	}
 	return all

@@ -22,6 +22,7 @@ func TestCompletions(t *testing.T) {
 		{"nothing for a value", " send --timeout ", "", "send listen"},
 		{"nothing behind two dashes", " send -- --", "", "--json"},
 		{"flags of a command that looks", " peers --", "--watch --sort --full --admin --id --json", "--bootstrap --interval"},
+		{"actions", " config ", "show check init", "send"},
 		{"shells", " completion ", "bash zsh fish powershell", "send"},
 		{"nothing for a mistyped command", " sned --", "", "--json"},
 	} {

@@ -65,7 +65,7 @@ func readNetworkKey(file string) ([]byte, error) {
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, &usageError{text: "network key: " + err.Error()}
+		return nil, &usageError{text: "--network-key: " + err.Error()}
 	}
 	if len(text) == networkKeyBytes {
 		return text, nil
@@ -73,7 +73,7 @@ func readNetworkKey(file string) ([]byte, error) {
 	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(key) != networkKeyBytes {
 		return nil, &usageError{
-			text:  fmt.Sprintf("network key %s: want 64 hex digits, or 32 bytes", file),
+			text:  fmt.Sprintf("--network-key %s: want 64 hex digits, or 32 bytes", file),
 			hints: []string{"a new key for all nodes of the mesh: openssl rand -hex 32 > network.key"},
 		}
 	}

@@ -5,7 +5,7 @@
 //	peermesh --port 8080
 //	peermesh --port 8081 --bootstrap ws://127.0.0.1:8080
 //
-// The commands send, request, ping, trace, lookup and listen join a mesh
+// The commands send, request, ping, trace, lookup, bench and listen join a mesh
 // themselves, as a leaf, do one thing and leave:
 //
 //	peermesh listen --bootstrap ws://127.0.0.1:8080
@@ -15,6 +15,8 @@
 //
 //	peermesh status
 //	peermesh peers --sort rtt --watch 1s
+//
+// The command doctor looks at what a node would meet, config at its settings.
 //
 // Data goes to standard output, talk to standard error. Every command that
 // prints data takes --json; its objects, one on each line, carry "v":1.
@@ -33,5 +35,9 @@
 // # Settings
 //
 // Each flag --foo-bar is also read from the environment as PEERMESH_FOO_BAR;
-// the port is then also read from PORT. A flag wins over the environment.
+// the port is then also read from PORT. A node without a command reads the rest
+// from a file of TOML whose keys are the names of its flags: that of --config, or
+// peermesh/config.toml in the user's directory for such files. A flag wins over
+// the environment, that over the file, that over the default. There is no default
+// for --state: without one each start has a fresh identity.
 package main

@@ -125,7 +125,7 @@ func prefixes(c *cli.Context, name string) ([]netip.Prefix, error) {
 	for _, text := range list(c, name) {
 		p, err := parsePrefix(text)
 		if err != nil {
-			mistakes = append(mistakes, fmt.Errorf("invalid value %q for --%s: want a network such as 10.0.0.0/8 or an address", text, name))
+			mistakes = append(mistakes, &usageError{text: fmt.Sprintf("invalid value %q for --%s: want a network such as 10.0.0.0/8 or an address", text, name)})
 			continue
 		}
 		all = append(all, p)
@@ -173,6 +173,7 @@ func nodeFlags() []cli.Flag {
 		valueFlag("max-leaves", "most links with leaves, `N`; 0: none, or 256 with a port", number(0, 0, limits.MaxLinks)),
 		boolFlag("leaf", "never forward for others"),
 		valueFlag("admin", "loopback `ADDRESS` of the admin page, which status, peers and top read; port 0 takes a free one; off: none", adminAddress()),
+		textFlag("config", "TOML `FILE` with any of these settings; without it the user's peermesh/config.toml if there is one"),
 	}, meshFlags()...)
 }
 

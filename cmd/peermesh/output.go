@@ -112,6 +112,32 @@ type (
 		Hop   int    `json:"hop"`
 		Error string `json:"error"`
 	}
+	benchLine struct {
+		V              int                `json:"v"`
+		Mode           string             `json:"mode"`
+		To             routing.ID         `json:"to"`
+		Bytes          int                `json:"bytes"` // of each message
+		Clients        int                `json:"clients"`
+		Seconds        float64            `json:"seconds"`
+		Done           uint64             `json:"done"`
+		Counted        string             `json:"counted"` // what done counts
+		Failed         map[string]uint64  `json:"failed"`  // by cause
+		MsgsPerSecond  float64            `json:"msgsPerSecond"`
+		BytesPerSecond float64            `json:"bytesPerSecond"`
+		LatencyMs      map[string]float64 `json:"latencyMs,omitempty"` // none of datagrams
+		Histogram      []bucketLine       `json:"histogram,omitempty"`
+	}
+	bucketLine struct {
+		UpToMs float64 `json:"upToMs"`
+		Count  uint64  `json:"count"`
+	}
+	settingLine struct {
+		V      int    `json:"v"`
+		Key    string `json:"key"`
+		Value  any    `json:"value"` // null: not set
+		Origin origin `json:"origin"`
+		Detail string `json:"detail,omitempty"` // the variable of the environment, or file:line
+	}
 	versionLine struct {
 		V       int    `json:"v"`
 		Version string `json:"version"`

@@ -65,7 +65,8 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 		return strings.HasPrefix(e, "PORT=") || strings.HasPrefix(e, "PEERMESH_")
 	})
 	dir := runtimeDir(t)
-	cmd.Env = append(cmd.Env, quickRaceExit, "XDG_RUNTIME_DIR="+dir, "TMPDIR="+dir)
+	// No node and no config file of who runs the tests.
+	cmd.Env = append(cmd.Env, quickRaceExit, "XDG_RUNTIME_DIR="+dir, "TMPDIR="+dir, "XDG_CONFIG_HOME="+t.TempDir())
 	return cmd
 }
 

@@ -30,7 +30,7 @@ const (
 // runNode runs a node until a signal or until the node ends by itself. The
 // name is how the program was called.
 func runNode(c *cli.Context, std streams, name string) error {
-	cfg, err := nodeConfig(c, std)
+	cfg, _, err := nodeSettings(c, std)
 	if err != nil {
 		return err
 	}

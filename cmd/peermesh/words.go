@@ -33,11 +33,15 @@ func wantWords(c *cli.Context, names ...string) error {
 
 // targetOf reads the first argument, the ID of another node.
 func targetOf(c *cli.Context) (routing.ID, error) {
-	word := c.Args().First()
+	return idOf(c.Command.Name, c.Args().First())
+}
+
+// idOf reads the ID of another node.
+func idOf(command, word string) (routing.ID, error) {
 	id, err := routing.ParseID(word)
 	if err != nil {
 		return id, &usageError{
-			command: c.Command.Name,
+			command: command,
 			text:    fmt.Sprintf("invalid ID %q: want 40 hex digits, got %d characters", word, len(word)),
 			hints:   []string{"a node prints its ID when it starts; the short form of 8 digits is for reading only"},
 		}

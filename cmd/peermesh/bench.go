@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/node"
+)
+
+// benchModes are what bench can send, in the order of its help page.
+var benchModes = []string{"send", "request", "dgram"}
+
+func benchCommand(std streams) *cli.Command {
+	return &cli.Command{
+		Name:      "bench",
+		Usage:     "measure messages per second and latency to a node",
+		ArgsUsage: "[send|request|dgram]",
+		Description: describe("Sends as fast as it can, or at --rate, for --duration or until --count messages went. The other\n"+
+			"side runs peermesh listen, for request with --echo; its output is best thrown away. Counted are\n"+
+			"with send those acknowledged and with request those answered, each with its time; with dgram\n"+
+			"those that the first link took: nobody answers a datagram, so what was lost behind that is not\n"+
+			"known here. One message more goes first and makes the session.",
+			"peermesh listen --echo --state DIR > /dev/null   (peermesh id --state DIR prints its ID)",
+			"peermesh bench --to 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --bootstrap ws://127.0.0.1:8080",
+			"peermesh bench request --to 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --size 64 --clients 1 --csv",
+			"peermesh bench dgram --to 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --rate 1000 --duration 1m --json"),
+		Flags: actFlags(
+			textFlag("to", "`ID` of the node to send to"),
+			valueFlag("size", "`BYTES` of each message, such as 64 or 1KiB", size(1<<10)),
+			valueFlag("count", "end after `N` messages; 0: go on for --duration", number(0, 0, maxCount), "c"),
+			valueFlag("duration", "`TIME` to send", duration(10*time.Second)),
+			valueFlag("clients", "how many send at once, `N`; each waits for the end of its message before the next", number(4, 1, maxClients)),
+			valueFlag("rate", "at most `N` messages per second, of all clients; 0: as fast as it goes", number(0, 0, maxCount)),
+			boolFlag("csv", "print two lines of comma-separated values, names and figures"),
+		),
+		Action: func(c *cli.Context) error { return bench(c, std) },
+	}
+}
+
+// maxClients is far above what one node's queues take at once.
+const maxClients = 4096
+
+// size reads bytes of a message.
+func size(unset int) *value[int] {
+	return &value[int]{v: unset, text: sizeText(unset), read: func(text string) (int, error) {
+		digits, factor := strings.TrimSuffix(text, "B"), 1
+		if kibi, ok := strings.CutSuffix(text, "KiB"); ok {
+			digits, factor = kibi, 1<<10
+		}
+		n, err := strconv.Atoi(digits)
+		if err != nil || n < 0 || n > limits.MaxMessage/factor {
+			return 0, fmt.Errorf("want bytes from 0 to %d, such as 64 or 1KiB", limits.MaxMessage)
+		}
+		return n * factor, nil
+	}}
+}
+
+func sizeText(n int) string {
+	if n >= 1<<10 && n%(1<<10) == 0 {
+		return strconv.Itoa(n>>10) + "KiB"
+	}
+	return strconv.Itoa(n)
+}
+
+func bench(c *cli.Context, std streams) error {
+	b, err := newBenchmark(c)
+	if err != nil {
+		return err
+	}
+	return asLeaf(c, std, func(ctx context.Context, n *node.Node) error {
+		if err := b.open(n); err != nil {
+			return err
+		}
+		if err := b.first(ctx); err != nil {
+			return err
+		}
+		r := b.run(c.Context, std.err)
+		if err := r.print(c, std.out); err != nil {
+			return err
+		}
+		if c.Context.Err() != nil {
+			return context.Cause(c.Context)
+		}
+		return b.verdict(r)
+	})
+}
+
+// newBenchmark reads the command line.
+func newBenchmark(c *cli.Context) (*benchmark, error) {
+	if err := wantWords(c, "["+strings.Join(benchModes, "|")+"]"); err != nil {
+		return nil, err
+	}
+	mistakes := []error{benchMode(c), excluding(c, "count", "duration"), excluding(c, "csv", "json")}
+	to, err := idOf("bench", c.String("to"))
+	if c.String("to") == "" {
+		err = &usageError{command: "bench", text: "bench needs --to ID"}
+	}
+	b := &benchmark{
+		mode: benchModes[0], to: to, data: make([]byte, get[int](c, "size")), clients: get[int](c, "clients"),
+		patience: get[time.Duration](c, "timeout"), length: get[time.Duration](c, "duration"), left: int64(get[int](c, "count")),
+		rate: get[int](c, "rate"),
+	}
+	if c.NArg() > 0 {
+		b.mode = c.Args().First()
+	}
+	if b.left > 0 {
+		b.length = 0
+	} else {
+		b.left = math.MaxInt64
+	}
+	return b, errors.Join(append(mistakes, err)...)
+}
+
+func benchMode(c *cli.Context) error {
+	word := c.Args().First()
+	for _, mode := range append(benchModes, "") {
+		if word == mode {
+			return nil
+		}
+	}
+	return &usageError{command: "bench", text: fmt.Sprintf("unknown mode %q: want one of %s", word, strings.Join(benchModes, ", "))}
+}
+
+// excluding refuses two flags that contradict each other.
+func excluding(c *cli.Context, a, b string) error {
+	if c.IsSet(a) && c.IsSet(b) {
+		return &usageError{command: c.Command.Name, text: fmt.Sprintf("--%s and --%s exclude each other", a, b)}
+	}
+	return nil
+}

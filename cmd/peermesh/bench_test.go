@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// figures is what bench prints with --json.
+type figures struct {
+	V             int                `json:"v"`
+	Mode          string             `json:"mode"`
+	Bytes         int                `json:"bytes"`
+	Done          uint64             `json:"done"`
+	Failed        map[string]uint64  `json:"failed"`
+	MsgsPerSecond float64            `json:"msgsPerSecond"`
+	LatencyMs     map[string]float64 `json:"latencyMs"`
+	Histogram     []bucketLine       `json:"histogram"`
+}
+
+func readFigures(t *testing.T, text string) figures {
+	t.Helper()
+	var f figures
+	if err := json.Unmarshal([]byte(text), &f); err != nil || f.V != 1 {
+		t.Fatalf("got %q, want one object of version 1: %v", text, err)
+	}
+	return f
+}
+
+func TestBench(t *testing.T) {
+	_, node, url := startNode(t)
+	listener, id := startListener(t, url, "--echo")
+	go func() { // the pipe must not hold up the listener
+		for range listener.lines {
+		}
+	}()
+	for _, mode := range []string{"send", "request"} {
+		t.Run(mode, func(t *testing.T) {
+			r := runOnce(t, "", "bench", mode, "--to", id, "--count", "50", "--size", "64", "--json", "-b", url)
+			r.wantCode(t, exitOK)
+			f := readFigures(t, r.out)
+			var sum uint64
+			for _, b := range f.Histogram {
+				sum += b.Count
+			}
+			if f.Mode != mode || f.Bytes != 64 || f.Done != 50 || sum != 50 || f.MsgsPerSecond <= 0 || f.LatencyMs["p50"] <= 0 || f.LatencyMs["p50"] > f.LatencyMs["max"] {
+				t.Errorf("got %+v, want 50 of 64 bytes with their times", f)
+			}
+		})
+	}
+	t.Run("datagrams have no times", func(t *testing.T) {
+		r := runOnce(t, "", "bench", "dgram", "--to", id, "--count", "50", "--json", "-b", url)
+		r.wantCode(t, exitOK)
+		if f := readFigures(t, r.out); f.Done != 50 || f.LatencyMs != nil || f.Bytes != 1024 {
+			t.Errorf("got %+v, want 50 of 1024 bytes and no times", f)
+		}
+	})
+	t.Run("for a time, at a rate, as CSV", func(t *testing.T) {
+		r := runOnce(t, "", "bench", "--to", id, "--duration", "300ms", "--rate", "50", "--csv", "-b", url)
+		r.wantCode(t, exitOK)
+		lines, err := csv.NewReader(strings.NewReader(r.out)).ReadAll()
+		if err != nil || len(lines) != 2 || len(lines[0]) != 14 || lines[0][5] != "done" || lines[1][0] != "send" {
+			t.Fatalf("got %q, %v, want a line of names and one of figures", r.out, err)
+		}
+		if done := lines[1][5]; len(done) > 2 || done == "0" { // 16 are due
+			t.Errorf("messages in 0.3 s at 50/s: got %s", done)
+		}
+	})
+	t.Run("in words", func(t *testing.T) {
+		r := runOnce(t, "", "bench", "request", "--to", id, "--count", "3", "--clients", "1", "-b", url)
+		r.wantCode(t, exitOK)
+		for _, want := range []string{": 1024 bytes, 1 clients, ", "answered  3  ", "failed  0\n", "latency  p50 "} {
+			if !strings.Contains(r.out, want) {
+				t.Errorf("got\n%swant %q in it", r.out, want)
+			}
+		}
+	})
+	t.Run("nobody listens", func(t *testing.T) {
+		runOnce(t, "", "bench", "--to", node, "--count", "3", "-b", url).wantCode(t, exitRefused, "no handler")
+	})
+	for _, mode := range benchModes {
+		t.Run("nobody has the ID: "+mode, func(t *testing.T) {
+			r := runOnce(t, "", "bench", mode, "--to", strings.Repeat("0", 39)+"1", "-b", url)
+			r.wantCode(t, exitNoRoute, "no route")
+			if r.out != "" {
+				t.Errorf("standard output: got %q, want nothing", r.out)
+			}
+		})
+	}
+}
+
+func TestBenchIsInterrupted(t *testing.T) {
+	_, _, url := startNode(t)
+	listener, id := startListener(t, url)
+	p := start(t, "bench", "--to", id, "--duration", "1h", "--rate", "100", "--json", "-b", url)
+	listener.event(t, "message")
+	listener.event(t, "message") // the first is not counted
+	began := time.Now()
+	r := p.stop(t, os.Interrupt)
+	r.wantCode(t, exitInterrupted)
+	if f := readFigures(t, r.out); len(f.Failed) > 0 {
+		t.Errorf("got %+v after %v, want what was done and no failures", f, time.Since(began))
+	}
+}
+
+func TestBenchStopsFailing(t *testing.T) {
+	_, _, url := startNode(t)
+	listener, id := startListener(t, url)
+	p := start(t, "bench", "--to", id, "--duration", "2s", "--timeout", "500ms", "--clients", "1", "--json", "-b", url)
+	listener.event(t, "message")
+	listener.event(t, "message")
+	listener.kill()
+	r := p.wait(t, time.Now())
+	r.wantCode(t, exitOK)
+	f := readFigures(t, r.out)
+	var failed uint64
+	for _, n := range f.Failed {
+		failed += n
+	}
+	if f.Done == 0 || failed == 0 || failed > 250 {
+		t.Errorf("got %+v, want some done and some, of at most 100 per second, that failed", f)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]int{"0": 0, "64": 64, "64B": 64, "1KiB": 1024, "58KiB": 58 << 10, "60000": 60000, "60001": -1, "59KiB": -1, "-1": -1, "1MB": -1, "KiB": -1, "": -1, "1Ki": -1} {
+		v := size(-1)
+		if err := v.Set(text); (err == nil) != (want >= 0) || v.v != want {
+			t.Errorf("%q: got %d, %v, want %d", text, v.v, err, want)
+		}
+	}
+}

@@ -1,0 +1,353 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/node"
+	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport"
+)
+
+const (
+	// maxJoins is how many bootstrap URLs are tried at once.
+	maxJoins = 8
+
+	// clockWarn is a clock difference worth a word; HTTP tells whole seconds.
+	clockWarn = 30 * time.Second
+
+	// maxHealth is how many bytes of an answer are read; a node says "ok".
+	maxHealth = 64
+
+	// maxAsked is how many peers are asked to dial this node.
+	maxAsked = 3
+)
+
+// joined is what became of one URL.
+type joined struct {
+	finding
+	ahead    time.Duration // of the peer's clock before this one's
+	compared bool
+}
+
+// bootstraps tries all URLs that the node would join by.
+func (p *patient) bootstraps(ctx context.Context) {
+	if len(p.cfg.Bootstrap) == 0 {
+		p.say(finding{Verdict: verdictWarn, Check: "bootstrap", Detail: "none: this node waits for others to join it", Hint: "to join a mesh give --bootstrap ws://host:port"})
+		return
+	}
+	results := make([]joined, len(p.cfg.Bootstrap))
+	slots := make(chan struct{}, maxJoins)
+	var running sync.WaitGroup
+	for i, raw := range p.cfg.Bootstrap {
+		running.Go(func() {
+			slots <- struct{}{}
+			results[i] = p.join(ctx, "bootstrap", raw)
+			<-slots
+		})
+	}
+	running.Wait()
+	p.weigh(results)
+}
+
+// weigh tells the results, and keeps who leads into the mesh and whose clock is
+// farthest.
+func (p *patient) weigh(results []joined) {
+	for i, r := range results {
+		if r.Verdict != verdictFail {
+			p.linked = append(p.linked, p.cfg.Bootstrap[i])
+		}
+		if r.compared && (!p.compared || r.ahead.Abs() > p.farthest.Abs()) {
+			p.farthest, p.compared = r.ahead, true
+		}
+	}
+	for _, r := range results {
+		p.say(r.finding)
+	}
+}
+
+// join joins by one URL as a leaf with an identity of its own, and leaves.
+func (p *patient) join(ctx context.Context, check, raw string) joined {
+	j := joined{finding: finding{Verdict: verdictFail, Check: check, Subject: raw}}
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
+	defer cancel()
+	watch := &stopwatch{roots: p.roots}
+	n, err := p.leaf(watch)
+	if err != nil {
+		j.Detail = err.Error()
+		return j
+	}
+	defer leave(n, leaveTime)
+	err = joinOnce(ctx, n, raw)
+	if err != nil {
+		j.Stages = watch.finish()
+		j.Stage, j.Detail, j.Hint = stageOf(err)
+		return j
+	}
+	watch.ended("hello")
+	j.Stages = watch.finish()
+	j.Verdict = verdictOK
+	for _, peer := range n.Peers() {
+		j.Detail = fmt.Sprintf("%s (%s)", peer.ID, oneLine([]byte(peer.Agent)))
+	}
+	if u, err := healthURL(raw); err == nil {
+		j.ahead, err = p.askHealth(ctx, u, false)
+		j.compared = err == nil
+	}
+	return j
+}
+
+// leaf starts a leaf without port or bootstrap.
+func (p *patient) leaf(d transport.Dialer) (*node.Node, error) {
+	return node.New(node.Config{
+		NetworkKey: p.cfg.NetworkKey, Agent: p.cfg.Agent, Logger: p.cfg.Logger, TLSCA: p.cfg.TLSCA,
+		Leaf: true, Homes: oneHome, Dialers: map[string]transport.Dialer{"ws": d, "wss": d},
+	})
+}
+
+// joinOnce joins by a URL and gives up at the first failure: a node would try
+// again for ever.
+func joinOnce(ctx context.Context, n *node.Node, raw string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	events := n.Events(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for e := range events {
+			if e.URL == raw && (e.Kind == node.Retry || e.Kind == node.Refused) {
+				cancel()
+			}
+		}
+	})
+	err := n.Join(ctx, raw)
+	cancel()
+	watching.Wait()
+	return err
+}
+
+// stageOf says where a join ended, why, and what to do.
+func stageOf(err error) (stage, detail, hint string) {
+	joins := find[*node.JoinError](err)
+	if len(joins) == 0 {
+		return "", err.Error(), ""
+	}
+	return joins[0].Stage, joins[0].Err.Error(), strings.Join(joinHints(joins[:1]), "; ")
+}
+
+// healthURL is /healthz beside a node's URL.
+func healthURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	u.Scheme = strings.Replace(u.Scheme, "ws", "http", 1)
+	u.Fragment = ""
+	return u, nil
+}
+
+// askHealth asks for /healthz below a URL and returns how far the clock there is
+// ahead. Anything but an answer of a node is an error. Here is this machine, whose
+// certificate need not be for the name it is called by.
+func (p *patient) askHealth(ctx context.Context, base *url.URL, here bool) (ahead time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath("healthz").String(), nil)
+	if err != nil {
+		return 0, err
+	}
+	carrier := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: here}}
+	defer carrier.CloseIdleConnections()
+	client := http.Client{Transport: carrier, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	began := time.Now()
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	took := time.Since(began)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxHealth))
+	if err != nil || resp.StatusCode != http.StatusOK || strings.TrimSpace(string(body)) != "ok" {
+		return 0, errors.Join(fmt.Errorf("%s, and not the answer of a node", resp.Status), err)
+	}
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return 0, nil // it answers all the same
+	}
+	return date.Add(500 * time.Millisecond).Sub(began.Add(took / 2)), nil // whole seconds, cut off
+}
+
+// health looks at an http URL.
+func (p *patient) health(ctx context.Context, raw string) {
+	f := finding{Verdict: verdictOK, Check: "url", Subject: raw, Detail: "answers /healthz"}
+	u, err := url.Parse(raw)
+	if err == nil {
+		_, err = p.askHealth(ctx, u, false)
+	}
+	if err != nil {
+		f.Verdict, f.Detail, f.Hint = verdictFail, bareCause(err), "is a node running there?"
+	}
+	p.say(f)
+}
+
+// bareCause is an error without the URL that an HTTP client repeats.
+func bareCause(err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err.Error()
+	}
+	return err.Error()
+}
+
+// clock compares this machine's with those of the bootstrap nodes.
+func (p *patient) clock(context.Context) {
+	f := finding{Verdict: verdictOK, Check: "clock", Detail: "nobody to compare it with"}
+	if p.compared {
+		off := p.farthest.Round(time.Second)
+		f.Detail = fmt.Sprintf("within %s of those of the bootstrap nodes", max(off.Abs(), time.Second))
+		if off.Abs() >= clockWarn {
+			way := "behind"
+			if off < 0 {
+				way = "ahead of"
+			}
+			f.Verdict, f.Detail, f.Hint = verdictWarn, fmt.Sprintf("%s %s a bootstrap node's", off.Abs(), way), "set it by NTP; more than 5 minutes apart nodes refuse each other"
+		}
+		if off.Abs() >= limits.ClockTolerance {
+			f.Verdict = verdictFail
+		}
+	}
+	p.say(f)
+}
+
+// ownURLs tells who can dial what this node would tell, and tries it from here.
+func (p *patient) ownURLs(ctx context.Context) {
+	for _, raw := range p.urls {
+		f := finding{Verdict: verdictOK, Check: "url", Subject: raw, Detail: scopeWords[scopeOf(raw)]}
+		u, err := url.Parse(raw)
+		if p.serving && err == nil {
+			watch := &stopwatch{roots: p.roots}
+			dialCtx, cancel := context.WithTimeout(ctx, p.patience)
+			conn, err := watch.Dial(dialCtx, u)
+			cancel()
+			f.Stages = watch.finish()
+			var dial *transport.DialError
+			if errors.As(err, &dial) {
+				f.Verdict, f.Stage, f.Detail = verdictWarn, dial.Stage, dial.Err.Error()
+				f.Hint = "this machine cannot dial it itself; others perhaps can: see reach"
+			} else if err == nil {
+				_ = conn.Close()
+			}
+		}
+		p.say(f)
+	}
+}
+
+// reach has a peer dial this node.
+func (p *patient) reach(ctx context.Context) {
+	f := finding{Verdict: verdictWarn, Check: "reach"}
+	switch {
+	case p.cfg.Listen == "":
+		f.Verdict, f.Detail = verdictOK, "no --port: others reach this node by way of its homes"
+	case len(p.cfg.Bootstrap) == 0:
+		f.Detail, f.Hint = "no mesh to ask who can dial this node", "give --bootstrap, and a peer is asked to"
+	case len(p.linked) == 0:
+		f.Verdict, f.Detail, f.Hint = verdictFail, "no bootstrap URL leads into the mesh", "see bootstrap"
+	case p.own == nil:
+		f.Detail, f.Hint = "not asked: the port is taken", "stop what has it, and a peer is asked to dial this node"
+	default:
+		f = p.askPeers(ctx, f)
+	}
+	p.say(f)
+}
+
+// askPeers joins with the node that serves and asks peers, but for its home, to dial it.
+func (p *patient) askPeers(ctx context.Context, f finding) finding {
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
+	defer cancel()
+	if err := joinOnce(ctx, p.own, p.linked[0]); err != nil {
+		f.Detail = err.Error()
+		return f
+	}
+	peers, err := p.own.Lookup(ctx, p.own.ID().Key())
+	if err != nil {
+		f.Detail = err.Error()
+		return f
+	}
+	var refused error
+	asked := 0
+	for _, id := range peers {
+		if p.linkedWith(id) || asked == maxAsked || ctx.Err() != nil {
+			continue
+		}
+		asked++
+		if refused = p.own.AskDial(ctx, id); refused == nil {
+			f.Verdict, f.Detail = verdictOK, fmt.Sprintf("peer %s dialled this node", id.Short())
+			return f
+		}
+	}
+	if asked == 0 {
+		f.Detail, f.Hint = "the mesh has no second relay that could dial this node", "ask again when it has grown"
+		return f
+	}
+	f.Detail = fmt.Sprintf("no peer of %d could dial this node: %v", asked, refused)
+	f.Hint = "open the port in the firewall or router, and give --public-url with the address that others see"
+	return f
+}
+
+func (p *patient) linkedWith(id routing.ID) bool {
+	for _, peer := range p.own.Peers() {
+		if peer.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// remote looks for a node by its ID: first by way of the mesh, then directly.
+func (p *patient) remote(ctx context.Context, id routing.ID) {
+	f := finding{Verdict: verdictFail, Check: "node", Subject: id.String()}
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
+	defer cancel()
+	if len(p.linked) == 0 {
+		f.Stage, f.Detail, f.Hint = "join", "no bootstrap URL leads into the mesh", "see bootstrap"
+		p.say(f)
+		return
+	}
+	n, err := p.leaf(&stopwatch{roots: p.roots})
+	if err == nil {
+		defer leave(n, leaveTime)
+		f.Stage = "join"
+		err = joinOnce(ctx, n, p.linked[0])
+	}
+	if err == nil {
+		f.Stage = "ping"
+		f, err = pinged(ctx, n, id, f)
+	}
+	if err != nil {
+		f.Detail, f.Hint = err.Error(), strings.Join(hints(err), "; ")
+	}
+	p.say(f)
+}
+
+// pinged says how a node is reached that answers.
+func pinged(ctx context.Context, n *node.Node, id routing.ID, f finding) (finding, error) {
+	r, err := n.Ping(ctx, id)
+	if err != nil {
+		return f, err
+	}
+	f.Verdict, f.Stage = verdictOK, ""
+	f.Detail = fmt.Sprintf("answers in %.1f ms, %s", millis(r.RTT), hopCount(r.Hops))
+	if err := n.Connect(ctx, id); err != nil {
+		f.Detail += fmt.Sprintf("; no direct link: %v", err)
+	} else {
+		f.Detail += "; a direct link works"
+	}
+	return f, nil
+}

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/peermesh/peermesh/node"
+)
+
+// The settings of a node are the flags of the program without a command; there
+// is no other list of them. What neither the command line nor the environment
+// gives is taken from the config file.
+
+// noSettings are flags that say how to run once, not how a node is.
+var noSettings = []string{"config", "json", "help", "version"}
+
+// configName is the config file below the user's directory for such files.
+var configName = filepath.Join("peermesh", "config.toml")
+
+// setting is one of a node's, with where its value comes from.
+type setting struct {
+	flag   cli.Flag
+	name   string
+	kind   valueKind
+	origin origin
+	detail string    // the variable's name, or file:line
+	values []element // in the config file, if it comes from there
+}
+
+// origin is where a value comes from.
+type origin string
+
+// The origins, the strongest first.
+const (
+	fromFlag    origin = "flag"
+	fromEnv     origin = "env"
+	fromFile    origin = "file"
+	fromDefault origin = "default"
+)
+
+func (s *setting) where() string {
+	switch s.origin {
+	case fromEnv:
+		return "env " + s.detail
+	case fromFile:
+		return s.detail
+	}
+	return string(s.origin)
+}
+
+// settings are those of one run, in the order of the help page.
+type settings struct {
+	file string // the config file; empty: there is none
+	all  []setting
+	bad  []string // those that the file gives a value that is none
+}
+
+// settle reads the config file into the flags of c and returns what came from
+// where. What the file has that is right counts even if the error, which holds
+// all mistakes of it, is not nil.
+func settle(c *cli.Context) (*settings, error) {
+	s := &settings{}
+	for _, f := range nodeFlags() {
+		if !slices.Contains(noSettings, f.Names()[0]) {
+			s.all = append(s.all, newSetting(c, f))
+		}
+	}
+	var err error
+	if s.file, err = configFile(c); s.file == "" || err != nil {
+		return s, err
+	}
+	entries, mistakes, err := readConfigFile(s.file)
+	if err != nil {
+		return s, err
+	}
+	for _, e := range entries {
+		wrong := s.take(c, e)
+		mistakes = append(mistakes, wrong...)
+		if len(wrong) > 0 && len(wrong) >= len(e.values) {
+			s.bad = append(s.bad, e.key)
+		}
+	}
+	return s, mistakesError(mistakes)
+}
+
+// newSetting says where the value comes from without a file. An empty variable
+// of the environment is none.
+func newSetting(c *cli.Context, f cli.Flag) setting {
+	s := setting{flag: f, name: f.Names()[0], kind: kindOf(f), origin: fromDefault}
+	if givenOnLine(c, s.name) {
+		s.origin = fromFlag
+		return s
+	}
+	for _, name := range f.(cli.DocGenerationFlag).GetEnvVars() {
+		if text, found := os.LookupEnv(name); found {
+			if text != "" {
+				s.origin, s.detail = fromEnv, name
+			}
+			break // the parser looks no further
+		}
+	}
+	return s
+}
+
+// kindOf is the form of a flag's value in a config file.
+func kindOf(f cli.Flag) valueKind {
+	switch f := f.(type) {
+	case *cli.BoolFlag:
+		return kindTruth
+	case *cli.StringSliceFlag:
+		return kindList
+	case *cli.GenericFlag:
+		if _, ok := f.Value.(*value[int]); ok {
+			return kindNumber
+		}
+	}
+	return kindText
+}
+
+// configFile is the file to read: that of --config, else the user's if there is
+// one. An empty --config means none.
+func configFile(c *cli.Context) (string, error) {
+	if file := c.String("config"); file != "" || givenOnLine(c, "config") {
+		return file, nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", nil // a user without a home has no such file
+	}
+	file := filepath.Join(dir, configName)
+	_, err = os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fileError(place{file: file}, reasonOf(err))
+	}
+	return file, nil
+}
+
+func (s *settings) find(name string) *setting {
+	i := slices.IndexFunc(s.all, func(x setting) bool { return x.name == name })
+	if i < 0 {
+		return nil
+	}
+	return &s.all[i]
+}
+
+// take gives an entry of the file to its flag, if nothing stronger has.
+func (s *settings) take(c *cli.Context, e entry) (wrong []mistake) {
+	x := s.find(e.key)
+	if x == nil {
+		return []mistake{{e.at, unknownKey(s, e.key)}}
+	}
+	if e.kind != x.kind {
+		return []mistake{{e.at, fmt.Sprintf("%s: want %s", e.key, x.kind)}}
+	}
+	// What does not count is looked at all the same: on a flag of its own.
+	set := func(text string) error { return trySetting(x.name, text) }
+	if x.origin == fromDefault {
+		set = func(text string) error { return c.Set(x.name, text) }
+		defer func() {
+			if len(wrong) < max(1, len(e.values)) {
+				x.origin, x.detail, x.values = fromFile, e.at.String(), e.values
+			}
+		}()
+	}
+	for _, v := range e.values {
+		if e.kind == kindList && v.kind != kindText {
+			wrong = append(wrong, mistake{v.at, fmt.Sprintf("%s: want %s", e.key, x.kind)})
+		} else if err := set(v.text); err != nil {
+			wrong = append(wrong, mistake{v.at, fmt.Sprintf("%s = %s: %v", e.key, oneLine([]byte(v.text)), err)})
+		}
+	}
+	return wrong
+}
+
+// trySetting says whether a text is a value of a setting.
+func trySetting(name, text string) error {
+	for _, f := range nodeFlags() {
+		if g, ok := f.(*cli.GenericFlag); ok && g.Name == name {
+			return g.Value.Set(text)
+		}
+	}
+	return nil
+}
+
+// unknownKey says what may have been meant.
+func unknownKey(s *settings, key string) string {
+	text := fmt.Sprintf("unknown key %q", key)
+	if slices.Contains(noSettings, key) {
+		return text + ": --" + key + " is for the command line alone"
+	}
+	var known []cli.Flag
+	for _, x := range s.all {
+		known = append(known, x.flag)
+	}
+	if meant := strings.TrimLeft(cli.SuggestFlag(known, strings.ReplaceAll(key, "_", "-"), true), "-"); len(meant) > 1 {
+		text += fmt.Sprintf("; did you mean %q?", meant)
+	}
+	return text
+}
+
+// mistakesError tells mistakes in the order of their lines; nil: there are none.
+func mistakesError(all []mistake) error {
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all, func(a, b mistake) int { return cmp.Compare(a.at.line, b.at.line) })
+	lines := make([]string, len(all))
+	for i, m := range all {
+		lines[i] = m.at.String() + ": " + m.text
+	}
+	return &usageError{command: "config", text: strings.Join(lines, "\n")}
+}
+
+// nodeSettings returns the config of a node, and all mistakes of the command
+// line, the environment and the file at once.
+func nodeSettings(c *cli.Context, std streams) (node.Config, *settings, error) {
+	s, errFile := settle(c)
+	cfg, err := nodeConfig(c, std)
+	if wrong := cfg.Check(); wrong != nil {
+		err = errors.Join(err, &startError{wrong})
+	}
+	return cfg, s, errors.Join(errFile, s.placed(err))
+}
+
+// placed gives each mistake that comes from the file its place there, and leaves
+// out what only follows from a value that has been told to be wrong.
+func (s *settings) placed(err error) error {
+	if err == nil || s.file == "" {
+		return err
+	}
+	if start, ok := err.(*startError); ok {
+		if err := s.placed(start.err); err != nil {
+			return &startError{err}
+		}
+		return nil
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok && isJoin(err, many.Unwrap()) {
+		var all []error
+		for _, e := range many.Unwrap() {
+			all = append(all, s.placed(e))
+		}
+		return errors.Join(all...)
+	}
+	if slices.ContainsFunc(s.bad, func(name string) bool { return mentions(byFlags(err.Error()), name) }) {
+		return nil
+	}
+	if at, ok := s.placeOf(err); ok {
+		return &placedError{at, err}
+	}
+	return err
+}
+
+// isJoin says whether an error is no more than its parts, each on a line.
+func isJoin(err error, parts []error) bool {
+	return err.Error() == errors.Join(parts...).Error()
+}
+
+// placedError is a mistake of a setting that comes from the config file.
+type placedError struct {
+	at  place
+	err error
+}
+
+func (e *placedError) Error() string { return e.at.String() + ": " + byFlags(e.err.Error()) }
+func (e *placedError) Unwrap() error { return e.err }
+
+// placeOf is where in the file the cause of an error stands: the first setting
+// that it names, and of its values the one that it repeats.
+func (s *settings) placeOf(err error) (at place, found bool) {
+	text, best := byFlags(err.Error()), 0
+	var join *node.JoinError
+	joins := errors.As(err, &join)
+	for _, x := range s.all {
+		named := joins && x.name == "bootstrap" || mentions(text, x.name)
+		for _, v := range x.values {
+			score := 0
+			if named {
+				score = 1
+			}
+			if named && strings.Contains(text, v.text) {
+				score += len(v.text) // of two values that fit the longer one is meant
+			}
+			if score > best {
+				at, best = v.at, score
+			}
+		}
+	}
+	return at, best > 0
+}
+
+// mentions says whether a text names a flag.
+func mentions(text, flag string) bool {
+	return slices.ContainsFunc(strings.Fields(text), func(word string) bool {
+		return strings.TrimRight(word, ":,") == dashed(flag)
+	})
+}

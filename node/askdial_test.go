@@ -1,0 +1,41 @@
+package node
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestAskDial(t *testing.T) {
+	home := relayOn(t, Config{})
+	other := relayOn(t, Config{Bootstrap: home.URLs()})
+	awaitPeer(t, other, home.ID())
+
+	asker := leafOf(t, home, onPort)
+	if err := asker.AskDial(within(t, 10*time.Second), other.ID()); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range asker.Peers() {
+		if p.ID == other.ID() && p.Outbound {
+			t.Error("the link: got one that the asker dialled, want one of the node asked")
+		}
+	}
+	if !linkedTo(asker, other.ID()) {
+		t.Error("got no link")
+	}
+	wantAskError(t, asker.AskDial(within(t, time.Second), other.ID()), errLinkedAlready)
+	wantAskError(t, asker.AskDial(within(t, time.Second), asker.ID()), ErrRefused)
+	wantAskError(t, leafOf(t, home, Config{}).AskDial(within(t, time.Second), other.ID()), errNoURLs)
+
+	// A port that nobody serves: what the node would tell leads nowhere.
+	lost := leafOf(t, home, Config{PublicURLs: []string{"ws://127.0.0.1:1"}})
+	wantAskError(t, lost.AskDial(within(t, 10*time.Second), other.ID()), ErrRefused)
+}
+
+func wantAskError(t *testing.T, err, want error) {
+	t.Helper()
+	var c *ConnectError
+	if !errors.As(err, &c) || c.Stage != ConnectAsk || !errors.Is(err, want) {
+		t.Errorf("got %v, want a ConnectError of %v", err, want)
+	}
+}
