@@ -262,3 +262,36 @@ func TestMessagesToAPacketConn(t *testing.T) {
 		}
 	})
 }
+
+// What goes wrong below is not hidden: the node says why there is no link.
+func TestTheNodeSaysWhyNothingComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memNet{}
+		c, err := dgram.ListenConfig(m.leaf("a", "nowhere"), 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		write(t, c, "x", dgram.Addr{ID: routing.ID{1}, Port: 7}) // no error: it waits
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		var why *node.JoinError
+		if err := c.Node().Ready(ctx); !errors.As(err, &why) || why.URL != "mem://nowhere" {
+			t.Errorf("got %v, want a JoinError", err)
+		}
+		if drops := c.Node().Status().Drops; drops["expired"] != 1 {
+			t.Errorf("the datagram waited in vain: got drops %v, want one expired", drops)
+		}
+	})
+}
+
+// A peer that does not read does not keep Close for long, nor make it fail.
+func TestCloseIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStalled(t)
+		begin := time.Now()
+		if err := s.Close(); err != nil || time.Since(begin) > 2*time.Second {
+			t.Errorf("got %v after %v", err, time.Since(begin))
+		}
+	})
+}
