@@ -25,6 +25,12 @@ func (d *deadline) set(t time.Time) bool {
 	if d.closed {
 		return false
 	}
+	d.move(t)
+	return true
+}
+
+// move is set with mu held.
+func (d *deadline) move(t time.Time) {
 	if d.timer != nil {
 		d.timer.Stop() // too late: its function finds that it is not d.timer any more
 		d.timer = nil
@@ -33,7 +39,7 @@ func (d *deadline) set(t time.Time) bool {
 	left := time.Until(t)
 	if d.armed && left <= 0 {
 		d.pass()
-		return true
+		return
 	}
 	if d.hasPassed() {
 		d.passed = make(chan struct{})
@@ -41,7 +47,6 @@ func (d *deadline) set(t time.Time) bool {
 	if d.armed {
 		d.start(left)
 	}
-	return true
 }
 
 // start runs the timer; it needs mu.

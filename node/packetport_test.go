@@ -114,6 +114,8 @@ func TestOneBatchWakesAllReaders(t *testing.T) {
 			n.deliver(&session.Delivery{From: wire.ID{7}, DstPort: 9, Kind: wire.PlainDatagram, Data: make([]byte, 3), Context: w})
 		}
 		w.signal()
+		synctest.Wait()
+		n.Close() // wakes who was forgotten, with an error
 		wg.Wait()
 		if got := q.p.idle.Load(); got != 0 {
 			t.Errorf("got %d readers counted as waiting, want none", got)
