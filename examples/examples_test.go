@@ -9,6 +9,7 @@ import (
 func TestExamples(t *testing.T) {
 	for _, test := range []struct{ name, want string }{
 		{"hello", "alice got \"hello\"\nalice got \"hello again\"\nbob got \"you said hello again\"\n"},
+		{"udp-echo", "udp: got \"hello\" back\npeermesh: got \"hello\" back\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out, err := exec.CommandContext(t.Context(), "go", "run", "./"+test.name).CombinedOutput()
