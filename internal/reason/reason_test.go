@@ -3,6 +3,7 @@ package reason
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -41,5 +42,18 @@ func TestCounters(t *testing.T) {
 	got := c.Map()
 	if len(got) != len(want) || got["queue-full"] != 3 || got["malformed"] != 1 {
 		t.Errorf("map: got %v, want %v", got, want)
+	}
+}
+
+func TestLimitsAreBoundsOfThisNode(t *testing.T) {
+	var got []string
+	for r := range count {
+		if r.IsLimit() {
+			got = append(got, r.String())
+		}
+	}
+	want := []string{"queue-full", "port-full", "detour-budget", "rate-limited", "session-limit", "link-limit", "store-full"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
