@@ -137,6 +137,7 @@ const (
 // Node.
 const (
 	PortQueue          = 256 << 10 // bytes that wait for a port's handler
+	PortQueueMax       = 8 << 20   // bytes, the most that a reader of packets may ask for; QUIC asks for 7 MiB
 	Ports              = 1_024     // open ports
 	EventQueue         = 256       // events that wait for one reader of Events; older ones are dropped and counted
 	PingReplies        = 64        // answers to pings under way
@@ -144,6 +145,12 @@ const (
 	RefusalEventsBurst = 20
 	Scratch            = 2 << 10 // bytes of a small pooled send buffer
 	HandshakeWorkers   = 2       // goroutines that do the Diffie-Hellman
+)
+
+// dgram.
+const (
+	DatagramWait  = 50 * time.Millisecond // how long WriteTo waits for room in the first link's queue: twice what a relay waits
+	DatagramAddrs = 256                   // senders' addresses kept as interfaces: 10 KiB when full
 )
 
 // transport/ws.

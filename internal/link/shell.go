@@ -242,6 +242,11 @@ func (l *Link) inline() {
 // that another was faster. Kick every link that was appended to before calling
 // it: the room may depend on that.
 func (l *Link) Wait(src uint64, n int, timeout <-chan time.Time) bool {
+	return l.WaitOr(src, n, timeout, nil)
+}
+
+// WaitOr is Wait that also ends, with false, when cancel is closed.
+func (l *Link) WaitOr(src uint64, n int, timeout <-chan time.Time, cancel <-chan struct{}) bool {
 	l.mu.Lock()
 	if !l.writing {
 		l.writer.Signal()
@@ -258,6 +263,8 @@ func (l *Link) Wait(src uint64, n int, timeout <-chan time.Time) bool {
 	case <-in.space:
 	case <-l.done:
 	case <-timeout:
+		ok = false
+	case <-cancel:
 		ok = false
 	}
 	l.mu.Lock()
