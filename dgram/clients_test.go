@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+	"net"
 	"testing"
 	"time"
 
@@ -110,7 +111,7 @@ func certify(t testing.TB, conn *dgram.PacketConn) tls.Certificate {
 // pinned checks that a certificate is for an ID. Its signature need not be
 // checked: what comes from an address was sent by its ID, which the mesh has
 // proven.
-func pinned(certificates [][]byte, to dgram.Addr) error {
+func pinned(certificates [][]byte, to net.Addr) error {
 	if len(certificates) == 0 {
 		return errors.New("no certificate")
 	}
@@ -118,7 +119,7 @@ func pinned(certificates [][]byte, to dgram.Addr) error {
 	if err != nil {
 		return err
 	}
-	return cert.VerifyHostname(to.ID.String())
+	return cert.VerifyHostname(to.(dgram.Addr).ID.String())
 }
 
 // clientTLS is for a client of the node behind an address.
