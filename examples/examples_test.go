@@ -13,6 +13,8 @@ func TestExamples(t *testing.T) {
 	for _, test := range []struct{ name, want string }{
 		{"embed-http", "the guest says \"nobody dialled me, and you found me\"\n"},
 		{"hello", "alice got \"hello\"\nalice got \"hello again\"\nbob got \"you said hello again\"\n"},
+		{"http-over-mesh", "bob reads \"a page of alice's, by HTTP/3.0\"\n"},
+		{"quic-over-mesh", "alice got 33554432 bytes\nbob sees that they are the same: true\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
