@@ -16,7 +16,7 @@ import (
 // other.
 func TestDTLSOverTwoRelays(t *testing.T) {
 	a, c := apart(t)
-	ctx := within(t, time.Minute)
+	ctx := upTo(t, time.Minute)
 	pin := func(to net.PacketConn) dtls.Option {
 		return dtls.WithVerifyPeerCertificate(func(raw [][]byte, _ [][]*x509.Certificate) error {
 			return pinned(raw, to.LocalAddr())
@@ -91,7 +91,7 @@ func TestDTLSIsPinned(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	err = conn.HandshakeContext(within(t, time.Minute))
+	err = conn.HandshakeContext(upTo(t, time.Minute))
 	if wrong := (x509.HostnameError{}); !errors.As(err, &wrong) {
 		t.Errorf("a certificate for another ID: got %v, want it refused for its name", err)
 	}

@@ -20,7 +20,7 @@ import (
 // half of them, and checks that all arrived as they were.
 func transfer(t testing.TB, a, c *dgram.PacketConn, size int64, halfway func()) {
 	t.Helper()
-	ctx := within(t, 2*time.Minute)
+	ctx := upTo(t, 2*time.Minute)
 	server := &quic.Transport{Conn: c}
 	defer server.Close()
 	listener, err := server.Listen(&tls.Config{Certificates: []tls.Certificate{certify(t, c)}, NextProtos: []string{"sum"}}, nil)
@@ -82,7 +82,7 @@ func size() int64 {
 	switch {
 	case testing.Short():
 		return 1 << 20
-	case underRace:
+	case raced:
 		return 4 << 20
 	}
 	return 32 << 20

@@ -20,8 +20,8 @@ import (
 // The tests of this file's kin run libraries that were written for UDP, as they
 // are, over a mesh of real sockets on 127.0.0.1.
 
-// within is a context for a whole test on a busy machine.
-func within(t testing.TB, d time.Duration) context.Context {
+// upTo is a context for a whole test on a busy machine.
+func upTo(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	t.Cleanup(cancel)
@@ -45,7 +45,7 @@ func relays(t testing.TB, count int) []*node.Node {
 		all = append(all, n)
 	}
 	for _, n := range all[1:] {
-		if err := n.Ready(within(t, time.Minute)); err != nil {
+		if err := n.Ready(upTo(t, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -65,7 +65,7 @@ func leaf(t testing.TB, port uint16, homes ...*node.Node) *dgram.PacketConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	ctx := within(t, time.Minute)
+	ctx := upTo(t, time.Minute)
 	if err := conn.Node().Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func apart(t testing.TB) (a, c *dgram.PacketConn) {
 	t.Helper()
 	r := relays(t, 2)
 	a, c = leaf(t, 0, r[0]), leaf(t, 4433, r[1])
-	p, err := a.Node().Ping(within(t, time.Minute), c.Node().ID())
+	p, err := a.Node().Ping(upTo(t, time.Minute), c.Node().ID())
 	if err != nil || p.Hops != 3 {
 		t.Fatalf("the way: got %d hops and %v, want 3: over two relays", p.Hops, err)
 	}

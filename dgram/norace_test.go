@@ -2,5 +2,5 @@
 
 package dgram_test
 
-// underRace: see race_test.go.
-const underRace = false
+// raced: see race_test.go.
+const raced = false

@@ -15,6 +15,7 @@ func TestExamples(t *testing.T) {
 		{"hello", "alice got \"hello\"\nalice got \"hello again\"\nbob got \"you said hello again\"\n"},
 		{"http-over-mesh", "bob reads \"a page of alice's, by HTTP/3.0\"\n"},
 		{"quic-over-mesh", "alice got 33554432 bytes\nbob sees that they are the same: true\n"},
+		{"udp-echo", "udp: got \"hello\" back\npeermesh: got \"hello\" back\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -182,10 +182,18 @@ func (n *Node) push(l *link.Link, frame []byte, w patience) error {
 	return ErrQueueFull
 }
 
+// pushWithin waits for room, and at the end of that time tries once more: those
+// who wait are woken only when half of the queue is free.
 func (n *Node) pushWithin(l *link.Link, frame []byte, w patience) error {
 	timer := time.NewTimer(w.wait)
 	defer timer.Stop()
-	for l.WaitOr(link.Self, wire.BatchHeader+len(frame), timer.C, w.cancel) {
+	for woken := true; woken; {
+		woken = l.WaitOr(link.Self, wire.BatchHeader+len(frame), timer.C, w.cancel)
+		select {
+		case <-w.cancel:
+			return ErrTimeout
+		default:
+		}
 		if n.ended.Load() {
 			return ErrClosed
 		}
@@ -196,11 +204,6 @@ func (n *Node) pushWithin(l *link.Link, frame []byte, w patience) error {
 			n.drops.Add(reason.LinkLost, 1)
 			return ErrNotConnected
 		}
-	}
-	select {
-	case <-w.cancel:
-		return ErrTimeout
-	default:
 	}
 	n.drops.Add(reason.QueueFull, 1)
 	return ErrQueueFull

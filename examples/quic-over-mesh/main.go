@@ -1,5 +1,7 @@
 // Command quic-over-mesh sends 32 MiB by QUIC to a node of which it knows nothing
 // but the ID, over two relays: each end is linked with one of them alone.
+//
+//	go run ./examples/quic-over-mesh
 package main
 
 import (
@@ -19,9 +21,7 @@ import (
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	alice, bob, stop, err := apart(ctx)
-	check(err)
-	defer stop()
+	alice, bob := apart(ctx)
 	go func() { check(receive(ctx, alice)) }()
 	check(send(ctx, bob, alice.LocalAddr().(dgram.Addr)))
 }

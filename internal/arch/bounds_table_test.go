@@ -99,6 +99,7 @@ var bounds = map[string]map[string]string{
 		"ring.entries":     "limits.SentRing bytes",
 		"inlet.space":      oneSignal,
 		"Link.done":        "bounded by nothing ever sent: closed at the end",
+		"Link.last":        "limits.ByeContacts: a Bye",
 		"Config.Contact":   "limits.PreAuthBytes",
 		"Local.NetworkKey": setOnce,
 	},

@@ -106,9 +106,9 @@ const (
 	HandshakeRetry      = 250 * time.Millisecond // first pause; doubles
 	HandshakeRetryMax   = 4 * time.Second
 	HandshakeAnswerKept = 30 * time.Second // how long an answer is repeated for the same first message
-	HeldFrames          = 8                // frames that overtook the last handshake message
 	WaitingMessages     = 32               // messages that wait for a session with one peer
 	WaitingBytes        = 64 << 10         // bytes of them
+	HeldFrames          = WaitingMessages  // frames that overtook the last handshake message: all that may have waited for it
 	DatagramPatience    = 5 * time.Second  // how long a waiting datagram keeps a handshake going
 	CookieLife          = 2 * time.Minute  // life of the secret behind cookies
 	MessageRTOMin       = 250 * time.Millisecond

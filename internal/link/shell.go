@@ -294,14 +294,23 @@ func (l *Link) Close(cause reason.Reason) {
 // link for the given cause. The caller bounds how long that may take, with
 // Close.
 func (l *Link) Finish(last []byte, cause reason.Reason) {
-	if last != nil {
-		l.AppendControl(last)
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended || l.closing {
 		return
 	}
-	l.closing, l.cause = true, cause
+	l.closing, l.cause, l.last = true, cause, last
 	l.wakeWriter()
+}
+
+// takeLast takes the last link frame once nothing waits before it: the peer
+// reads no further. It needs mu.
+func (l *Link) takeLast(out *chunks) {
+	if l.last == nil || l.queue.bytes > 0 {
+		return
+	}
+	c := newChunk(wire.BatchHeader + len(l.last))
+	c.buf = wire.AppendToBatch(c.buf, l.last)
+	out.push(c)
+	l.last = nil
 }
