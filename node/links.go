@@ -213,13 +213,21 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, outbound bool, 
 }
 
 // closeLink ends a link politely: the peer is told why, and what was queued
-// before is written.
+// before is written. Beyond limits.EndingLinks that wait for their peers to take
+// it, links end at once: peers that read nothing and come again would keep any
+// number. Those that this node ends because it leaves are no more than there are.
 func (n *Node) closeLink(l *link.Link, why reason.Reason, contacts [][]byte) {
+	if n.ending.Add(1) > limits.EndingLinks && !n.leaving.Load() {
+		n.ending.Add(-1)
+		l.Close(why)
+		return
+	}
 	l.Finish(wire.AppendBye(nil, &wire.Bye{Reason: uint8(why), Contacts: contacts}), why)
 	late := time.AfterFunc(limits.ByeFlush, func() { l.Close(why) })
 	n.spawn(func() {
 		<-l.Done()
 		late.Stop() // a timer would keep the ended link
+		n.ending.Add(-1)
 	})
 }
 

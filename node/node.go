@@ -72,6 +72,7 @@ type Node struct {
 	refusals      *rate.Limiter        // events about strangers
 	known         *knownPeers          // nil: no state directory
 	linkAsks      linkAsks
+	ending        atomic.Int32               // links whose peers are given time to take a Bye
 	between       func(*walker) link.Handler // set by tests alone, before the first link; else nil
 }
 

@@ -34,11 +34,15 @@ type file struct {
 }
 
 // listed is what the tests want of the go command.
-type listed struct{ ImportPath, Dir string }
+type listed struct {
+	ImportPath, Dir string
+	GoFiles         []string // that are no tests and that this system builds
+	Export          string   // with -export: the file of what the compiler tells importers
+}
 
 func goList(t *testing.T, args ...string) []listed {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Dir"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Dir,GoFiles,Export"}, args...)...)
 	cmd.Dir = filepath.Join("..", "..")
 	var talk bytes.Buffer
 	cmd.Stderr = &talk

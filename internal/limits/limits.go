@@ -74,6 +74,7 @@ const (
 	Bans               = 256              // peers told to stay away
 	MaxLinks           = 65_536           // either cap may be set no higher
 	BootstrapURLs      = 64               // URLs remembered to join by
+	EndingLinks        = 256              // links whose peers are given ByeFlush to take a Bye, as many as LeafLinksPort; others end at once
 )
 
 // Forwarding: token buckets of one ingress link.
