@@ -56,7 +56,7 @@ var house = []room{
 
 	{"testnet", under("internal/identity", "internal/session", "internal/link", "internal/engine",
 		"transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*"), "whole meshes in one process"},
-	{"cmd/*", onNode("internal/identity", "internal/admin", "internal/ws", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"),
+	{"cmd/*", onNode("transport/ws", "internal/identity", "internal/admin", "internal/ws", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"),
 		"a user of the library as any other: no logic of its own"},
 	{"examples/*", []string{"routing", "transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"},
 		"an example shows what a program outside of this module can do: only public packages"},
