@@ -105,4 +105,3 @@ func (p *patient) clock(context.Context) {
 	}
 	p.say(f)
 }
-
