@@ -93,6 +93,9 @@ func (p *plan) report() report {
 	for _, c := range p.cells {
 		for _, s := range p.systems {
 			at := result{s.Name(), c}
+			if !p.runs(s, c, 0) {
+				continue
+			}
 			if c.mode == "echo" {
 				r.Echo = append(r.Echo, p.echo(at))
 			} else {
@@ -107,7 +110,7 @@ func (p *plan) report() report {
 }
 
 func (p *plan) addOnce(r *report, system string) {
-	if p.wants("hop") {
+	if len(p.rates[result{system, cell{"win", hopSize, 2}}]) > 0 && p.wants("hop") {
 		r.Hop = append(r.Hop, hop{system, hopSize, p.hop(system, "win"), p.hop(system, "own")})
 	}
 	if m, ok := p.idle[system]; ok {
@@ -124,7 +127,7 @@ func (p *plan) throughput(at result) throughput {
 	return throughput{
 		System: at.system, Mode: at.cell.mode, Size: at.cell.size, Relays: at.cell.relays,
 		Median: medianRate(rounds), Rounds: rounds,
-		Ratios: compare(at, p.rates, perSecond, baselineWire, baselineSeal, baselinePeer),
+		Ratios: compare(at, p.rates, perSecond, append([]string{baselineWire, baselineSeal}, peers...)...),
 	}
 }
 
