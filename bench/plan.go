@@ -9,6 +9,7 @@ import (
 
 	"github.com/peermesh/peermesh/bench/harness"
 	"github.com/peermesh/peermesh/bench/systems/peermesh"
+	"github.com/peermesh/peermesh/bench/trials"
 )
 
 const (
@@ -50,6 +51,10 @@ type plan struct {
 	idle     map[string]harness.Memory
 	wire     map[string]harness.Wire
 	start    []time.Duration
+	first    map[string]first
+	light    *trials.Light
+	loss     *trials.Loss
+	relay    *trials.Relay
 	load     []float64
 	started  time.Time
 	failures []string
@@ -59,7 +64,7 @@ func newPlan(o options) *plan {
 	p := &plan{
 		options: o, started: time.Now(), failures: []string{},
 		rates: make(map[result][]harness.Rate), trips: make(map[result][]harness.RTT),
-		idle: make(map[string]harness.Memory), wire: make(map[string]harness.Wire),
+		idle: make(map[string]harness.Memory), wire: make(map[string]harness.Wire), first: make(map[string]first),
 	}
 	for _, size := range o.sizes {
 		for _, mode := range []string{"win", "own", "echo"} {
@@ -108,6 +113,14 @@ func (p *plan) expected() time.Duration {
 	}
 	if p.wants("start") {
 		total += 10 * time.Second // to build the program, mostly
+	}
+	if p.wants("first") {
+		total += time.Duration(len(p.systems)) * 2 * time.Second
+	}
+	for _, mode := range []string{"light", "loss", "relay"} {
+		if p.wants(mode) {
+			total += 10 * time.Second
+		}
 	}
 	return total
 }
@@ -164,8 +177,13 @@ func (p *plan) once(ctx context.Context) {
 		p.start, err = peermesh.Start(ctx, startRuns)
 		p.note(err)
 	}
+	p.trials(ctx)
 	for _, s := range p.systems {
 		var err error
+		if p.wants("first") {
+			p.first[s.Name()], err = measureFirst(ctx, s)
+			p.note(err)
+		}
 		if idler, ok := s.(harness.Idler); ok && p.wants("idle") {
 			p.idle[s.Name()], err = harness.Idle(idler, p.links)
 			p.note(err)
