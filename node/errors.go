@@ -62,6 +62,8 @@ type SendError struct {
 	Reason  string // the reason's name as in logs and status; "" when only the context ended
 	Sent    int    // transmissions that left this node
 	Err     error  // a sentinel of this package or the context's error
+
+	why reason.Reason // the same as Reason
 }
 
 // Error says what is known, in one line.

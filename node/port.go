@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 )
 
@@ -21,11 +22,16 @@ type Port struct {
 	mu      sync.Mutex
 	ready   sync.Cond // the port's goroutine waits here for messages
 	fill    []byte    // records that wait, see appendRecord
-	idle    bool      // the goroutine waits
 	stalled bool      // refused until half of the queue is free
 	waiters int
+	idle    atomic.Int32  // how many wait for messages: the goroutine, or readers; changed with mu held
 	space   chan struct{} // capacity 1
 	closed  bool
+
+	limit atomic.Int64     // bytes that may wait
+	held  atomic.Int64     // bytes that a reader took out of fill and has not read
+	pull  chan struct{}    // capacity 1: readers wait here, see PacketPort; nil: a handler's port
+	drops *reason.Counters // of a PacketPort
 }
 
 // Addr is the port's address.
@@ -58,13 +64,13 @@ func (p *Port) Request(ctx context.Context, to Addr, data []byte) ([]byte, error
 
 // SendDatagram is [Node.SendDatagram] from this port to any port.
 func (p *Port) SendDatagram(to Addr, data []byte) error {
-	return p.n.datagram(p.num, to, data, 0)
+	return p.n.datagram(p.num, to, data, patience{})
 }
 
 // SendDatagramWithin is SendDatagram that waits at most so long for room in the
 // first link's queue.
 func (p *Port) SendDatagramWithin(to Addr, data []byte, wait time.Duration) error {
-	return p.n.datagram(p.num, to, data, wait)
+	return p.n.datagram(p.num, to, data, patience{wait: wait})
 }
 
 // Close closes the port. What waits for its handler is dropped. It does not

@@ -33,7 +33,7 @@ func (n *Node) deliver(d *session.Delivery) reason.Reason {
 	if p == nil {
 		return reason.NoHandler
 	}
-	why := p.put(d)
+	why := p.put(d, true)
 	switch {
 	case why != reason.None:
 	case w != nil:
@@ -44,45 +44,67 @@ func (n *Node) deliver(d *session.Delivery) reason.Reason {
 	return why
 }
 
-// put queues d and leaves the waking to the end of the batch, see signal.
-func (p *Port) put(d *session.Delivery) reason.Reason {
+// put queues d and leaves the waking to the end of the batch, see signal. Only
+// with wait may it wait for room.
+func (p *Port) put(d *session.Delivery, wait bool) reason.Reason {
+	if p.pull != nil && d.Kind == wire.PlainRequest {
+		return reason.NoHandler // who reads packets answers no requests
+	}
 	size := recordHeader + len(d.Data)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	for !p.fits(size) && !p.closed {
-		if p.stalled || !p.waitForRoom() && !p.fits(size) {
-			p.stalled = true
-			p.mu.Unlock()
+		if !wait || p.stalled || !p.waitForRoom() && !p.fits(size) {
+			p.stalled = p.stalled || wait
+			p.full()
 			return reason.PortFull
 		}
 	}
 	if p.closed {
-		p.mu.Unlock()
 		return reason.NoHandler
 	}
 	p.fill = appendRecord(p.fill, d)
 	if p.waiters > 0 {
 		poke(p.space) // the next of those who wait
 	}
-	if p.idle && len(p.fill) >= limits.PortQueue/2 {
+	if int64(len(p.fill)) >= p.limit.Load()/2 {
+		p.rouse()
+	}
+	return reason.None
+}
+
+// full counts a message that found no room.
+func (p *Port) full() {
+	if p.drops != nil {
+		p.drops.Add(reason.PortFull, 1)
+	}
+}
+
+// rouse wakes who waits for messages; it needs mu.
+func (p *Port) rouse() {
+	switch {
+	case p.idle.Load() == 0:
+	case p.pull != nil:
+		poke(p.pull)
+	default:
 		p.ready.Signal()
 	}
-	p.mu.Unlock()
-	return reason.None
 }
 
 // fits says whether a record may wait; it needs mu.
 func (p *Port) fits(size int) bool {
-	if p.stalled && len(p.fill) <= limits.PortQueue/2 {
+	waits, limit := len(p.fill)+int(p.held.Load()), int(p.limit.Load())
+	if p.stalled && waits <= limit/2 {
 		p.stalled = false
 	}
-	return !p.stalled && (len(p.fill) == 0 || len(p.fill)+size <= limits.PortQueue)
+	return !p.stalled && (waits == 0 || waits+size <= limit)
 }
 
 // waitForRoom waits, without mu, until the handler's goroutine took the queue;
 // false: in vain. It holds mu again when it returns.
 func (p *Port) waitForRoom() bool {
 	p.waiters++
-	p.ready.Signal()
+	p.rouse()
 	p.mu.Unlock()
 	timer := time.NewTimer(limits.TransitWait)
 	defer timer.Stop()
@@ -100,9 +122,7 @@ func (p *Port) waitForRoom() bool {
 
 func (p *Port) wake() {
 	p.mu.Lock()
-	if p.idle {
-		p.ready.Signal()
-	}
+	p.rouse()
 	p.mu.Unlock()
 }
 
@@ -136,9 +156,9 @@ func (p *Port) run() {
 	for {
 		p.mu.Lock()
 		for len(p.fill) == 0 && !p.closed {
-			p.idle = true
+			p.idle.Add(1)
 			p.ready.Wait()
-			p.idle = false
+			p.idle.Add(-1)
 		}
 		if p.closed {
 			p.mu.Unlock()

@@ -78,40 +78,59 @@ func (n *Node) OpenPort(port uint16, h Handler) (*Port, error) {
 	if h == nil {
 		return nil, errors.New("open port: no handler given")
 	}
+	num, err := n.choosePort(port)
+	if err != nil {
+		return nil, err
+	}
+	return n.open(num, h)
+}
+
+// choosePort checks the number of a port to be opened, and finds one for 0.
+func (n *Node) choosePort(port uint16) (uint16, error) {
 	if port >= reservedPorts {
-		return nil, fmt.Errorf("open port %d: ports from %d on are the mesh's own", port, reservedPorts)
+		return 0, fmt.Errorf("open port %d: ports from %d on are the mesh's own", port, reservedPorts)
 	}
 	if port == 0 {
-		free, err := n.ports.free()
-		if err != nil {
-			return nil, err
-		}
-		port = free
+		return n.ports.free()
 	}
-	return n.open(port, h)
+	return port, nil
 }
 
 func (n *Node) open(num uint16, h Handler) (*Port, error) {
-	p := &Port{n: n, num: num, addr: Addr{n.id, num}, space: make(chan struct{}, 1)}
+	p := n.newPort(num)
 	p.handler.Store(&h)
+	if err := n.register(p, p.run); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (n *Node) newPort(num uint16) *Port {
+	p := &Port{n: n, num: num, addr: Addr{n.id, num}, space: make(chan struct{}, 1)}
 	p.ready.L = &p.mu
+	p.limit.Store(limits.PortQueue)
+	return p
+}
+
+// register makes p reachable; run is its goroutine, or nil.
+func (n *Node) register(p *Port, run func()) error {
 	n.ports.mu.Lock()
 	defer n.ports.mu.Unlock()
 	switch {
 	case n.ports.ended:
-		return nil, ErrClosed
-	case n.ports.get(num) != nil:
-		return nil, fmt.Errorf("open port %d: %w", num, ErrPortInUse)
+		return ErrClosed
+	case n.ports.get(p.num) != nil:
+		return fmt.Errorf("open port %d: %w", p.num, ErrPortInUse)
 	case len(*n.ports.open.Load()) >= limits.Ports:
-		return nil, fmt.Errorf("open port %d: %d ports are open: %w", num, limits.Ports, ErrPortInUse)
+		return fmt.Errorf("open port %d: %d ports are open: %w", p.num, limits.Ports, ErrPortInUse)
 	}
 	p.ctx, p.cancel = context.WithCancel(n.ctx)
-	if !n.spawn(p.run) {
+	if run != nil && !n.spawn(run) {
 		p.cancel()
-		return nil, ErrClosed
+		return ErrClosed
 	}
-	n.ports.change(func(open map[uint16]*Port) { open[num] = p })
-	return p, nil
+	n.ports.change(func(open map[uint16]*Port) { open[p.num] = p })
+	return nil
 }
 
 // free finds a port that is not open.

@@ -44,7 +44,7 @@ func (n *Node) Request(ctx context.Context, to routing.ID, data []byte) ([]byte,
 // waits to be written, or for a session with the node. It never waits: a full
 // queue is an [ErrQueueFull] at once.
 func (n *Node) SendDatagram(to routing.ID, data []byte) error {
-	return n.datagram(0, Addr{ID: to}, data, 0)
+	return n.datagram(0, Addr{ID: to}, data, patience{})
 }
 
 // message is what send sends.
@@ -61,7 +61,7 @@ func (n *Node) checkSend(to routing.ID, size int) error {
 	case size > limits.MaxMessage:
 		return &TooLargeError{size, limits.MaxMessage}
 	case to == n.id:
-		return &SendError{To: to, Outcome: Undelivered, Reason: reason.OwnID.String(), Err: &refusal{reason.OwnID}}
+		return &SendError{To: to, Outcome: Undelivered, Reason: reason.OwnID.String(), why: reason.OwnID, Err: &refusal{reason.OwnID}}
 	}
 	return nil
 }
@@ -102,27 +102,36 @@ func (n *Node) sendError(to routing.ID, r session.Result) error {
 	var why reason.Reason
 	switch {
 	case errors.As(r.Err, &why):
-		e.Reason, e.Err = why.String(), causeOf(why)
+		e.why, e.Err = why, causeOf(why)
 	case r.Last != reason.None:
-		e.Reason, e.Err = r.Last.String(), fmt.Errorf("%w: %w", r.Err, causeOf(r.Last))
+		e.why, e.Err = r.Last, fmt.Errorf("%w: %w", r.Err, causeOf(r.Last))
 	case !n.state.load().linked: // why the time ran out
-		e.Reason, e.Err = reason.NoLink.String(), fmt.Errorf("%w: %w", r.Err, ErrNotConnected)
+		e.why, e.Err = reason.NoLink, fmt.Errorf("%w: %w", r.Err, ErrNotConnected)
+	}
+	if e.why != reason.None {
+		e.Reason = e.why.String()
 	}
 	return e
 }
 
-// datagram sends one datagram; wait is how long it may wait for room.
-func (n *Node) datagram(from uint16, to Addr, data []byte, wait time.Duration) error {
+// patience is how long a datagram may wait for room in the first link's queue.
+type patience struct {
+	wait   time.Duration
+	cancel <-chan struct{} // ends the wait with ErrTimeout; may be nil
+}
+
+// datagram sends one datagram.
+func (n *Node) datagram(from uint16, to Addr, data []byte, w patience) error {
 	if n.ended.Load() {
 		return ErrClosed
 	}
 	s := n.senders.Get().(*sender)
-	err := n.sendDatagram(s, from, to, data, wait)
+	err := n.sendDatagram(s, from, to, data, w)
 	n.senders.Put(s)
 	return err
 }
 
-func (n *Node) sendDatagram(s *sender, from uint16, to Addr, data []byte, wait time.Duration) error {
+func (n *Node) sendDatagram(s *sender, from uint16, to Addr, data []byte, w patience) error {
 	now := n.clock.load()
 	frame, ok := n.sessions.AppendDatagram(s.buf[:0], now, wire.ID(to.ID), to.Port, from, wire.ClassBulk, data)
 	if !ok {
@@ -133,14 +142,14 @@ func (n *Node) sendDatagram(s *sender, from uint16, to Addr, data []byte, wait t
 	}
 	snapshot := n.engine.Snapshot()
 	if hop, _ := snapshot.Express(s.in, frame); hop != nil {
-		return n.push(hop.Link, frame, wait)
+		return n.push(hop.Link, frame, w)
 	}
 	v := snapshot.ForwardOwn(s.in, frame, 0, now)
 	if v.Action != engine.ActionSend {
 		n.drops.Add(v.Reason, 1)
 		return n.sendError(to.ID, session.Result{Err: v.Reason, Outcome: session.Undelivered})
 	}
-	return n.push(v.Peer.Link, v.Frame, wait)
+	return n.push(v.Peer.Link, v.Frame, w)
 }
 
 // firstDatagram sends what AppendDatagram did not: there is no session, or the
@@ -157,7 +166,7 @@ func (n *Node) firstDatagram(from uint16, to Addr, data []byte) error {
 }
 
 // push queues a frame of this node on a link, and waits for room if it may.
-func (n *Node) push(l *link.Link, frame []byte, wait time.Duration) error {
+func (n *Node) push(l *link.Link, frame []byte, w patience) error {
 	class := wire.FrameFlags(frame).Class()
 	switch l.AppendOwn(class, frame) {
 	case link.Queued:
@@ -166,17 +175,17 @@ func (n *Node) push(l *link.Link, frame []byte, wait time.Duration) error {
 		n.drops.Add(reason.LinkLost, 1)
 		return ErrNotConnected
 	}
-	if wait > 0 {
-		return n.pushWithin(l, frame, wait)
+	if w.wait > 0 {
+		return n.pushWithin(l, frame, w)
 	}
 	n.drops.Add(reason.QueueFull, 1)
 	return ErrQueueFull
 }
 
-func (n *Node) pushWithin(l *link.Link, frame []byte, wait time.Duration) error {
-	timer := time.NewTimer(wait)
+func (n *Node) pushWithin(l *link.Link, frame []byte, w patience) error {
+	timer := time.NewTimer(w.wait)
 	defer timer.Stop()
-	for l.Wait(link.Self, wire.BatchHeader+len(frame), timer.C) {
+	for l.WaitOr(link.Self, wire.BatchHeader+len(frame), timer.C, w.cancel) {
 		if n.ended.Load() {
 			return ErrClosed
 		}
@@ -187,6 +196,11 @@ func (n *Node) pushWithin(l *link.Link, frame []byte, wait time.Duration) error 
 			n.drops.Add(reason.LinkLost, 1)
 			return ErrNotConnected
 		}
+	}
+	select {
+	case <-w.cancel:
+		return ErrTimeout
+	default:
 	}
 	n.drops.Add(reason.QueueFull, 1)
 	return ErrQueueFull

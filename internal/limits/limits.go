@@ -105,9 +105,9 @@ const (
 	HandshakeRetry      = 250 * time.Millisecond // first pause; doubles
 	HandshakeRetryMax   = 4 * time.Second
 	HandshakeAnswerKept = 30 * time.Second // how long an answer is repeated for the same first message
-	HeldFrames          = 8                // frames that overtook the last handshake message
 	WaitingMessages     = 32               // messages that wait for a session with one peer
 	WaitingBytes        = 64 << 10         // bytes of them
+	HeldFrames          = WaitingMessages  // frames that overtook the last handshake message: all that may have waited for it
 	DatagramPatience    = 5 * time.Second  // how long a waiting datagram keeps a handshake going
 	CookieLife          = 2 * time.Minute  // life of the secret behind cookies
 	MessageRTOMin       = 250 * time.Millisecond
@@ -136,6 +136,7 @@ const (
 // Node.
 const (
 	PortQueue          = 256 << 10 // bytes that wait for a port's handler
+	PortQueueMax       = 8 << 20   // bytes, the most that a reader of packets may ask for; QUIC asks for 7 MiB
 	Ports              = 1_024     // open ports
 	EventQueue         = 256       // events that wait for one reader of Events; older ones are dropped and counted
 	PingReplies        = 64        // answers to pings under way
@@ -143,6 +144,12 @@ const (
 	RefusalEventsBurst = 20
 	Scratch            = 2 << 10 // bytes of a small pooled send buffer
 	HandshakeWorkers   = 2       // goroutines that do the Diffie-Hellman
+)
+
+// dgram.
+const (
+	DatagramWait  = 50 * time.Millisecond // how long WriteTo waits for room in the first link's queue: twice what a relay waits
+	DatagramAddrs = 256                   // senders' addresses kept as interfaces: 10 KiB when full
 )
 
 // transport/ws.

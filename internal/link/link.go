@@ -53,10 +53,11 @@ type Link struct {
 	mu       sync.Mutex
 	writer   sync.Cond // the writer goroutine waits here for work
 	queue    queue
-	control  chunk // link frames, written before all else
-	writing  bool  // somebody owns the carrier's sending side
-	sealed   bool  // that somebody handed a half-done flush to the writer
-	closing  bool  // close once nothing waits
+	control  chunk  // link frames, written before all else
+	writing  bool   // somebody owns the carrier's sending side
+	sealed   bool   // that somebody handed a half-done flush to the writer
+	closing  bool   // close once nothing waits
+	last     []byte // the link frame behind all that waits; nil: none, or taken
 	cause    reason.Reason
 	ended    bool
 	txFrames uint64
@@ -229,7 +230,7 @@ func (l *Link) wakeWriter() {
 }
 
 // pending says whether anything waits to be written; it needs mu.
-func (l *Link) pending() bool { return l.queue.bytes > 0 || l.control.frames > 0 }
+func (l *Link) pending() bool { return l.queue.bytes > 0 || l.control.frames > 0 || l.last != nil }
 
 // prepare takes what has gathered as records, link frames first, keeps copies
 // of what has to be acked, and counts. It needs mu.
@@ -251,6 +252,7 @@ func (l *Link) prepare(out *chunks) {
 	l.txFrames += uint64(frames)
 	l.flushed = frames
 	out.splice(&mesh, l.queue.recordMax)
+	l.takeLast(out)
 }
 
 // keptControl is how many bytes of room for link frames an idle link keeps: for

@@ -242,6 +242,11 @@ func (l *Link) inline() {
 // that another was faster. Kick every link that was appended to before calling
 // it: the room may depend on that.
 func (l *Link) Wait(src uint64, n int, timeout <-chan time.Time) bool {
+	return l.WaitOr(src, n, timeout, nil)
+}
+
+// WaitOr is Wait that also ends, with false, when cancel is closed.
+func (l *Link) WaitOr(src uint64, n int, timeout <-chan time.Time, cancel <-chan struct{}) bool {
 	l.mu.Lock()
 	if !l.writing {
 		l.writer.Signal()
@@ -258,6 +263,8 @@ func (l *Link) Wait(src uint64, n int, timeout <-chan time.Time) bool {
 	case <-in.space:
 	case <-l.done:
 	case <-timeout:
+		ok = false
+	case <-cancel:
 		ok = false
 	}
 	l.mu.Lock()
@@ -287,14 +294,23 @@ func (l *Link) Close(cause reason.Reason) {
 // link for the given cause. The caller bounds how long that may take, with
 // Close.
 func (l *Link) Finish(last []byte, cause reason.Reason) {
-	if last != nil {
-		l.AppendControl(last)
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended || l.closing {
 		return
 	}
-	l.closing, l.cause = true, cause
+	l.closing, l.cause, l.last = true, cause, last
 	l.wakeWriter()
+}
+
+// takeLast takes the last link frame once nothing waits before it: the peer
+// reads no further. It needs mu.
+func (l *Link) takeLast(out *chunks) {
+	if l.last == nil || l.queue.bytes > 0 {
+		return
+	}
+	c := newChunk(wire.BatchHeader + len(l.last))
+	c.buf = wire.AppendToBatch(c.buf, l.last)
+	out.push(c)
+	l.last = nil
 }

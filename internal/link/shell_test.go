@@ -42,6 +42,9 @@ func (e *end) HandleBatch(l *Link, batch []byte) reason.Reason {
 		}
 		batch = rest
 		if wire.IsLink(frame) {
+			if wire.LinkType(frame[0]) == wire.LinkBye {
+				return reason.Leaving // and nothing behind it is looked at
+			}
 			if !e.mute {
 				e.linkFrame(l, frame)
 			}
@@ -347,8 +350,8 @@ func TestFinishWritesWhatWaitsAndSaysWhy(t *testing.T) {
 		if got := b.frames(); got != 100 {
 			t.Errorf("frames before the end: got %d, want 100", got)
 		}
-		if a.Cause() != reason.Leaving || b.Cause() != reason.CarrierFailed {
-			t.Errorf("causes: got %v and %v, want leaving and carrier-failed", a.Cause(), b.Cause())
+		if a.Cause() != reason.Leaving || b.Cause() != reason.Leaving {
+			t.Errorf("causes: got %v and %v, want leaving of both", a.Cause(), b.Cause())
 		}
 		a.stop()
 		b.stop()
