@@ -19,7 +19,7 @@ import (
 )
 
 // allModes are the measurements, in the order of the report.
-var allModes = []string{"win", "own", "echo", "hop", "idle", "overhead", "start", "first", "light", "loss", "relay"}
+var allModes = []string{"win", "own", "echo", "hop", "idle", "overhead", "start", "first", "light", "loss", "relay", "quic"}
 
 const (
 	minSize = harness.MinSize

@@ -17,6 +17,10 @@ const (
 	// the light flow is.
 	trialTime = 2 * time.Second
 	trialRuns = 3
+	// quicTime is what each QUIC stream is measured for, quicRuns how often both
+	// are.
+	quicTime = time.Second
+	quicRuns = 5
 	// relayLinks is the number of idle links of one relay.
 	relayLinks = 1000
 )
@@ -64,5 +68,12 @@ func (p *plan) trials(ctx context.Context) {
 		r, err := trials.MeasureRelay(ctx, relayLinks)
 		p.note(err)
 		p.relay = &r
+	}
+	for range quicRuns {
+		if p.wants("quic") {
+			q, err := trials.MeasureQUIC(ctx, quicTime)
+			p.note(err)
+			p.quic = append(p.quic, q)
+		}
 	}
 }

@@ -55,6 +55,7 @@ type plan struct {
 	light    *trials.Light
 	loss     *trials.Loss
 	relay    *trials.Relay
+	quic     []trials.QUIC
 	load     []float64
 	started  time.Time
 	failures []string
@@ -117,7 +118,7 @@ func (p *plan) expected() time.Duration {
 	if p.wants("first") {
 		total += time.Duration(len(p.systems)) * 2 * time.Second
 	}
-	for _, mode := range []string{"light", "loss", "relay"} {
+	for _, mode := range []string{"light", "loss", "relay", "quic"} {
 		if p.wants(mode) {
 			total += 10 * time.Second
 		}

@@ -30,6 +30,7 @@ type report struct {
 	Light       *trials.Light `json:"light,omitempty"`
 	Loss        *trials.Loss  `json:"loss,omitempty"`
 	Relay       *trials.Relay `json:"relay,omitempty"`
+	QUIC        *quicStream   `json:"quic,omitempty"`
 	Targets     []target      `json:"targets"`
 	Failures    []string      `json:"failures"`
 }
@@ -127,6 +128,7 @@ func (p *plan) report() report {
 		p.addOnce(&r, s.Name())
 	}
 	r.Light, r.Loss, r.Relay = p.light, p.loss, p.relay
+	r.QUIC = p.quicReport()
 	r.Targets = r.targets()
 	return r
 }
@@ -177,6 +179,26 @@ func (p *plan) hop(system, mode string) float64 {
 	one := p.rates[result{system, cell{mode, hopSize, 1}}]
 	two := p.rates[result{system, cell{mode, hopSize, 2}}]
 	return finite(harness.MedianDifference(each(two, cpu), each(one, cpu)))
+}
+
+// quicStream is one QUIC stream through a relay, and its share of the same over
+// loopback UDP.
+type quicStream struct {
+	Median trials.QUIC   `json:"median"`
+	Ratio  float64       `json:"ratio"`
+	Rounds []trials.QUIC `json:"rounds"`
+}
+
+func (p *plan) quicReport() *quicStream {
+	if len(p.quic) == 0 {
+		return nil
+	}
+	mesh := each(p.quic, func(q trials.QUIC) float64 { return q.Mesh })
+	udp := each(p.quic, func(q trials.QUIC) float64 { return q.UDP })
+	return &quicStream{
+		Median: trials.QUIC{Mesh: harness.Median(mesh), UDP: harness.Median(udp)},
+		Ratio:  finite(harness.MedianRatio(mesh, udp)), Rounds: p.quic,
+	}
 }
 
 // allocs are the allocations per message that the second relay adds, and those

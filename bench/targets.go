@@ -90,6 +90,9 @@ func (r report) targets() []target {
 		at(fmt.Sprintf("resident memory of a relay with %d idle links, above the empty process", m.Links), float64(m.Linked-m.Empty)/mebibyte, 1, " MiB", "<=", relayMiB)
 		at("the same after a garbage collection", float64(m.Tidied-m.Empty)/mebibyte, 1, " MiB", "<=", relayMiB)
 	}
+	if q := r.QUIC; q != nil {
+		at(fmt.Sprintf("QUIC through a relay (%.0f MB/s), against QUIC over loopback UDP", q.Median.Mesh/1e6), q.Ratio, 2, "x", ">=", quicShare)
+	}
 	return out
 }
 

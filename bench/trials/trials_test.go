@@ -46,3 +46,14 @@ func TestRelayMemory(t *testing.T) {
 		t.Errorf("got %+v, want 8 links and resident memory", r)
 	}
 }
+
+func TestQUIC(t *testing.T) {
+	q, err := MeasureQUIC(t.Context(), 200*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q.Mesh <= 0 || q.UDP <= 0 {
+		t.Errorf("got %+v, want both rates", q)
+	}
+	t.Logf("%+v", q)
+}
