@@ -1,5 +1,5 @@
 // Bench compares what carries messages from A over one or two relays to C: the
-// peermesh node, floors below it and a peer that a user might take instead.
+// peermesh node, floors below it and peers that a user might take instead.
 //
 //	go run . --size 64,1024,16384 --rounds 5
 //
@@ -16,6 +16,12 @@
 //	hop       CPU time that a second relay adds to a 1 KiB message
 //	idle      memory and goroutines of a link end that carries nothing
 //	overhead  bytes on the wire of a 64 B message on one hop
+//	start     three processes: from a listener's ready line to the end of a send
+//	first     from the start of everything to the first message
+//	light     what a light flow gets beside a flood
+//	loss      what becomes of messages that nobody paces
+//	relay     resident memory of a relay with idle links
+//	quic      QUIC through a relay, against QUIC over UDP
 //
 // README.md tells the systems, the flags and how to add a system.
 package main

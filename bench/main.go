@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/bench/harness"
+	"github.com/peermesh/peermesh/bench/trials"
 )
 
 // allModes are the measurements, in the order of the report.
-var allModes = []string{"win", "own", "echo", "hop", "idle", "overhead", "start"}
+var allModes = []string{"win", "own", "echo", "hop", "idle", "overhead", "start", "first", "light", "loss", "relay", "quic"}
 
 const (
 	minSize = harness.MinSize
@@ -38,6 +39,9 @@ type options struct {
 }
 
 func main() {
+	if trials.RelayChild() {
+		return
+	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

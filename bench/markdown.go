@@ -14,11 +14,14 @@ func (r report) markdown() string {
 		e.Go, e.OS, e.Arch, e.Processor, e.CPUs, e.GOMAXPROCS, loads(e.Load), r.Rounds, r.Seconds,
 		r.Started.Format("2006-01-02 15:04 MST"))
 	b.WriteString("Figures are medians of the rounds; \"x name\" is the median of the per-round ratios to that system.\n")
+	r.targetTable(&b)
+	r.peerTable(&b)
 	r.throughputTables(&b)
 	r.echoTable(&b)
 	r.hopTable(&b)
 	r.idleTable(&b)
 	r.overheadTable(&b)
+	r.firstTable(&b)
 	r.startLine(&b)
 	for _, f := range r.Failures {
 		fmt.Fprintf(&b, "\nFAILED: %s\n", f)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/peermesh/peermesh/bench/harness"
 	"github.com/peermesh/peermesh/bench/systems/peermesh"
+	"github.com/peermesh/peermesh/bench/trials"
 )
 
 const (
@@ -23,6 +24,9 @@ const (
 	overheadSize = 64
 	// opening is what it takes to open and close a path, on average.
 	opening = 60 * time.Millisecond
+	// slowOpening is that of a slow system, slowRounds how many rounds it runs.
+	slowOpening = 4 * time.Second
+	slowRounds  = 3
 )
 
 // cell is one thing measured in every round for every system.
@@ -47,6 +51,11 @@ type plan struct {
 	idle     map[string]harness.Memory
 	wire     map[string]harness.Wire
 	start    []time.Duration
+	first    map[string]first
+	light    *trials.Light
+	loss     *trials.Loss
+	relay    *trials.Relay
+	quic     []trials.QUIC
 	load     []float64
 	started  time.Time
 	failures []string
@@ -56,7 +65,7 @@ func newPlan(o options) *plan {
 	p := &plan{
 		options: o, started: time.Now(), failures: []string{},
 		rates: make(map[result][]harness.Rate), trips: make(map[result][]harness.RTT),
-		idle: make(map[string]harness.Memory), wire: make(map[string]harness.Wire),
+		idle: make(map[string]harness.Memory), wire: make(map[string]harness.Wire), first: make(map[string]first),
 	}
 	for _, size := range o.sizes {
 		for _, mode := range []string{"win", "own", "echo"} {
@@ -92,16 +101,42 @@ func (p *plan) add(c cell) {
 
 // expected is how long the run should take.
 func (p *plan) expected() time.Duration {
-	var round time.Duration
-	for _, c := range p.cells {
-		round += p.measured(c) + p.warm(c) + opening
-	}
 	const once = 3 * time.Second // idle and overhead of one system
-	total := time.Duration(len(p.systems)) * (time.Duration(p.rounds)*round + once)
+	total := time.Duration(len(p.systems)) * once
+	for _, s := range p.systems {
+		for _, c := range p.cells {
+			for round := range p.rounds {
+				if p.runs(s, c, round) {
+					total += p.measured(c) + p.warm(c) + openingOf(s)
+				}
+			}
+		}
+	}
 	if p.wants("start") {
 		total += 10 * time.Second // to build the program, mostly
 	}
+	if p.wants("first") {
+		total += time.Duration(len(p.systems)) * 2 * time.Second
+	}
+	for _, mode := range []string{"light", "loss", "relay", "quic"} {
+		if p.wants(mode) {
+			total += 10 * time.Second
+		}
+	}
 	return total
+}
+
+func openingOf(s harness.System) time.Duration {
+	if harness.BoundsOf(s).Slow {
+		return slowOpening
+	}
+	return opening
+}
+
+// runs says whether s measures c in a round.
+func (p *plan) runs(s harness.System, c cell, round int) bool {
+	b := harness.BoundsOf(s)
+	return b.Spans(c.relays) && (!b.Slow || round < slowRounds)
 }
 
 func (p *plan) measured(c cell) time.Duration {
@@ -123,7 +158,10 @@ func (p *plan) run(ctx context.Context, log io.Writer) {
 			for i := range p.systems {
 				// Each round begins with another system, so that none always
 				// has the same one before it.
-				p.measure(ctx, p.systems[(i+round)%len(p.systems)], c)
+				s := p.systems[(i+round)%len(p.systems)]
+				if p.runs(s, c, round) {
+					p.measure(ctx, s, c)
+				}
 			}
 		}
 	}
@@ -140,13 +178,18 @@ func (p *plan) once(ctx context.Context) {
 		p.start, err = peermesh.Start(ctx, startRuns)
 		p.note(err)
 	}
+	p.trials(ctx)
 	for _, s := range p.systems {
 		var err error
+		if p.wants("first") {
+			p.first[s.Name()], err = measureFirst(ctx, s)
+			p.note(err)
+		}
 		if idler, ok := s.(harness.Idler); ok && p.wants("idle") {
 			p.idle[s.Name()], err = harness.Idle(idler, p.links)
 			p.note(err)
 		}
-		if p.wants("overhead") {
+		if p.wants("overhead") && !harness.BoundsOf(s).Slow {
 			p.wire[s.Name()], err = harness.Overhead(ctx, s, overheadSize)
 			p.note(err)
 		}

@@ -9,23 +9,30 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/bench/harness"
+	"github.com/peermesh/peermesh/bench/trials"
 )
 
 // report is everything that a run found. Ratios are medians of per-round ratios
 // to the named system and absent where that system did not run.
 type report struct {
-	Version     int          `json:"v"`
-	Started     time.Time    `json:"started"`
-	Seconds     float64      `json:"seconds"`
-	Environment environment  `json:"environment"`
-	Rounds      int          `json:"rounds"`
-	Throughput  []throughput `json:"throughput"`
-	Echo        []echo       `json:"echo"`
-	Hop         []hop        `json:"hop"`
-	Idle        []idle       `json:"idle"`
-	Overhead    []overhead   `json:"overhead"`
-	Start       *start       `json:"start,omitempty"`
-	Failures    []string     `json:"failures"`
+	Version     int           `json:"v"`
+	Started     time.Time     `json:"started"`
+	Seconds     float64       `json:"seconds"`
+	Environment environment   `json:"environment"`
+	Rounds      int           `json:"rounds"`
+	Throughput  []throughput  `json:"throughput"`
+	Echo        []echo        `json:"echo"`
+	Hop         []hop         `json:"hop"`
+	Idle        []idle        `json:"idle"`
+	Overhead    []overhead    `json:"overhead"`
+	Start       *start        `json:"start,omitempty"`
+	First       []firstTime   `json:"first"`
+	Light       *trials.Light `json:"light,omitempty"`
+	Loss        *trials.Loss  `json:"loss,omitempty"`
+	Relay       *trials.Relay `json:"relay,omitempty"`
+	QUIC        *quicStream   `json:"quic,omitempty"`
+	Targets     []target      `json:"targets"`
+	Failures    []string      `json:"failures"`
 }
 
 // ratios go from the name of a baseline to the ratio.
@@ -56,6 +63,10 @@ type hop struct {
 	Size   int     `json:"size"`
 	Win    float64 `json:"win_us"`
 	Own    float64 `json:"own_us"`
+	// Allocs are those that the second relay adds to a message, EndAllocs what
+	// then is left of those over one relay; both of the win mode.
+	Allocs    float64 `json:"relay_allocs"`
+	EndAllocs float64 `json:"end_allocs"`
 }
 
 type idle struct {
@@ -71,6 +82,16 @@ type overhead struct {
 // start is the time from the last process's readiness to the first acknowledged
 // message, in milliseconds: a process more is started, joins and sends.
 type start struct {
+	Median float64   `json:"median_ms"`
+	Max    float64   `json:"max_ms"`
+	Runs   []float64 `json:"runs_ms"`
+}
+
+// firstTime is the time from the start of all nodes to the first message each
+// way, in milliseconds.
+type firstTime struct {
+	System string    `json:"system"`
+	Relays int       `json:"relays"`
 	Median float64   `json:"median_ms"`
 	Max    float64   `json:"max_ms"`
 	Runs   []float64 `json:"runs_ms"`
@@ -93,6 +114,9 @@ func (p *plan) report() report {
 	for _, c := range p.cells {
 		for _, s := range p.systems {
 			at := result{s.Name(), c}
+			if !p.runs(s, c, 0) {
+				continue
+			}
 			if c.mode == "echo" {
 				r.Echo = append(r.Echo, p.echo(at))
 			} else {
@@ -103,12 +127,20 @@ func (p *plan) report() report {
 	for _, s := range p.systems {
 		p.addOnce(&r, s.Name())
 	}
+	r.Light, r.Loss, r.Relay = p.light, p.loss, p.relay
+	r.QUIC = p.quicReport()
+	r.Targets = r.targets()
 	return r
 }
 
 func (p *plan) addOnce(r *report, system string) {
-	if p.wants("hop") {
-		r.Hop = append(r.Hop, hop{system, hopSize, p.hop(system, "win"), p.hop(system, "own")})
+	if len(p.rates[result{system, cell{"win", hopSize, 2}}]) > 0 && p.wants("hop") {
+		relay, ends := p.allocs(system)
+		r.Hop = append(r.Hop, hop{system, hopSize, p.hop(system, "win"), p.hop(system, "own"), relay, ends})
+	}
+	if f, ok := p.first[system]; ok && len(f.times) > 0 {
+		ms := each(f.times, func(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 })
+		r.First = append(r.First, firstTime{system, f.relays, finite(harness.Median(ms)), slices.Max(ms), ms})
 	}
 	if m, ok := p.idle[system]; ok {
 		r.Idle = append(r.Idle, idle{system, m})
@@ -124,7 +156,7 @@ func (p *plan) throughput(at result) throughput {
 	return throughput{
 		System: at.system, Mode: at.cell.mode, Size: at.cell.size, Relays: at.cell.relays,
 		Median: medianRate(rounds), Rounds: rounds,
-		Ratios: compare(at, p.rates, perSecond, baselineWire, baselineSeal, baselinePeer),
+		Ratios: compare(at, p.rates, perSecond, append([]string{baselineWire, baselineSeal}, peers...)...),
 	}
 }
 
@@ -147,6 +179,48 @@ func (p *plan) hop(system, mode string) float64 {
 	one := p.rates[result{system, cell{mode, hopSize, 1}}]
 	two := p.rates[result{system, cell{mode, hopSize, 2}}]
 	return finite(harness.MedianDifference(each(two, cpu), each(one, cpu)))
+}
+
+// quicStream is one QUIC stream through a relay, and its share of the same over
+// loopback UDP.
+type quicStream struct {
+	Median trials.QUIC   `json:"median"`
+	Ratio  float64       `json:"ratio"`
+	Rounds []trials.QUIC `json:"rounds"`
+}
+
+func (p *plan) quicReport() *quicStream {
+	if len(p.quic) == 0 {
+		return nil
+	}
+	mesh := each(p.quic, func(q trials.QUIC) float64 { return q.Mesh })
+	udp := each(p.quic, func(q trials.QUIC) float64 { return q.UDP })
+	return &quicStream{
+		Median: trials.QUIC{Mesh: harness.Median(mesh), UDP: harness.Median(udp)},
+		Ratio:  finite(harness.MedianRatio(mesh, udp)), Rounds: p.quic,
+	}
+}
+
+// allocs are the allocations per message that the second relay adds, and those
+// of the ends.
+func (p *plan) allocs(system string) (relay, ends float64) {
+	of := func(r harness.Rate) float64 { return r.Allocs }
+	one := each(p.rates[result{system, cell{"win", hopSize, 1}}], of)
+	two := each(p.rates[result{system, cell{"win", hopSize, 2}}], of)
+	relay = finite(harness.MedianDifference(two, one))
+	return relay, finite(harness.Median(one)) - relay
+}
+
+// medianLight is the median of each figure by itself, with the least share delivered.
+func medianLight(runs []trials.Light) *trials.Light {
+	m := runs[0]
+	for _, l := range runs {
+		m.Delivered = min(m.Delivered, l.Delivered)
+	}
+	m.P50 = median(runs, func(l trials.Light) float64 { return l.P50 })
+	m.P99 = median(runs, func(l trials.Light) float64 { return l.P99 })
+	m.Flood = median(runs, func(l trials.Light) float64 { return l.Flood })
+	return &m
 }
 
 // compare returns the ratios of one series to the same cell of the baselines.

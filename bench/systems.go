@@ -2,6 +2,9 @@ package main
 
 import (
 	"github.com/peermesh/peermesh/bench/harness"
+	"github.com/peermesh/peermesh/bench/systems/derp"
+	"github.com/peermesh/peermesh/bench/systems/ironwood"
+	"github.com/peermesh/peermesh/bench/systems/libp2p"
 	"github.com/peermesh/peermesh/bench/systems/nats"
 	"github.com/peermesh/peermesh/bench/systems/peermesh"
 	"github.com/peermesh/peermesh/bench/systems/sealed"
@@ -11,7 +14,11 @@ import (
 
 // allSystems returns every system, in the order of the tables.
 func allSystems() []harness.System {
-	return []harness.System{tcp.System{}, ws.System{}, sealed.System{}, nats.System{}, peermesh.System{}}
+	return []harness.System{
+		tcp.System{}, ws.System{}, sealed.System{},
+		nats.System{}, libp2p.System{}, derp.System{}, ironwood.System{},
+		peermesh.System{},
+	}
 }
 
 // The systems that others are compared with, by name.
@@ -21,3 +28,6 @@ const (
 	baselineSeal = "sealed"
 	baselineWire = "tcp"
 )
+
+// peers are the systems that a user would take in a node's place.
+var peers = []string{baselinePeer, "libp2p", "derp", "ironwood"}

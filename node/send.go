@@ -141,8 +141,8 @@ func (n *Node) sendDatagram(s *sender, from uint16, to Addr, data []byte, w pati
 		s.buf = frame
 	}
 	snapshot := n.engine.Snapshot()
-	if hop, _ := snapshot.Express(s.in, frame); hop != nil {
-		return n.push(hop.Link, frame, w)
+	if hop, sent := snapshot.ExpressOwn(s.in, frame); hop != nil {
+		return n.push(hop.Link, sent, w)
 	}
 	v := snapshot.ForwardOwn(s.in, frame, 0, now)
 	if v.Action != engine.ActionSend {

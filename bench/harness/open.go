@@ -11,16 +11,34 @@ const (
 	// openLimit bounds the time from Open until a path carries messages both
 	// ways. The slowest system seen (a cluster of two servers) needs ~2 s.
 	openLimit = 15 * time.Second
+	// openLimitSlow bounds the same for one trial of a slow system, of which
+	// each carries messages after 4 s or never.
+	openLimitSlow = 8 * time.Second
 	// probeEvery is the pause between probes of a path that does not answer.
-	probeEvery = 10 * time.Millisecond
+	probeEvery = 2 * time.Millisecond
 	// closeLimit bounds Close.
 	closeLimit = 10 * time.Second
 )
 
 // open opens a path of s and returns when one probe has crossed it each way.
-// o.AtA and o.AtC are called for messages only, not for probes.
+// o.AtA and o.AtC are called for messages only, not for probes. A slow system
+// gets three trials.
 func open(ctx context.Context, s System, o Options) (Path, error) {
-	ctx, cancel := context.WithTimeout(ctx, openLimit)
+	if !BoundsOf(s).Slow {
+		return openWithin(ctx, openLimit, s, o)
+	}
+	var p Path
+	var err error
+	for range 3 {
+		if p, err = openWithin(ctx, openLimitSlow, s, o); err == nil || ctx.Err() != nil {
+			return p, err
+		}
+	}
+	return nil, err
+}
+
+func openWithin(ctx context.Context, limit time.Duration, s System, o Options) (Path, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	probeA, probeC := make(chan struct{}, 1), make(chan struct{}, 1)
 	o.AtA, o.AtC = withoutProbes(o.AtA, probeA), withoutProbes(o.AtC, probeC)

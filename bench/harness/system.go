@@ -67,3 +67,31 @@ type IdleLinks interface {
 	Connect() (ends int, err error)
 	Close() error
 }
+
+// Bounds are what a system cannot do; the zero value means that it can do all.
+type Bounds struct {
+	// Relays is the most relays between A and C, 0 for no bound.
+	Relays int
+	// Drops says that a flood that nobody paces loses messages by design.
+	Drops bool
+	// Slow says that a path takes seconds to open and may never do so: it is
+	// then opened anew.
+	Slow bool
+}
+
+// Bounded is a System with bounds.
+type Bounded interface {
+	System
+	Bounds() Bounds
+}
+
+// BoundsOf returns what s cannot do.
+func BoundsOf(s System) Bounds {
+	if b, ok := s.(Bounded); ok {
+		return b.Bounds()
+	}
+	return Bounds{}
+}
+
+// Spans says whether a path of s can have so many relays.
+func (b Bounds) Spans(relays int) bool { return b.Relays == 0 || relays <= b.Relays }

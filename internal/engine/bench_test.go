@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/peermesh/peermesh/internal/engine"
@@ -97,7 +98,7 @@ func BenchmarkForwardOptions(b *testing.B) {
 // to any other.
 func BenchmarkForwardOwn(b *testing.B) {
 	s := scene{leaf: true, peers: states(r1, r11, r01)}.snapshot()
-	f := wire.Frame{Type: wire.TypeData, Class: wire.ClassBulk, HopLimit: 64, Dst: wid(target), Src: wid(me), Body: make([]byte, 1024)}
+	f := wire.Frame{Type: wire.TypeData, Class: wire.ClassBulk, HopLimit: 64, Dst: wid(target), Src: wid(me), Body: make([]byte, 100)}
 	plain := bytesOf(f)
 	f.Waypoints = waypoints(r01.ID)
 	for name, frame := range map[string][]byte{"plain": plain, "home": bytesOf(f)} {
@@ -106,6 +107,14 @@ func BenchmarkForwardOwn(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				s.ForwardOwn(in, frame, 0, noon)
+			}
+		})
+		b.Run(name+", not kept", func(b *testing.B) {
+			in, fresh := engine.NewIngress(nil), bytes.Clone(frame)
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(fresh, frame[:100]) // a part of the cost
+				s.ExpressOwn(in, fresh)
 			}
 		})
 	}

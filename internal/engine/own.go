@@ -25,8 +25,8 @@ func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) V
 		if peer := in.express(s, frame); peer != nil {
 			return Verdict{Action: ActionSend, Peer: peer, Frame: frame}
 		}
-		if peer, rest := in.expressHome(s, frame); peer != nil {
-			return Verdict{Action: ActionSend, Peer: peer, Frame: rest}
+		if peer, at := in.home(s, frame); peer != nil {
+			return Verdict{Action: ActionSend, Peer: peer, Frame: in.withoutHome(frame, at)}
 		}
 	}
 	p := pass{s: s, in: in, raw: frame, now: now, own: true}
@@ -38,14 +38,39 @@ func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) V
 	return p.run()
 }
 
-// expressHome is the short way for a frame of ours to a node behind a relay that
-// is linked here: its one waypoint. What is sent is a copy without it. Nil means:
-// walk the rules.
-func (in *Ingress) expressHome(s *Snapshot, frame []byte) (*Peer, []byte) {
-	const option = 1 + idLen
-	at := wire.HeaderLen
-	if len(frame) < at+1+option || len(frame) > wire.MaxFrame || !wire.SameID(wire.FrameSrc(frame), (*wire.ID)(&s.self)) {
+// ExpressOwn is the short way of ForwardOwn with k = 0, for a frame that the
+// caller has no other use for: what is to be sent lies in frame, which may be
+// changed. Nil means: ask ForwardOwn.
+func (s *Snapshot) ExpressOwn(in *Ingress, frame []byte) (*Peer, []byte) {
+	if peer := in.express(s, frame); peer != nil {
+		return peer, frame
+	}
+	peer, at := in.home(s, frame)
+	if peer == nil {
 		return nil, nil
+	}
+	frame[1] &^= byte(wire.FlagWaypoints)
+	copy(frame[option:], frame[:at])
+	return peer, frame[option:]
+}
+
+// option is the length of one waypoint with its count.
+const option = 1 + idLen
+
+// withoutHome returns a copy of frame without the waypoint at frame[at].
+func (in *Ingress) withoutHome(frame []byte, at int) []byte {
+	sent := append(in.room(len(frame)-option), frame[:at]...)
+	sent[1] &^= byte(wire.FlagWaypoints)
+	return append(sent, frame[at+option:]...)
+}
+
+// home is the short way for a frame of ours to a node behind a relay that is
+// linked here: its one waypoint, at frame[at], which is to be taken off. Nil
+// means: walk the rules.
+func (in *Ingress) home(s *Snapshot, frame []byte) (_ *Peer, at int) {
+	at = wire.HeaderLen
+	if len(frame) < at+1+option || len(frame) > wire.MaxFrame || !wire.SameID(wire.FrameSrc(frame), (*wire.ID)(&s.self)) {
+		return nil, 0
 	}
 	if s.leaf && wire.FrameFlags(frame)&wire.FlagDetour != 0 && frame[at] == 0 {
 		at++ // a leaf leaves an empty detour list as it is
@@ -55,19 +80,17 @@ func (in *Ingress) expressHome(s *Snapshot, frame []byte) (*Peer, []byte) {
 		flags |= wire.FlagDetour
 	}
 	if wire.FrameFlags(frame)&^wire.ClassMask != flags || frame[at] != 1 || !sendable(frame, true) {
-		return nil, nil
+		return nil, 0
 	}
 	home := (*wire.ID)(frame[at+1:])
 	if in.resolve(s, wire.FrameDst(frame)).direct {
-		return nil, nil
+		return nil, 0
 	}
 	r := in.resolve(s, home)
 	if !r.direct || r.peer.Leaf || !wire.SameID((*wire.ID)(&r.peer.ID), home) {
-		return nil, nil
+		return nil, 0
 	}
-	sent := append(in.room(len(frame)-option), frame[:at]...)
-	sent[1] &^= byte(wire.FlagWaypoints)
-	return r.peer, append(sent, frame[at+option:]...)
+	return r.peer, at
 }
 
 // ForwardBy is ForwardOwn by the first hop that c says.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/peermesh/peermesh/internal/engine"
@@ -63,6 +64,13 @@ func TestForwardOwn(t *testing.T) {
 			frame := bytesOf(f)
 			v := tt.scene.snapshot().ForwardOwn(engine.NewIngress(nil), frame, tt.k, noon)
 			checkOutcome(t, v, tt.want, f, frame, true)
+			if tt.k != 0 {
+				return
+			}
+			peer, sent := tt.scene.snapshot().ExpressOwn(engine.NewIngress(nil), bytesOf(f))
+			if peer != nil && (v.Action != engine.ActionSend || peer != v.Peer || !bytes.Equal(sent, v.Frame)) {
+				t.Errorf("the short way: got %x to %v, want %x to %v", sent, peer.ID, v.Frame, v.Peer)
+			}
 		})
 	}
 }

@@ -31,6 +31,9 @@ const (
 	LinkQueue         = 256 << 10             // bytes pending for one outgoing link, shared among its active ingress queues
 	LinkQueueShareMin = 32 << 10              // least share of one ingress queue
 	LinkBatch         = 132 << 10             // most bytes that one flush takes: two full records and a little
+	SlowRate          = 64 << 20              // bytes/s below which a link is slow: a whole batch takes over 2 ms
+	SlowBatch         = 32 << 10              // bytes that one flush of a slow link takes, and that a chunk for it holds: who comes later waits 1.6 ms for them at 20 MB/s
+	SocketUnsent      = 64 << 10              // bytes unsent in a socket from which on it counts as full (measured without cost against 128 KiB)
 	MaxRun            = 32 << 10              // bytes appended under one lock
 	TransitWait       = 25 * time.Millisecond // a reader waits for room; above the scheduler's time slice of 10 ms
 	InlineQuiet       = 20 * time.Microsecond // pause on a link after which whoever completes a small batch flushes it

@@ -33,6 +33,7 @@ type queue struct {
 	last      *inlet            // the inlet looked up last
 	turn      []*inlet          // sources that have something waiting, in the order they are served
 	bytes     int
+	slow      bool // the writer's last flush was slower than limits.SlowRate
 }
 
 func newQueue(recordMax int) queue {
@@ -95,16 +96,33 @@ func (q *queue) fits(in *inlet, n int) bool {
 }
 
 func (q *queue) push(in *inlet, class wire.Class, run []byte, frames int) {
-	in.byClass[class].append(run, frames, q.recordMax)
+	in.byClass[class].append(run, frames, q.chunkMax())
 	q.pushed(in, len(run))
 }
 
 // pushFrame is push for one frame without its length.
 func (q *queue) pushFrame(in *inlet, class wire.Class, frame []byte) {
-	c := in.byClass[class].room(wire.BatchHeader+len(frame), q.recordMax)
+	c := in.byClass[class].room(wire.BatchHeader+len(frame), q.chunkMax())
 	c.buf = wire.AppendToBatch(c.buf, frame)
 	c.frames++
 	q.pushed(in, wire.BatchHeader+len(frame))
+}
+
+// chunkMax is how far chunks are filled, a longer run apart: of a slow link the
+// next source's turn comes sooner.
+func (q *queue) chunkMax() int {
+	if q.slow {
+		return min(q.recordMax, limits.SlowBatch)
+	}
+	return q.recordMax
+}
+
+// batch is how many bytes a flush takes.
+func (q *queue) batch() int {
+	if q.slow {
+		return limits.SlowBatch
+	}
+	return limits.LinkBatch
 }
 
 func (q *queue) pushed(in *inlet, n int) {
@@ -116,12 +134,13 @@ func (q *queue) pushed(in *inlet, n int) {
 	}
 }
 
-// take moves at most limits.LinkBatch bytes, chunk by chunk and source by
-// source, to out, and joins small chunks that fit one record.
+// take moves at most a batch, but one chunk in any case, chunk by chunk and
+// source by source, to out, and joins small chunks that fit one record.
 func (q *queue) take(out *chunks) (frames int) {
+	max := q.batch()
 	for taken := 0; len(q.turn) > 0; {
 		in := q.turn[0]
-		if next := in.peek(); taken > 0 && taken+len(next.buf) > limits.LinkBatch {
+		if next := in.peek(); taken > 0 && taken+len(next.buf) > max {
 			return frames
 		}
 		class, c := in.pop()

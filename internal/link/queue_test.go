@@ -185,3 +185,25 @@ func TestAppendAllocatesNothing(t *testing.T) {
 		t.Errorf("allocations per frame: got %v, want 0", n)
 	}
 }
+
+// On a slow link the next source waits for little: each flush takes one chunk,
+// and chunks are short.
+func TestSlowLinkTakesLittle(t *testing.T) {
+	q := newQueue(limits.RecordPayload)
+	q.slow = true
+	flood, light := q.inlet(1), q.inlet(2)
+	f := testFrame(wire.ClassBulk, 1000, 0)
+	for q.fits(flood, len(f)) {
+		q.push(flood, wire.ClassBulk, f, 1)
+	}
+	q.push(light, wire.ClassBulk, testFrame(wire.ClassBulk, 100, 1), 1)
+	before := q.bytes
+	var out chunks
+	q.take(&out)
+	if got := before - q.bytes; got > limits.SlowBatch {
+		t.Errorf("taken: got %d bytes, want at most %d", got, limits.SlowBatch)
+	}
+	if q.take(&out); light.bytes > 0 {
+		t.Error("the other source waits for a second batch of the first")
+	}
+}

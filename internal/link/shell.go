@@ -122,12 +122,17 @@ func (l *Link) flush() error {
 	}
 	l.writing = true
 	l.mu.Unlock()
+	begin, before := time.Now(), l.txBytes.Load()
 	err := l.seal(&out)
 	if err == nil {
 		err = l.Carrier.Flush()
 	}
+	took, bytes := time.Since(begin), l.txBytes.Load()-before
 	l.mu.Lock()
 	l.writing = false
+	if bytes >= limits.SlowBatch/2 { // less says nothing of the rate
+		l.queue.slow = took.Seconds()*limits.SlowRate > float64(bytes)
+	}
 	l.ring.left(time.Now)
 	return err
 }

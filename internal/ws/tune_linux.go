@@ -8,8 +8,8 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
-// tuneSystem keeps the queue where fairness acts: a socket with more than one
-// batch unsent counts as full (measured without cost at 128 KiB). And it ends
+// tuneSystem keeps the queue where fairness acts: a socket with more than
+// limits.SocketUnsent unsent counts as full. And it ends
 // a connection whose bytes are not acknowledged within socketPatience.
 func tuneSystem(tcp *net.TCPConn) {
 	raw, err := tcp.SyscallConn()
@@ -17,7 +17,7 @@ func tuneSystem(tcp *net.TCPConn) {
 		return
 	}
 	_ = raw.Control(func(fd uintptr) {
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, limits.LinkBatch)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, limits.SocketUnsent)
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(socketPatience.Milliseconds()))
 	})
 }
