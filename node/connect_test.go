@@ -117,6 +117,7 @@ func TestConnectByTheMeshsRecord(t *testing.T) {
 	home := relayOn(t, Config{})
 	other := relayOn(t, Config{Bootstrap: home.URLs()})
 	awaitPeer(t, other, home.ID())
+	awaitPeer(t, home, other.ID())
 	connected(t, leafOf(t, home, Config{}), other)
 }
 
