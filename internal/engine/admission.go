@@ -91,7 +91,7 @@ func (e *Engine) endFor(old *neighbour, now time.Time) {
 
 // proven says that a link has stood for limits.ProvenAfter, and is not doubted.
 func (e *Engine) proven(n *neighbour, now time.Time) bool {
-	return now.Sub(n.up) >= limits.ProvenAfter && !e.isDoubted(n)
+	return e.clock(now)-n.up >= limits.ProvenAfter && !e.isDoubted(n)
 }
 
 // spare is the link missed least of those that both ends can do without, a

@@ -46,7 +46,7 @@ func (e *Engine) onFindNode(now time.Time, n *neighbour, frame []byte) error {
 func (e *Engine) nearestRecords(now time.Time, target routing.Key, count int, asker routing.ID) [][]byte {
 	var near []*neighbour
 	for _, n := range e.links.list {
-		if n.usable() && n.answered && !n.Leaf && n.ID != asker && now.Before(n.contactUntil) {
+		if n.usable() && n.answered && !n.Leaf && n.ID != asker && e.clock(now) < n.contactUntil {
 			near = append(near, n)
 		}
 	}

@@ -21,7 +21,7 @@ type neighbour struct {
 	target   *Target // nil: accepted, or dialled because of a contact
 	url      string  // that was dialled; empty: accepted
 	from     Origin
-	up       time.Time
+	up       time.Duration // since when, by Engine.clock
 	rtt      time.Duration // smoothed, as of the last pong or bucket check, at first that of the handshake; 0: not measured
 	suspect  bool
 	closing  bool
@@ -32,10 +32,10 @@ type neighbour struct {
 	instead  *neighbour    // a slower one of the same bucket, the same
 	trial    bool          // dialled to see whether it is faster than another
 
-	contact      []byte // its contact record
-	contactUntil time.Time
-	asked        int         // requests for contacts that it has not answered
-	neighbours   *Neighbours // relays that it is linked to; nil: unknown
+	contact      []byte        // its contact record
+	contactUntil time.Duration // by Engine.clock
+	asked        int           // requests for contacts that it has not answered
+	neighbours   *Neighbours   // relays that it is linked to; nil: unknown
 }
 
 // usable says that the link is not about to be closed.
@@ -144,7 +144,7 @@ func (l *links) count(n *neighbour, by int) {
 
 func (ev LinkUp) step(e *Engine, now time.Time) {
 	l := ev.Peer.Link
-	n := &neighbour{Peer: ev.Peer, link: l, target: ev.Target, from: ev.From, up: now, rtt: ev.From.RTT}
+	n := &neighbour{Peer: ev.Peer, link: l, target: ev.Target, from: ev.From, up: e.clock(now), rtt: ev.From.RTT}
 	if n.target != nil {
 		n.url = n.target.URL
 		k := n.target.known
@@ -171,7 +171,7 @@ func (ev LinkUp) step(e *Engine, now time.Time) {
 	}
 	e.meet(now, n)
 	for _, old := range others {
-		e.duplicate(old, n)
+		e.duplicate(now, old, n)
 	}
 	if !n.closing {
 		e.do(PingLink{l})
@@ -198,13 +198,13 @@ func (e *Engine) contactOf(now time.Time, n *neighbour, raw []byte) {
 	if err != nil {
 		return // a link is not made without one
 	}
-	n.contact, n.contactUntil = raw, identity.HeldUntil(&rec, now, rec.TTL)
+	n.contact, n.contactUntil = raw, e.clock(identity.HeldUntil(&rec, now, rec.TTL))
 	if n.Leaf {
 		return
 	}
 	k := e.learn(now, raw, n.from.Scope.Told())
 	if k == nil {
-		n.contactUntil = time.Time{} // nobody can dial it: nothing to tell of
+		n.contactUntil = 0 // nobody can dial it: nothing to tell of
 	} else if bytes.Equal(k.Record, raw) {
 		k.Record = raw // one copy does for both
 	}
@@ -219,16 +219,16 @@ func (e *Engine) contactCopy(now time.Time, l *link.Link, signer wire.ID, raw []
 }
 
 // duplicate applies the rule for two links to one peer.
-func (e *Engine) duplicate(old, fresh *neighbour) {
+func (e *Engine) duplicate(now time.Time, old, fresh *neighbour) {
 	if old.closing {
 		return
 	}
 	choice := link.Duplicate(e.cfg.Self, old.ID, old.link.Origin(), fresh.link.Origin())
 	switch choice {
 	case link.CloseOld:
-		e.end(old, reason.Replaced, fresh.up)
+		e.end(old, reason.Replaced, now)
 	case link.CloseNew:
-		e.end(fresh, reason.Replaced, fresh.up)
+		e.end(fresh, reason.Replaced, now)
 	case link.CloseOldOK:
 		fresh.replaces = append(fresh.replaces, old)
 	case link.CloseNewOK:
