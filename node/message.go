@@ -28,6 +28,11 @@ type Message struct {
 	Datagram bool   // it was not acknowledged
 	Data     []byte // valid until the handler returns
 
+	// Transmission names the copy of an acknowledged message that arrived first,
+	// of several that may have left: the sender's Receipt.First if it is the first
+	// of them. 0 of datagrams and requests.
+	Transmission uint64
+
 	port    *Port
 	request uint64
 	asks    bool

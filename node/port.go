@@ -45,15 +45,15 @@ func (p *Port) Send(ctx context.Context, to Addr, data []byte) error {
 
 // Receipt tells how a message was sent.
 type Receipt struct {
-	Copies int       // transmissions that left this node; of an acknowledged message 1 means that it arrived by the first
-	Again  time.Time // when the second of them left; zero: there was none. What arrived before that was the first
+	Copies int    // transmissions that left this node; of an acknowledged message 1 means that it arrived by the first
+	First  uint64 // names the first of them: Message.Transmission where it arrived; 0: none left
 }
 
 // SendWithReceipt is Send that also tells how often the message had to be sent,
 // whether it was acknowledged or not.
 func (p *Port) SendWithReceipt(ctx context.Context, to Addr, data []byte) (Receipt, error) {
 	res, err := p.n.send(ctx, p.num, to, message{kind: wire.PlainMessage, data: data})
-	return Receipt{Copies: res.Sent, Again: res.Again}, err
+	return Receipt{Copies: res.Sent, First: res.First}, err
 }
 
 // Request is [Node.Request] from this port to any port.

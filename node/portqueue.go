@@ -12,7 +12,8 @@ import (
 )
 
 // recordHeader is the length of what stands before the data of a record:
-// length u32, source ID 20, source port u16, kind u8, hops u8, message id u64.
+// length u32, source ID 20, source port u16, kind u8, hops u8, and of a request
+// its message id, of a message its transmission, u64.
 const recordHeader = 4 + 20 + 2 + 1 + 1 + 8
 
 func appendRecord(b []byte, d *session.Delivery) []byte {
@@ -21,7 +22,12 @@ func appendRecord(b []byte, d *session.Delivery) []byte {
 	*(*wire.ID)(head[4:]) = d.From
 	binary.BigEndian.PutUint16(head[24:], d.SrcPort)
 	head[26], head[27] = d.Kind, byte(min(d.Hops, 255))
-	binary.BigEndian.PutUint64(head[28:], d.MessageID)
+	switch d.Kind {
+	case wire.PlainRequest:
+		binary.BigEndian.PutUint64(head[28:], d.MessageID)
+	case wire.PlainMessage:
+		binary.BigEndian.PutUint64(head[28:], d.Transmission)
+	}
 	return append(append(b, head[:]...), d.Data...)
 }
 
@@ -196,7 +202,9 @@ func (p *Port) handle(rec []byte, m *Message) *Message {
 	m.To, m.port = p.num, p
 	m.Hops, m.Data = int(rec[27]), rec[recordHeader:]
 	m.Datagram, m.asks = rec[26] == wire.PlainDatagram, rec[26] == wire.PlainRequest
-	m.request = binary.BigEndian.Uint64(rec[28:])
+	if m.request, m.Transmission = binary.BigEndian.Uint64(rec[28:]), 0; !m.asks {
+		m.request, m.Transmission = 0, m.request
+	}
 	(*p.handler.Load()).HandleMessage(p.ctx, m)
 	if m.asks {
 		return &Message{}

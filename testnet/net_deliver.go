@@ -75,13 +75,8 @@ func atOnce() int { return 2 * runtime.GOMAXPROCS(0) }
 // for at most 30 seconds, and reports what became of them. When ctx ends, those
 // that are left count as sent and not delivered.
 //
-// A delivery does not tell which transmission it is of. A message counts as first
-// when it was delivered and no second copy of it had left by then: when it was
-// acknowledged and never sent again, or the receiver's port had it before its
-// sender sent it again. What is counted so is certain. Where the first copy was
-// on its way still when the second left, either may be the one that was
-// delivered, and the message does not count: on a machine so busy that acks take
-// 250 ms, First says less than the truth.
+// A message counts as first when the transmission that was delivered is the first
+// one: that it was sent again because its ack came late does not matter.
 func (n *Net) Deliver(ctx context.Context, pairs []Pair) Report {
 	all := n.all()
 	flights := make([]*flight, len(pairs))
@@ -132,7 +127,8 @@ type flight struct {
 	arrived  time.Duration // the first copy, after sent
 	hops     int           // of the first copy
 	copies   int           // how often it was delivered
-	again    time.Time     // when the sender sent it a second time; zero: it did not
+	copy     uint64        // names the transmission that arrived first
+	left     uint64        // and the one that left first; 0: none, or the send has not ended
 	over     bool          // the send has ended
 	err      error         // how it ended; nil when over: acknowledged
 	latency  time.Duration // from sent to that end
@@ -159,7 +155,7 @@ func (t *traffic) send(ctx context.Context, f *flight) {
 	sent, err := f.from.port.SendWithReceipt(ctx, to, binary.BigEndian.AppendUint64(nil, f.number))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f.over, f.err, f.latency, f.again = true, err, time.Since(began), sent.Again
+	f.over, f.err, f.latency, f.left = true, err, time.Since(began), sent.First
 }
 
 // drain waits until what was acknowledged was handled: an ack means that the
@@ -208,7 +204,7 @@ func (t *traffic) take(at *member, m *node.Message, now time.Time) {
 		return
 	}
 	if f.copies == 0 {
-		f.arrived, f.hops = now.Sub(f.sent), m.Hops
+		f.arrived, f.hops, f.copy = now.Sub(f.sent), m.Hops, m.Transmission
 	}
 	f.copies++
 }
@@ -227,5 +223,5 @@ func (f *flight) acked() bool { return f.over && f.err == nil }
 
 // first says whether the first transmission arrived, see Deliver.
 func (f *flight) first() bool {
-	return f.over && f.copies > 0 && (f.again.IsZero() || f.sent.Add(f.arrived).Before(f.again))
+	return f.over && f.copies > 0 && f.copy == f.left
 }

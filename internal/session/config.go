@@ -74,6 +74,7 @@ type Delivery struct {
 	Kind             uint8   // wire.PlainDatagram, PlainMessage or PlainRequest
 	DstPort, SrcPort uint16
 	MessageID        uint64 // of a message or request; Message.RequestID of the response
+	Transmission     uint64 // which copy of it this is: Result.First of the sender if it is the first
 	Hops             int    // links crossed, 1 for a direct peer
 	Data             []byte // 0 to limits.MaxMessage bytes
 	Context          any    // of the Batch that it came in; nil for a frame that was held

@@ -45,6 +45,7 @@ type delivered struct {
 	id   uint64
 	data string
 	hops int
+	copy uint64 // Delivery.Transmission
 }
 
 // start gives the node a new instance and an empty Table, as a restart does.
@@ -109,7 +110,7 @@ func (n *testNode) onDeliver(d *Delivery) reason.Reason {
 	if n.quiet {
 		return reason.None
 	}
-	n.got = append(n.got, delivered{d.From, d.Kind, d.DstPort, d.MessageID, string(d.Data), d.Hops})
+	n.got = append(n.got, delivered{d.From, d.Kind, d.DstPort, d.MessageID, string(d.Data), d.Hops, d.Transmission})
 	return reason.None
 }
 

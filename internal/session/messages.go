@@ -61,7 +61,7 @@ type Result struct {
 	ResponseHops int           // links that the response crossed
 	Hop          wire.ID       // the first hop of the last copy
 	Sent         int           // copies that left
-	Again        time.Time     // when the second of them did; zero: there was none
+	First        uint64        // Delivery.Transmission of the first of them; 0: none left
 	RTT          time.Duration // from the only copy to its ack, else the smoothed round trip; 0: none known
 	Last         reason.Reason // what was heard last on the way, if anything: a better cause than a timeout
 }
@@ -78,7 +78,7 @@ type Pending struct {
 	acked    bool
 	over     bool
 	sentAt   time.Duration // of the last copy
-	again    time.Duration // of the second copy; 0: there is none
+	first    uint64        // names the first copy
 	timeouts int           // copies that were not acked in time
 	rtt      time.Duration
 	trail    trail
@@ -159,12 +159,9 @@ func (p *peer) end(m *Pending, r Result, fx *effects) {
 	case m.trail.sent == 0:
 		r.Outcome = Undelivered
 	}
-	r.Hop, r.Sent, r.Last, r.RTT = m.hop, m.trail.sent, m.trail.last, m.rtt
+	r.Hop, r.Sent, r.First, r.Last, r.RTT = m.hop, m.trail.sent, m.first, m.trail.last, m.rtt
 	if r.RTT == 0 {
 		r.RTT = p.srtt
-	}
-	if m.again > 0 {
-		r.Again = p.table.time(m.again)
 	}
 	m.m.Data = nil
 	fx.done = append(fx.done, ended{m.done, r})
@@ -278,11 +275,20 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 	}
 	p.departed(m, hop, c, at)
 	m.echo = wire.Echo(frame[body:])
+	if m.trail.sent == 1 {
+		m.first = transmission(frame[body:])
+	}
 	if s.sent.Load() >= s.renew && s.asked.CompareAndSwap(false, true) {
 		p.renewAt = at
 		p.arm(at)
 	}
 	return true
+}
+
+// transmission names one sealed frame by what stands before its ciphertext: the
+// receiver's index and the counter. No two frames of a session have the same.
+func transmission(body []byte) uint64 {
+	return uint64(binary.BigEndian.Uint32(body))<<32 ^ binary.BigEndian.Uint64(body[4:])
 }
 
 // departed notes that a copy of m has left by hop.
@@ -295,9 +301,7 @@ func (p *peer) departed(m *Pending, hop wire.ID, c Choice, at time.Duration) {
 		m.began = p.began
 	}
 	m.cut()
-	if m.trail.leave(hop, c); m.trail.sent == 2 {
-		m.again = at
-	}
+	m.trail.leave(hop, c)
 	m.hop = hop
 	f, pace := o.flightBy(hop), p.pace(m)
 	f.depart(m, pace, at)

@@ -45,6 +45,7 @@ type arrival struct {
 	class wire.Class
 	hops  int
 	body  []byte
+	copy  uint64 // transmission of body
 }
 
 // parse checks the header. A frame without options, the usual one, is not
@@ -53,7 +54,7 @@ func (t *Table) parse(frame []byte) (a arrival, why reason.Reason) {
 	if len(frame) < wire.HeaderLen {
 		return a, reason.Malformed
 	}
-	a = arrival{wire.FrameSrc(frame), wire.FrameFlags(frame).Class(), wire.MaxHopLimit + 1 - int(wire.FrameHopLimit(frame)), nil}
+	a = arrival{wire.FrameSrc(frame), wire.FrameFlags(frame).Class(), wire.MaxHopLimit + 1 - int(wire.FrameHopLimit(frame)), nil, 0}
 	if plain(frame) {
 		a.body = wire.FrameBody(frame)
 	} else {
@@ -111,6 +112,7 @@ func (x *answer) overtaken(a *arrival, frame []byte, at time.Duration) reason.Re
 
 // opened opens the frame and hands the plaintext on.
 func (t *Table) opened(b *Batch, s *session, at time.Duration, a *arrival) reason.Reason {
+	a.copy = transmission(a.body)
 	plaintext, counter, why := s.open(a.body, a.class)
 	if why != reason.None {
 		return why
@@ -160,7 +162,7 @@ func (b *Batch) fill(s *session, a *arrival, h wire.PlainHeader, id uint64, data
 	if b.filled != s {
 		b.filled, d.From, d.Via = s, s.peer.id, s.via
 	}
-	d.Kind, d.SrcPort, d.DstPort, d.MessageID, d.Hops, d.Data = h.Kind, h.SrcPort, h.DstPort, id, a.hops, data
+	d.Kind, d.SrcPort, d.DstPort, d.MessageID, d.Transmission, d.Hops, d.Data = h.Kind, h.SrcPort, h.DstPort, id, a.copy, a.hops, data
 	d.Context = b.Context
 	return d
 }
