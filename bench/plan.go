@@ -178,19 +178,28 @@ func (p *plan) once(ctx context.Context) {
 		p.start, err = peermesh.Start(ctx, startRuns)
 		p.note(err)
 	}
-	p.trials(ctx)
+	p.memory()
 	for _, s := range p.systems {
 		var err error
 		if p.wants("first") {
 			p.first[s.Name()], err = measureFirst(ctx, s)
 			p.note(err)
 		}
-		if idler, ok := s.(harness.Idler); ok && p.wants("idle") {
-			p.idle[s.Name()], err = harness.Idle(idler, p.links)
-			p.note(err)
-		}
 		if p.wants("overhead") && !harness.BoundsOf(s).Slow {
 			p.wire[s.Name()], err = harness.Overhead(ctx, s, overheadSize)
+			p.note(err)
+		}
+	}
+	p.trials(ctx)
+}
+
+// memory measures idle links, before anything else has filled the heap with what
+// would go meanwhile.
+func (p *plan) memory() {
+	for _, s := range p.systems {
+		if idler, ok := s.(harness.Idler); ok && p.wants("idle") {
+			var err error
+			p.idle[s.Name()], err = harness.Idle(idler, p.links)
 			p.note(err)
 		}
 	}
