@@ -17,7 +17,7 @@ type target struct {
 }
 
 // The factors by which the node has to pass its peers, by name.
-var factors = map[string]float64{"nats": 1, "libp2p": 1.5, "derp": 4, "ironwood": 8}
+var factors = map[string]float64{"nats": 1, "libp2p": 1.5, "derp": 2, "ironwood": 8}
 
 const (
 	// nothing is what a mean of no allocations may come to: the harness's own
