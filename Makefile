@@ -11,12 +11,12 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit bench-build bench-test tools fuzz sim bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit budgets bench-build bench-test tools fuzz sim bench build fmt
 
 test: check bench-test
 	.ci/fuzz 10
 
-check: tools fmt-check vet staticcheck unit bench-build
+check: tools fmt-check vet staticcheck unit budgets bench-build
 
 # The race detector needs a C compiler; all else is Go.
 tools:
@@ -34,6 +34,12 @@ staticcheck:
 
 unit:
 	go test -race -shuffle=on ./...
+
+# Budgets of memory and allocations, and transfers of full size: what the race
+# detector changes too much.
+budgets:
+	go test ./dgram ./internal/ws
+	go test -run IdleLinkBudget ./node
 
 bench-build:
 	cd bench && go vet ./... && go build -o /dev/null .

@@ -145,7 +145,7 @@ func countAccepts(t *testing.T, network string) (accepted func() int64, port str
 	host := map[string]string{"tcp4": "127.0.0.1", "tcp6": "::1"}[network]
 	l, err := net.Listen(network, net.JoinHostPort(host, "0"))
 	if err != nil {
-		t.Skipf("no loopback for %s here: %v", network, err)
+		t.Skipf("no loopback for %s here; enable that family to have it tested: %v", network, err)
 	}
 	var count atomic.Int64
 	done := make(chan struct{})

@@ -120,20 +120,6 @@ func (f *Filler) Redundant(links []Place, i int) bool {
 	return !near.holds(f, links[i].Key)
 }
 
-// EmptyBuckets returns the buckets, as common prefix lengths with Self, in which
-// there is no link although known has somebody there, the deepest first. Known may
-// contain Self and nodes that are linked.
-func (f *Filler) EmptyBuckets(links []Place, known []Place) []int {
-	linked, there := f.tally(links), f.tally(known)
-	var empty []int
-	for b := KeyBits - 1; b >= 0; b-- {
-		if linked[b] == 0 && there[b] > 0 {
-			empty = append(empty, b)
-		}
-	}
-	return empty
-}
-
 // bucket returns the bucket that p lies in, KeyBits if it is Self.
 func (f *Filler) bucket(p *Place) int { return f.Self.CommonPrefixLen(p.Key) }
 

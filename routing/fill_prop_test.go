@@ -86,7 +86,7 @@ func TestWantsSuffice(t *testing.T) {
 		for _, w := range wants {
 			links = append(links, s.candidates[w.Index])
 		}
-		if empty := s.f.EmptyBuckets(links, s.candidates); len(empty) > 0 {
+		if empty := s.f.emptyBuckets(links, s.candidates); len(empty) > 0 {
 			t.Fatalf("got buckets %v empty", empty)
 		}
 		if len(wants) < len(s.candidates) && len(links) < s.f.Room {
@@ -172,7 +172,7 @@ func TestSpareLeavesWhatIsNeeded(t *testing.T) {
 				t.Fatalf("%s: got it left although it is redundant", p.Key)
 			}
 		}
-		if empty := s.f.EmptyBuckets(links, s.links); len(empty) > 0 {
+		if empty := s.f.emptyBuckets(links, s.links); len(empty) > 0 {
 			t.Fatalf("got buckets %v emptied", empty)
 		}
 	})

@@ -162,7 +162,7 @@ func TestStaticNetworkHops(t *testing.T) {
 		if len(links) > staticCap {
 			t.Errorf("node %d: got %d links, want at most %d", u, len(links), staticCap)
 		}
-		if empty := s.fills[u].EmptyBuckets(links, s.places); len(empty) > 0 {
+		if empty := s.fills[u].emptyBuckets(links, s.places); len(empty) > 0 {
 			t.Errorf("node %d: got no link in buckets %v", u, empty)
 		}
 	}

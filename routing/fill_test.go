@@ -241,7 +241,7 @@ func TestEmptyBuckets(t *testing.T) {
 		{"linked ones left out", placesAt(at(0x60)), placesAt(at(0x80), at(0x01), at(0x40)), []int{7, 0}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := (&Filler{}).EmptyBuckets(tt.links, tt.known); !slices.Equal(got, tt.want) {
+			if got := (&Filler{}).emptyBuckets(tt.links, tt.known); !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

@@ -167,3 +167,17 @@ func TestCrowdShapes(t *testing.T) {
 }
 
 func snapshotOf(c crowd) *Snapshot[int] { return NewSnapshot(c.self, c.hops) }
+
+// emptyBuckets returns the buckets, as common prefix lengths with Self, in which
+// there is no link although known has somebody there, the deepest first. Known may
+// contain Self and nodes that are linked.
+func (f *Filler) emptyBuckets(links []Place, known []Place) []int {
+	linked, there := f.tally(links), f.tally(known)
+	var empty []int
+	for b := KeyBits - 1; b >= 0; b-- {
+		if linked[b] == 0 && there[b] > 0 {
+			empty = append(empty, b)
+		}
+	}
+	return empty
+}

@@ -16,7 +16,7 @@ func openPTY(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skipf("no terminals here: %v", err)
+		t.Skipf("no pseudo-terminals here; mount devpts: %v", err)
 	}
 	t.Cleanup(func() { master.Close() })
 	var n int
@@ -27,11 +27,11 @@ func openPTY(t *testing.T) (master, slave *os.File) {
 		return err
 	})
 	if err != nil {
-		t.Skipf("no terminals here: %v", err)
+		t.Skipf("no pseudo-terminals here; mount devpts: %v", err)
 	}
 	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		t.Skipf("no terminals here: %v", err)
+		t.Skipf("no pseudo-terminals here; mount devpts: %v", err)
 	}
 	t.Cleanup(func() { slave.Close() })
 	err = withFd(slave, func(fd int) error {

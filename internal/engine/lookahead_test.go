@@ -164,7 +164,7 @@ func TestLookaheadAgainstTrying(t *testing.T) {
 		}
 		dst := rapid.SampledFrom(append(all, ids(1, rapid.Uint64().Draw(t, "target"))...)).Draw(t, "dst")
 		if dst == self || !known {
-			t.Skip("plain greedy")
+			return // there is no look-ahead to compare with
 		}
 		var want *view
 		for i := range views {

@@ -16,10 +16,10 @@ import (
 //
 // With k = 0 the rules of Forward hold. A destination that is linked here gets
 // the frame at once: waypoints are taken off; so is one that is the first hop
-// itself. With a higher k the frame goes
-// another way on purpose: the choices are that of k = 0 first, then all other
-// relays in the order of their distance to the target, in any direction, and
-// then the first again: [Snapshot.FirstHops] of them. A k below 0 is 0.
+// itself. With a higher k the frame goes another way on purpose: the choices are
+// that of k = 0 first, then all other relays in the order of their distance to
+// the target, in any direction, and then the first again: [Snapshot.FirstHops]
+// of them. A k below 0 is 0.
 func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) Verdict {
 	if k <= 0 {
 		if peer := in.express(s, frame); peer != nil {

@@ -18,16 +18,15 @@ func (e *Engine) onPeers(now time.Time, n *neighbour, frame []byte) error {
 	if n.Leaf || e.cfg.Leaf {
 		return nil
 	}
-	heads := make([]uint64, 0, len(list.Entries))
+	ids := make([]routing.ID, 0, len(list.Entries))
 	for _, p := range list.Entries {
 		if id := routing.ID(p.ID); p.Role == wire.RoleRelay && id != n.ID && id != e.cfg.Self {
-			key := id.Key()
-			heads = append(heads, keyHead(&key))
+			ids = append(ids, id)
 		}
 	}
-	n.neighbours = &Neighbours{heads}
+	n.neighbours = NewNeighbours(ids)
 	e.stale(now)
-	if e.joined && (e.links.relays < e.filler.Room || slices.ContainsFunc(heads, e.wanted().has)) {
+	if e.joined && (e.links.relays < e.filler.Room || slices.ContainsFunc(n.neighbours.heads, e.wanted().has)) {
 		e.fillSoon(now, e.jitter(limits.RepairJitter))
 	}
 	return nil
