@@ -264,3 +264,15 @@ const (
 	ConnectBurst    = 32
 	ConnectArrive   = 2 * time.Second // how long a link that the other side says is up may take to show here
 )
+
+// WebRTC links and their signalling (docs/protocol.md, section 2).
+const (
+	WebRTCLinks    = 32                     // WebRTC links of a node: each takes about 260 KiB and 21 goroutines
+	DirectLinks    = 4                      // of them, reserved for pairs that talk much or were told to link
+	GatherTime     = 500 * time.Millisecond // how long an offer waits for candidates; later ones follow it
+	SDPBytes       = 8 << 10                // bytes of an offer or answer; one for data alone has 700
+	Candidates     = 16                     // of each end of a link
+	CandidateBytes = 256                    // bytes of one candidate
+	SignalSessions = 64                     // links being signalled at once
+	SignalTimeout  = 10 * time.Second       // from an offer to an open data channel
+)
