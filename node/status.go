@@ -38,6 +38,10 @@ func (l *liveLink) info(self routing.Key) PeerInfo {
 	if addr := l.conn.RemoteAddr(); addr != nil {
 		info.Address = addr.String()
 	}
+	if pair, ok := l.conn.(interface{ Pair() (local, remote string) }); ok {
+		local, remote := pair.Pair()
+		info.Path = local + "/" + remote
+	}
 	return info
 }
 
@@ -86,15 +90,19 @@ func (n *Node) Status() Status {
 
 // limits tells how near the node is to what it holds at most.
 func (n *Node) limits(s *Status) []LimitUse {
-	leaves := 0
+	leaves, overWebRTC := 0, 0
 	for _, p := range s.Peers {
 		if p.Leaf {
 			leaves++
+		}
+		if p.Transport == webrtc.Kind {
+			overWebRTC++
 		}
 	}
 	return []LimitUse{
 		{"relay-links", len(s.Peers) - leaves, n.cfg.MaxPeers},
 		{"leaf-links", leaves, n.cfg.MaxLeaves},
+		{"webrtc-links", overWebRTC, n.cfg.MaxWebRTC},
 		{"links-under-way", n.gate.inside(), limits.PreAuthLinks},
 		{"sessions", s.Sessions, limits.Sessions},
 		{"ports", len(s.Ports), limits.Ports},

@@ -275,4 +275,6 @@ const (
 	CandidateBytes = 256                    // bytes of one candidate
 	SignalSessions = 64                     // links being signalled at once
 	SignalTimeout  = 10 * time.Second       // from an offer to an open data channel
+	ICEServers     = 8                      // servers in a config
+	RelaySTUN      = 2                      // relays that a link asks for its public address: one may be silent
 )
