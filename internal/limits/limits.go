@@ -277,4 +277,10 @@ const (
 	SignalTimeout  = 10 * time.Second       // from an offer to an open data channel
 	ICEServers     = 8                      // servers in a config
 	RelaySTUN      = 2                      // relays that a link asks for its public address: one may be silent
+
+	HostCandidates  = 10                     // of an end's candidates, its own addresses: room is left for those that servers tell
+	ICEKeepalive    = time.Second            // between signs of life of a WebRTC link
+	ICEDisconnected = 4 * time.Second        // without one: in doubt
+	ICEFailed       = 4 * time.Second        // in doubt so long: dead, 8 s after the last sign
+	CloseLinger     = 500 * time.Millisecond // how long the end of a WebRTC link waits until what was flushed has arrived: two delayed acks and a long round trip
 )
