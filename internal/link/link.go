@@ -30,6 +30,7 @@ type Config struct {
 	Peer     wire.ID
 	Leaf     bool // the peer does not forward
 	LeafLink bool // either end is a leaf: pings are rarer
+	Direct   bool // made for what the two ends have to say to each other: silence is noticed within seconds
 	Outbound bool
 	Instance wire.Instance
 	Dial     uint32

@@ -1,0 +1,11 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/peermesh/peermesh/internal/reason"
+)
+
+func (ev Offered) step(*Engine, time.Time) { ev.Done(reason.Unsupported) }
+
+func (Traffic) step(*Engine, time.Time) {}
