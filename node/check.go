@@ -139,7 +139,7 @@ func (c *Config) checkWebRTC() error {
 		errs = append(errs, fmt.Errorf("config: ICEServers has %d servers: give at most %d", len(c.ICEServers), limits.ICEServers))
 	}
 	for _, server := range c.ICEServers {
-		if err := webrtc.CheckServer(server); err != nil {
+		if _, err := webrtc.ParseServer(server); err != nil {
 			errs = append(errs, fmt.Errorf("config: ICEServers has %q: %w", server, err))
 		}
 	}

@@ -77,6 +77,10 @@ func (c *connecting) run(ctx context.Context) error {
 		return &refusal{reason.OwnID}
 	case c.n.linkedWith(c.id):
 		return nil
+	case c.n.ended.Load():
+		return ErrClosed
+	case !c.n.state.load().linked:
+		return ErrNotConnected
 	}
 	if c.dial(ctx, engine.Contact{ID: c.id}) == nil {
 		return nil

@@ -87,11 +87,11 @@ func TestConnectByBeingDialled(t *testing.T) {
 
 func TestConnectToWhoCannotDialEither(t *testing.T) {
 	home := relayOn(t, Config{})
-	a, b := leafOf(t, home, Config{}), leafOf(t, home, Config{})
+	a, b := leafOf(t, home, Config{}), leafOf(t, home, Config{WebRTC: WebRTCOff})
 	err := a.Connect(within(t, 10*time.Second), b.ID())
 	var e *ConnectError
-	if !errors.As(err, &e) || e.Stage != ConnectAsk || e.ID != b.ID() || !errors.Is(err, ErrRefused) {
-		t.Errorf("got %v, want a refusal at the stage %s", err, ConnectAsk)
+	if !errors.As(err, &e) || e.Stage != ConnectNegotiate || e.ID != b.ID() || !errors.Is(err, ErrRefused) {
+		t.Errorf("got %v, want a refusal at the stage %s", err, ConnectNegotiate)
 	}
 }
 
@@ -111,11 +111,11 @@ func TestConnectErrors(t *testing.T) {
 		stage string
 		want  error
 	}{
-		{"to itself", a, within(t, time.Second), a.ID(), ConnectLookup, reason.OwnID},
-		{"without a link", alone, within(t, time.Second), nobody, ConnectLookup, ErrNotConnected},
-		{"of a closed node", closed, within(t, time.Second), nobody, ConnectLookup, ErrClosed},
-		{"with a context that ended", a, ended, nobody, ConnectLookup, context.Canceled},
-		{"to nobody", a, within(t, 10*time.Second), nobody, ConnectAsk, ErrNoRoute},
+		{"to itself", a, within(t, time.Second), a.ID(), ConnectNegotiate, reason.OwnID},
+		{"without a link", alone, within(t, time.Second), nobody, ConnectNegotiate, ErrNotConnected},
+		{"of a closed node", closed, within(t, time.Second), nobody, ConnectNegotiate, ErrClosed},
+		{"with a context that ended", a, ended, nobody, ConnectNegotiate, context.Canceled},
+		{"to nobody", a, within(t, 10*time.Second), nobody, ConnectLookup, ErrNoRoute},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.n.Connect(test.ctx, test.to)
@@ -133,7 +133,7 @@ func TestLinkAsksAreLimited(t *testing.T) {
 	n := dialling(t)
 	n.cfg.PublicURLs = nil
 	n.linkAsks.rate = rate.NewLimiter(0, 0)
-	got := n.answerLinkAsk(within(t, time.Second), routing.ID{1}, wire.ConnectAsk{Kind: wire.ConnectLink, URLs: []string{"ws://127.0.0.1:" + port}})
+	got, _ := n.answerAsk(within(t, time.Second), routing.ID{1}, &wire.ConnectAsk{Kind: wire.ConnectLink, URLs: []string{"ws://127.0.0.1:" + port}})
 	if got.Kind != wire.ConnectNoWay || accepted() != 0 {
 		t.Errorf("got %v and %d connects, want %d and none", got, accepted(), wire.ConnectNoWay)
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
-	"github.com/peermesh/peermesh/transport/webrtc"
 )
 
 // linkAsks bounds what others make this node do for links with them.
@@ -112,7 +111,7 @@ func (n *Node) keepsLink(from routing.ID, ask *wire.ConnectAsk) bool {
 		if l.link.Peer != from {
 			continue
 		}
-		if ask.SDP != "" && l.conn.Kind() == webrtc.Kind && time.Since(l.since) > limits.SignalTimeout {
+		if ask.SDP != "" && l.conn.Kind() == rtcKind && time.Since(l.since) > limits.SignalTimeout {
 			l.link.Close(reason.Replaced)
 		} else {
 			kept = true
@@ -162,7 +161,7 @@ func (n *Node) answerOffer(from routing.ID, ask *wire.ConnectAsk) (wire.ConnectR
 
 // finishAnswer waits for the link of an offer that was answered, and runs it.
 func (n *Node) finishAnswer(a *attempt) {
-	conn, remote, err := n.open(a, 0)
+	conn, remote, err := n.establish(a, 0)
 	n.rtc.end(a, conn != nil)
 	if err != nil {
 		n.log.Debug("no link over WebRTC with a node that offered one", "peer", a.peer, "err", err)

@@ -102,7 +102,7 @@ func (n *Node) bargainOver(a *attempt, ask *wire.ConnectAsk, dial uint32) (barga
 	if err := a.pc.SetAnswer(reply.SDP); err != nil {
 		return bargain{}, &stageError{ConnectSignal, err}
 	}
-	conn, remote, err := n.open(a, dial)
+	conn, remote, err := n.establish(a, dial)
 	return bargain{conn: conn, remote: remote, reply: reply}, err
 }
 
@@ -120,6 +120,20 @@ func (n *Node) question(ctx context.Context, id routing.ID, ask *wire.ConnectAsk
 	return reply, nil
 }
 
+// countDial is the number of a dial that the engine did not ask for.
+func (n *Node) countDial() uint32 {
+	done := make(chan uint32, 1)
+	if !n.post(engine.CountDial{Done: func(count uint32) { done <- count }}) {
+		return 0
+	}
+	select {
+	case count := <-done:
+		return count
+	case <-n.ctx.Done():
+		return 0
+	}
+}
+
 // mayOffer asks the loop whether there is room for a link over WebRTC.
 func (n *Node) mayOffer(id routing.ID, direct bool) reason.Reason {
 	done := make(chan reason.Reason, 1)
@@ -134,10 +148,10 @@ func (n *Node) mayOffer(id routing.ID, direct bool) reason.Reason {
 	}
 }
 
-// open brings an attempt whose descriptions are set to a link that has proved
+// establish brings an attempt whose descriptions are set to a link that has proved
 // itself: both ends tell what candidates they still find, the channel opens, and
 // each shows that it holds the key of its ID and of this very channel.
-func (n *Node) open(a *attempt, dial uint32) (*webrtc.Conn, *link.Remote, error) {
+func (n *Node) establish(a *attempt, dial uint32) (*webrtc.Conn, *link.Remote, error) {
 	for _, line := range n.rtc.described(a) {
 		n.tryCandidate(a.peer, a.pc, line)
 	}

@@ -95,7 +95,7 @@ func (n *Node) limits(s *Status) []LimitUse {
 		if p.Leaf {
 			leaves++
 		}
-		if p.Transport == webrtc.Kind {
+		if p.Transport == rtcKind {
 			overWebRTC++
 		}
 	}

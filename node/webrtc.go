@@ -34,6 +34,9 @@ const (
 // tag nowebrtc.
 const WebRTCSupported = webrtc.Supported
 
+// rtcKind is the Kind of the carrier over WebRTC.
+const rtcKind = "webrtc"
+
 // engineUse is the same in the engine's words.
 var engineUse = map[WebRTCUse]engine.WebRTCUse{
 	WebRTCOn: engine.WebRTCOn, WebRTCWhenNeeded: engine.WebRTCWhenNeeded, WebRTCOff: engine.WebRTCOff,
@@ -222,7 +225,7 @@ func (n *Node) iceServers() []string {
 	servers := n.cfg.ICEServers
 	own := 0
 	for _, l := range n.live.all() {
-		if port := stunPortOf(l.link.Contact); port != 0 && own < limits.RelaySTUN && !l.link.Leaf && l.conn.Kind() != webrtc.Kind {
+		if port := stunPortOf(l.link.Contact); port != 0 && own < limits.RelaySTUN && !l.link.Leaf && l.conn.Kind() != rtcKind {
 			if ip, ok := remoteIP(l.conn); ok && engine.ScopeOf(ip) != engine.ScopeLoopback {
 				servers = append(servers[:len(servers):len(servers)], "stun:"+net.JoinHostPort(ip.String(), strconv.Itoa(int(port))))
 				own++

@@ -144,7 +144,7 @@ func (l *links) count(n *neighbour, by int) {
 
 func (ev LinkUp) step(e *Engine, now time.Time) {
 	l := ev.Peer.Link
-	n := &neighbour{Peer: ev.Peer, link: l, target: ev.Target, from: ev.From, up: e.clock(now), rtt: ev.From.RTT}
+	n := &neighbour{Peer: ev.Peer, link: l, target: ev.Target, from: ev.From, up: e.clock(now), rtt: ev.From.RTT, wanted: ev.From.Wanted}
 	if n.target != nil {
 		n.url = n.target.URL
 		k := n.target.known

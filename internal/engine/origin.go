@@ -39,6 +39,7 @@ type Origin struct {
 	RTT   time.Duration // from one message of the handshake to the next; 0: not measured
 	// Direct: the ask that an accepted link over WebRTC began with said so.
 	Direct bool
+	Wanted bool // this node's user asked for the link: it stays
 }
 
 // Contact is how to reach a node, as its signed record says.

@@ -205,6 +205,10 @@ type (
 		Done   func(reason.Reason)
 	}
 
+	// CountDial counts a dial that is not one of the engine's. Done is called once,
+	// within Step, with its number, for the Hello.
+	CountDial struct{ Done func(uint32) }
+
 	// Traffic is what Table.Traffic told, once a second.
 	Traffic struct{ Peers []session.PeerTraffic }
 

@@ -144,6 +144,11 @@ func (e *Engine) landed(t *Target) {
 	}
 }
 
+func (ev CountDial) step(e *Engine, _ time.Time) {
+	e.targets.dials++
+	ev.Done(e.targets.dials)
+}
+
 func (ev DialFailed) step(e *Engine, now time.Time) {
 	e.landed(ev.Target)
 	if k := ev.Target.known; k != nil {
