@@ -49,6 +49,8 @@ type Engine struct {
 	links   links
 	targets targets
 	membership
+	carried  carried
+	hot      hotPairs
 	holder   holder
 	doubts   doubts
 	attach   attachment

@@ -150,8 +150,13 @@ func (ev CountDial) step(e *Engine, _ time.Time) {
 }
 
 func (ev DialFailed) step(e *Engine, now time.Time) {
+	k := ev.Target.known
+	if k != nil && k.hot {
+		e.hotFailed(now, ev.Target, cmp.Or[error](ev.Err, ev.Reason))
+		return
+	}
 	e.landed(ev.Target)
-	if k := ev.Target.known; k != nil {
+	if k != nil {
 		e.failed(now, k, false)
 		e.answerReach(k.ID, cmp.Or[error](ev.Err, ev.Reason))
 		e.fillSoon(now, 0)
