@@ -82,7 +82,7 @@ func (c *connecting) run(ctx context.Context) error {
 	case !c.n.state.load().linked:
 		return ErrNotConnected
 	}
-	if c.dial(ctx, engine.Contact{ID: c.id}) == nil {
+	if c.dial(ctx, engine.Contact{ID: c.id}) == nil { // by URLs known already
 		return nil
 	}
 	asked := c.ask(ctx)
@@ -127,7 +127,7 @@ func (c *connecting) lookUp(ctx context.Context) error {
 
 func (c *connecting) dial(ctx context.Context, to engine.Contact) error {
 	c.stage = ConnectDial
-	return c.n.reach(ctx, to, false)
+	return c.n.reach(ctx, to, false, true)
 }
 
 // ask asks the node itself: for a link, and when its URLs lead nowhere for one
@@ -155,7 +155,7 @@ func (c *connecting) bargain(ctx context.Context, kind wire.ConnectKind) (bargai
 	c.stage = ConnectNegotiate
 	ctx, cancel := context.WithTimeout(ctx, limits.SignalTimeout)
 	defer cancel()
-	return c.n.bargain(ctx, c.id, wire.ConnectAsk{Kind: kind, Direct: true}, c.count)
+	return c.n.bargain(ctx, c.id, wire.ConnectAsk{Kind: kind, Direct: true}, c.count, true)
 }
 
 // conclude brings what the other side said to a link.
@@ -176,11 +176,11 @@ func (c *connecting) conclude(ctx context.Context, b bargain, err error) error {
 }
 
 // reach lets the engine dial a node, one URL after another, and waits for the
-// link. byPeer: that node asks for it.
-func (n *Node) reach(ctx context.Context, to engine.Contact, byPeer bool) error {
+// link. byPeer: that node asks for it; direct: for the two of them.
+func (n *Node) reach(ctx context.Context, to engine.Contact, byPeer, direct bool) error {
 	var failed []error
 	for range max(1, len(to.URLs)) { // the engine takes another URL each time
-		end, err := n.reachOnce(ctx, to, byPeer)
+		end, err := n.reachOnce(ctx, to, byPeer, direct)
 		if err != nil || end == nil {
 			return err
 		}
@@ -193,9 +193,9 @@ func (n *Node) reach(ctx context.Context, to engine.Contact, byPeer bool) error 
 }
 
 // reachOnce returns in end how the dial ended, in err why that is not known.
-func (n *Node) reachOnce(ctx context.Context, to engine.Contact, byPeer bool) (end, err error) {
+func (n *Node) reachOnce(ctx context.Context, to engine.Contact, byPeer, direct bool) (end, err error) {
 	done := make(chan error, 1)
-	if !n.post(engine.Reach{Contact: to, ByPeer: byPeer, Done: func(err error) { done <- err }}) {
+	if !n.post(engine.Reach{Contact: to, ByPeer: byPeer, Direct: direct, ByURL: true, Done: func(err error) { done <- err }}) {
 		return nil, ErrClosed
 	}
 	return awaitAnswer(ctx, n, done)

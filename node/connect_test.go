@@ -146,7 +146,7 @@ func TestConnectTriesEachURL(t *testing.T) {
 	b := leafOf(t, home, onPort)
 	a := leafOf(t, home, Config{})
 	c := engine.Contact{ID: b.ID(), URLs: append([]string{"ws://127.0.0.1:" + dead, "ws://u@127.0.0.1"}, b.URLs()...), Scopes: engine.AllScopes}
-	if err := a.reach(within(t, 10*time.Second), c, false); err != nil || !linkedTo(a, b.ID()) {
+	if err := a.reach(within(t, 10*time.Second), c, false, true); err != nil || !linkedTo(a, b.ID()) {
 		t.Errorf("got %v, want a link", err)
 	}
 }

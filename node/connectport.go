@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport/webrtc"
 )
 
 // linkAsks bounds what others make this node do for links with them.
@@ -88,7 +90,7 @@ func (n *Node) answerAsk(ctx context.Context, from routing.ID, ask *wire.Connect
 	if own := told.allowed(n.URLs()); ask.Kind == wire.ConnectLink && len(own) > 0 {
 		return wire.ConnectReply{Kind: wire.ConnectDialMe, URLs: own}, nil
 	}
-	if n.dialAsker(ctx, from, ask.URLs, told) {
+	if n.dialAsker(ctx, from, ask, told) {
 		return wire.ConnectReply{Kind: wire.ConnectLinked}, nil
 	}
 	if n.rtc.endpoint == nil || ask.SDP == "" {
@@ -121,13 +123,13 @@ func (n *Node) keepsLink(from routing.ID, ask *wire.ConnectAsk) bool {
 }
 
 // dialAsker tries the asker's URLs for a short time.
-func (n *Node) dialAsker(ctx context.Context, from routing.ID, urls []string, told told) bool {
-	if len(urls) == 0 || !n.linkAsks.rate.Allow() {
+func (n *Node) dialAsker(ctx context.Context, from routing.ID, ask *wire.ConnectAsk, told told) bool {
+	if len(ask.URLs) == 0 || !n.linkAsks.rate.Allow() {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, limits.ConnectDial)
 	defer cancel()
-	err := n.reach(ctx, engine.Contact{ID: from, URLs: urls, Scopes: told.scopes}, true)
+	err := n.reach(ctx, engine.Contact{ID: from, URLs: ask.URLs, Scopes: told.scopes}, true, ask.Direct)
 	if err != nil {
 		n.log.Debug("no link with a node that asked for one", "peer", from, "err", err)
 	}
@@ -136,7 +138,7 @@ func (n *Node) dialAsker(ctx context.Context, from routing.ID, urls []string, to
 
 // answerOffer answers an offer of a link over WebRTC.
 func (n *Node) answerOffer(from routing.ID, ask *wire.ConnectAsk) (wire.ConnectReply, *attempt) {
-	if why := n.mayOffer(from, ask.Direct); why != reason.None {
+	if why := n.room(engine.Offered{ID: from, Direct: ask.Direct}); why != reason.None {
 		return noWay(ask, why), nil
 	}
 	a, verdict := n.rtc.offered(n.ctx, from, ask)
@@ -150,7 +152,10 @@ func (n *Node) answerOffer(from routing.ID, ask *wire.ConnectAsk) (wire.ConnectR
 	if err != nil {
 		n.rtc.end(a, false)
 		n.log.Debug("offer refused", "peer", from, "err", err)
-		return noWay(ask, reason.Malformed), nil
+		if errors.Is(err, webrtc.ErrDescription) || errors.Is(err, webrtc.ErrCandidate) {
+			return noWay(ask, reason.Malformed), nil
+		}
+		return noWay(ask, reason.CarrierFailed), nil
 	}
 	if !n.rtc.made(a, pc) {
 		n.rtc.end(a, false)

@@ -212,6 +212,7 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, from source) *w
 		Number: n.number.Add(1), Peer: remote.ID, Leaf: leaf, LeafLink: leaf || n.cfg.Leaf,
 		Outbound: from.outbound, Instance: remote.Hello.Instance, Dial: from.dial, Agent: remote.Hello.Agent,
 		Contact: remote.Hello.Contact, Carrier: conn, Send: remote.Send, Recv: remote.Recv,
+		Direct: from.direct,
 	}
 	var w *walker
 	cfg.OnBusy = func() {

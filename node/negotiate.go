@@ -40,9 +40,9 @@ type bargain struct {
 // question, if this node makes such links. Whatever it returns, nothing is under
 // way any more. Errors are a *stageError; errElsewhere means that the link is to
 // be waited for.
-func (n *Node) bargain(ctx context.Context, id routing.ID, ask wire.ConnectAsk, dial uint32) (bargain, error) {
+func (n *Node) bargain(ctx context.Context, id routing.ID, ask wire.ConnectAsk, dial uint32, byUser bool) (bargain, error) {
 	ask.URLs = n.believed().allowed(n.URLs())
-	a, own, err := n.offer(ctx, id, &ask)
+	a, own, err := n.offer(ctx, id, &ask, byUser)
 	if err != nil {
 		return bargain{}, err
 	}
@@ -59,12 +59,14 @@ func (n *Node) bargain(ctx context.Context, id routing.ID, ask wire.ConnectAsk, 
 }
 
 // offer makes the offer that goes with a question; nil: the question goes without.
-func (n *Node) offer(ctx context.Context, id routing.ID, ask *wire.ConnectAsk) (*attempt, reason.Reason, error) {
+func (n *Node) offer(ctx context.Context, id routing.ID, ask *wire.ConnectAsk, byUser bool) (*attempt, reason.Reason, error) {
 	if n.rtc.endpoint == nil {
 		return nil, reason.None, nil
 	}
-	if why := n.mayOffer(id, ask.Direct); why != reason.None {
-		return nil, why, nil
+	if byUser { // else it is the engine's own wish
+		if why := n.room(engine.Offered{ID: id, Direct: true, Wanted: true}); why != reason.None {
+			return nil, why, nil
+		}
 	}
 	a, why := n.rtc.begin(ctx, id, ask.Direct)
 	if why == reason.Duplicate { // the link that is under way will do
@@ -134,10 +136,11 @@ func (n *Node) countDial() uint32 {
 	}
 }
 
-// mayOffer asks the loop whether there is room for a link over WebRTC.
-func (n *Node) mayOffer(id routing.ID, direct bool) reason.Reason {
+// room asks the loop whether there is room for a link over WebRTC.
+func (n *Node) room(offered engine.Offered) reason.Reason {
 	done := make(chan reason.Reason, 1)
-	if !n.post(engine.Offered{ID: id, Direct: direct, Done: func(why reason.Reason) { done <- why }}) {
+	offered.Done = func(why reason.Reason) { done <- why }
+	if !n.post(offered) {
 		return reason.Closed
 	}
 	select {
@@ -226,7 +229,7 @@ func (n *Node) arrive(ctx context.Context, id routing.ID, most time.Duration) er
 func (n *Node) dialByAsking(d engine.Dial, id routing.ID) {
 	ctx, cancel := context.WithTimeout(n.ctx, limits.SignalTimeout)
 	defer cancel()
-	b, err := n.bargain(ctx, id, wire.ConnectAsk{Kind: wire.ConnectLinkBack, Direct: d.Direct}, d.Count)
+	b, err := n.bargain(ctx, id, wire.ConnectAsk{Kind: wire.ConnectLinkBack, Direct: d.Direct}, d.Count, false)
 	switch {
 	case err == nil && b.conn != nil:
 		n.counters.dialsLinked.Add(1)

@@ -32,7 +32,7 @@ func (l *liveLink) info(self routing.Key) PeerInfo {
 		ID: id, Leaf: l.link.Leaf, Transport: l.conn.Kind(), Outbound: l.link.Outbound, Agent: l.link.Agent,
 		RTT: s.RTT, Since: l.since, Suspect: s.Suspect, Queued: s.Queued,
 		RxBytes: s.RxBytes, TxBytes: s.TxBytes, RxFrames: s.RxFrames, TxFrames: s.TxFrames,
-		QueueFill: min(1, float64(s.Queued)/limits.LinkQueue), Age: time.Since(l.since),
+		Direct: l.link.Direct, QueueFill: min(1, float64(s.Queued)/limits.LinkQueue), Age: time.Since(l.since),
 		Bucket: self.CommonPrefixLen(id.Key()),
 	}
 	if addr := l.conn.RemoteAddr(); addr != nil {

@@ -41,7 +41,7 @@ func (e *Engine) offered(now time.Time, ev Offered) reason.Reason {
 	case e.carriedTo(ev.ID, ev.Direct):
 		return reason.None // about to take the place of another
 	case ev.Direct:
-		return e.pairOffered(now, ev.ID)
+		return e.pairOffered(now, ev.ID, ev.Wanted)
 	case e.roomOfTable(now, ev.ID) <= 0 && e.spareCarried(now) == nil,
 		e.links.relays >= e.cfg.MaxRelays && e.links.leaves >= e.cfg.MaxLeaves && e.spare(now, true) == nil:
 		return reason.LinkLimit
@@ -59,9 +59,9 @@ func (e *Engine) carriedTo(id routing.ID, direct bool) bool {
 	return false
 }
 
-func (e *Engine) pairOffered(now time.Time, id routing.ID) reason.Reason {
+func (e *Engine) pairOffered(now time.Time, id routing.ID, wanted bool) reason.Reason {
 	w := e.reach[id]
-	if w != nil && w.byUser && e.roomOverall(now, id) > 0 {
+	if (wanted || w != nil && w.byUser) && e.roomOverall(now, id) > 0 {
 		return reason.None
 	}
 	if e.pairRoom(now, id) <= 0 || e.roomOverall(now, id) <= 0 && e.silentPair(now) == nil {

@@ -180,7 +180,7 @@ func (ev LinkUp) step(e *Engine, now time.Time) {
 			n.wanted = e.reach[n.ID] != nil
 		}
 	}
-	n.kept = n.direct && e.reach[n.ID] != nil && e.reach[n.ID].byUser
+	n.kept = n.direct && (n.wanted && ev.Target == nil || e.reach[n.ID] != nil && e.reach[n.ID].byUser)
 	e.carried.came(n)
 	e.measured(n)
 	if why := e.admit(n, now); why != reason.None {

@@ -34,8 +34,12 @@ func (ev Reach) step(e *Engine, now time.Time) {
 	}
 	delete(e.banned, id)
 	k := e.reachable(now, &ev)
-	if k == nil {
+	switch {
+	case k == nil:
 		ev.Done(reason.NoRoute)
+		return
+	case ev.ByURL && len(addresses(e.urlsOf(k))) == 0:
+		ev.Done(reason.Unsupported)
 		return
 	}
 	w := e.reach[id]

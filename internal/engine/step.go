@@ -195,6 +195,7 @@ type (
 		Contact Contact
 		ByPeer  bool // that very node asks for the link: who was told to stay away does
 		Direct  bool // a link for the pair itself, apart from the table: see direct.go
+		ByURL   bool // by URLs alone: a node that is known without one is not asked
 		Done    func(error)
 	}
 
@@ -204,6 +205,7 @@ type (
 	Offered struct {
 		ID     routing.ID
 		Direct bool // as the offer says
+		Wanted bool // it is this node's own, for its user
 		Done   func(reason.Reason)
 	}
 

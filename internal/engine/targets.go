@@ -156,6 +156,10 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 		return
 	}
 	e.landed(ev.Target)
+	if k != nil && e.links.linked(k.ID) { // the other end was faster
+		e.answerReach(k.ID, nil)
+		return
+	}
 	if k != nil {
 		e.failed(now, k, false)
 		e.answerReach(k.ID, cmp.Or[error](ev.Err, ev.Reason))
