@@ -259,6 +259,15 @@ func (d dialers) dial(ctx context.Context, raw string) (transport.Conn, error) {
 	return d[u.Scheme].Dial(ctx, u)
 }
 
+// dialable says whether a URL leads from here to a peer: there is a carrier for
+// it, or it stands for asking a node for a link over WebRTC.
+func (n *Node) dialable(raw string, scopes engine.Scopes) bool {
+	if _, ok := engine.ParseWebRTCURL(raw); ok {
+		return n.rtc.endpoint != nil
+	}
+	return n.dialers.dialable(raw, scopes)
+}
+
 // dialable says whether there is a carrier for a URL, and whether it may lead to
 // these scopes; where a name leads is known once it is dialled.
 func (d dialers) dialable(raw string, scopes engine.Scopes) bool {

@@ -140,7 +140,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 		Self: n.id, Leaf: n.cfg.Leaf, MaxRelays: n.cfg.MaxPeers, MaxLeaves: n.cfg.MaxLeaves,
 		Rand: mathrand.New(mathrand.NewChaCha8(seed())), Sessions: n.sessions, Drops: &n.drops,
 		Homes: n.cfg.Homes, Sign: n.creds.sign, Verify: identity.VerifyRecord, Contact: n.contact,
-		Dialable: n.dialers.dialable, WebRTC: engineUse[n.cfg.WebRTC], MaxWebRTC: n.cfg.MaxWebRTC,
+		Dialable: n.dialable, WebRTC: engineUse[n.cfg.WebRTC], MaxWebRTC: n.cfg.MaxWebRTC,
 	})
 	if err != nil {
 		return err
