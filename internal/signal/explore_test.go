@@ -65,7 +65,7 @@ func TestEveryOrderEndsWithOneSession(t *testing.T) {
 	for _, replays := range []bool{false, true} {
 		seen := make(map[string]bool)
 		ends := make(map[string]int)
-		explore(newWorld(t, 1, 0, replays), seen, func(w *world) {
+		explore(newWorld(t, [2]int{1, 1}, [2]int{}, replays), seen, func(w *world) {
 			w.linked()
 			a, _ := w.ends[low].table.Of(ids[high])
 			if w.offers == 2 && !a.Ours {
@@ -84,15 +84,21 @@ func TestEveryOrderEndsWithOneSession(t *testing.T) {
 // way, never have two PeerConnections, never lose what is answered, and are free
 // after the timeout.
 func TestEveryOrderWithFailuresEnds(t *testing.T) {
-	seen := make(map[string]bool)
-	last := 0
-	explore(newWorld(t, 1, 1, false), seen, func(w *world) {
-		last++
-		for by := range w.ends {
-			w.clone().afterwards(by)
-		}
-	})
-	t.Logf("%d states, %d last ones", len(seen), last)
+	for _, c := range []struct{ begins, fails [2]int }{
+		{[2]int{1, 1}, [2]int{1, 1}},
+		{[2]int{low: 2, high: 0}, [2]int{1, 1}},
+		{[2]int{low: 0, high: 2}, [2]int{1, 1}},
+	} {
+		seen := make(map[string]bool)
+		last := 0
+		explore(newWorld(t, c.begins, c.fails, false), seen, func(w *world) {
+			last++
+			for by := range w.ends {
+				w.clone().afterwards(by)
+			}
+		})
+		t.Logf("begins and failures of either end %v: %d states, %d last ones", c, len(seen), last)
+	}
 }
 
 // afterwards lets the time run out and has a node begin once more.

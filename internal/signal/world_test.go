@@ -95,10 +95,10 @@ func (w *world) note(node int, what string, s wire.Session) {
 	w.steps = &step{w.steps, node, what, s}
 }
 
-func newWorld(t *testing.T, begins, fails int, replays bool) *world {
+func newWorld(t *testing.T, begins, fails [2]int, replays bool) *world {
 	w := &world{t: t, now: start, next: 1, replays: replays}
 	for i := range w.ends {
-		w.ends[i] = end{table: New(ids[i]), begins: begins, fails: fails}
+		w.ends[i] = end{table: New(ids[i]), begins: begins[i], fails: fails[i]}
 	}
 	return w
 }
