@@ -49,45 +49,55 @@ func TestSimOfFewLinksOverWebRTC(t *testing.T) {
 	}
 }
 
-// chatter sends so many messages a second from one node to another, and counts.
+// chatter sends 250 messages or datagrams a second from one node to another.
 type chatter struct {
-	sim               *Simulation
-	from, to          *simNode
-	left              int
-	pause             time.Duration
-	sent, acked, lost int
-	slowest           time.Duration
+	from, to *simNode
+	bulk     bool // datagrams that no link keeps until they are acked
+	left     int
+	messages []*simMessage
 }
+
+const chatPause = 4 * time.Millisecond
 
 func (c *chatter) happen(s *Simulation, kind simKind) {
-	began := s.now
 	m := s.load.add()
-	m.from, m.to, m.began = c.from, c.to, began
-	_, err := c.from.sessions.Send(s.time(), session.Message{
-		To: wire.ID(c.to.id), Kind: wire.PlainMessage, Patient: true, Data: binary.BigEndian.AppendUint64(nil, uint64(m.number)),
-	}, func(r session.Result) {
-		m.done(r)
-		if r.Err != nil {
-			c.lost++
-			return
+	m.from, m.to, m.began = c.from, c.to, s.now
+	c.messages = append(c.messages, m)
+	data := binary.BigEndian.AppendUint64(nil, uint64(m.number))
+	if c.bulk {
+		if frame, ok := c.from.sessions.AppendDatagram(nil, s.time(), wire.ID(c.to.id), 0, 0, wire.ClassBulk, data); ok {
+			c.from.emit(frame, session.Choice{})
 		}
-		c.acked++
-		c.slowest = max(c.slowest, s.now-began)
-	})
-	if err != nil {
-		c.lost++
+	} else if _, err := c.from.sessions.Send(s.time(), session.Message{To: wire.ID(c.to.id), Kind: wire.PlainMessage, Data: data}, m.done); err != nil {
+		m.finish()
 	}
-	c.sent++
 	if c.left--; c.left > 0 {
-		s.heap.push(s.now+c.pause, c, kind)
+		s.heap.push(s.now+chatPause, c, kind)
 	}
 }
 
-// chat lets two nodes of s exchange 250 messages a second for so long.
-func chat(s *Simulation, from, to *simNode, d time.Duration) *chatter {
-	c := &chatter{sim: s, from: from, to: to, pause: 4 * time.Millisecond, left: int(d / (4 * time.Millisecond))}
+// chat lets a node send to another for so long.
+func chat(s *Simulation, from, to *simNode, bulk bool, d time.Duration) *chatter {
+	c := &chatter{from: from, to: to, bulk: bulk, left: int(d / chatPause)}
 	s.heap.push(s.now, c, 0)
 	return c
+}
+
+// result is how many were acked or, of datagrams, arrived, the longest time that
+// one took to be acked, and the longest in which none that was sent arrived.
+func (c *chatter) result() (good int, slowest, gap time.Duration) {
+	run := time.Duration(0)
+	for _, m := range c.messages {
+		if run += chatPause; m.delivered {
+			run = 0
+		}
+		gap = max(gap, run)
+		if m.acked || c.bulk && m.delivered {
+			good++
+			slowest = max(slowest, m.took)
+		}
+	}
+	return good, slowest, gap
 }
 
 // farApart are two nodes of a settled network without a link.
@@ -111,34 +121,60 @@ func directLink(a, b *simNode) *simLink {
 	return nil
 }
 
-// Two leaves that talk much get a link of their own, and go on without a loss
-// when it falls silent.
-func TestSimHotPair(t *testing.T) {
-	s := newSim(t, Options{Nodes: 30, Leaves: .5, MaxWebRTC: 8, Seed: 3})
+// hotPair lets two leaves talk until they have a direct link.
+func hotPair(t *testing.T, bulk bool) (s *Simulation, c *chatter, l *simLink) {
+	t.Helper()
+	s = newSim(t, Options{Nodes: 30, Leaves: .5, MaxWebRTC: 8, Seed: 3})
 	s.Run()
 	a, b := farApart(s, func(n *simNode) bool { return n.leaf })
-	c := chat(s, a, b, 30*time.Second)
+	m := s.Send(int(a.index), int(b.index)) // a session stands
+	s.Advance(2 * time.Second)
+	if !s.Acked(m) {
+		t.Fatal("got no ack of a message")
+	}
+	c = chat(s, a, b, bulk, 30*time.Second)
 	s.Advance((limits.HotSeconds + limits.HotYield + 3) * time.Second)
-	l := directLink(a, b)
-	if l == nil || directLink(b, a) == nil {
+	if l = directLink(a, b); l == nil || directLink(b, a) == nil {
 		t.Fatal("got no direct link of a pair that talks, want one")
 	}
-	if homes := len(a.engine.Homes()); homes != limits.LeafHomes || slices.Contains(a.engine.Homes(), wire.ID(b.id)) {
-		t.Errorf("got %d homes, want the %d that were, without the pair's other end", homes, limits.LeafHomes)
+	return s, c, l
+}
+
+// Two leaves that talk much get a link of their own, which is no home.
+func TestSimHotPair(t *testing.T) {
+	s, c, l := hotPair(t, false)
+	homes := c.from.engine.Homes()
+	if len(homes) != limits.LeafHomes || slices.Contains(homes, wire.ID(c.to.id)) {
+		t.Errorf("got %d homes, want the %d that were, without the pair's other end", len(homes), limits.LeafHomes)
 	}
 	sent := l.link.Stats().TxFrames
 	s.Advance(time.Second)
 	if n := l.link.Stats().TxFrames - sent; n < 200 {
 		t.Errorf("got %d frames on the direct link in a second, want about 250", n)
 	}
-	s.mute(l)
-	s.Advance(10 * time.Second)
-	if slices.Contains(a.links, l) {
-		t.Error("got the silent link after 10 s, want it ended")
+	s.Advance(30 * time.Second)
+	if good, slowest, _ := c.result(); good != len(c.messages) || slowest > time.Second {
+		t.Errorf("got %d of %d acked, the slowest after %v; want all within 1 s", good, len(c.messages), slowest)
 	}
-	s.Advance(20 * time.Second)
-	if c.lost > 0 || c.acked != c.sent || c.slowest > 3*time.Second {
-		t.Errorf("got %d sent, %d acked, %d lost, the slowest after %v; want all within 3 s", c.sent, c.acked, c.lost, c.slowest)
+}
+
+// When the direct link falls silent, messages and datagrams take the relays
+// again within 3 s, messages without a loss, and the link ends within 10 s.
+func TestSimSilentDirectLink(t *testing.T) {
+	for name, bulk := range map[string]bool{"messages": false, "datagrams": true} {
+		t.Run(name, func(t *testing.T) {
+			s, c, l := hotPair(t, bulk)
+			s.mute(l)
+			s.Advance(10 * time.Second)
+			if slices.Contains(c.from.links, l) {
+				t.Error("got the silent link after 10 s, want it ended")
+			}
+			s.Advance(20 * time.Second)
+			good, slowest, gap := c.result()
+			if !bulk && good != len(c.messages) || slowest > 3*time.Second || gap > 3*time.Second {
+				t.Errorf("got %d of %d, the slowest after %v, a gap of %v; want all messages, and 3 s at most", good, len(c.messages), slowest, gap)
+			}
+			t.Logf("%d of %d, slowest %v, gap %v", good, len(c.messages), slowest, gap)
+		})
 	}
-	t.Logf("slowest %v, duplicates %d", c.slowest, s.load.duplicates)
 }
