@@ -175,7 +175,7 @@ func TestDirectLinkIsNoWayIntoTheTable(t *testing.T) {
 	b := newBrain(t, func(c *Config) { c.WebRTC, c.MaxRelays, c.MaxLeaves = WebRTCOn, 1, 0 })
 	b.relay(stranger(0), nil)
 	p := b.pairs(1, 1)[0]
-	again := b.peer(p.ID, nil)
+	again := b.peer(p.ID, func(c *link.Config) { c.Instance = wire.Instance{2} }) // so that the newer one would stay
 	b.up(again, nil)
 	if b.Linked(again.Link) {
 		t.Error("got a second link of the table, want the cap of one to hold")
