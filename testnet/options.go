@@ -32,6 +32,8 @@ type Options struct {
 	LatencyMin, LatencyMax time.Duration // one way, of a pair of nodes; 0: 20 ms to 80 ms
 	Loss                   float64       // of carrier messages, 0 to 1
 	PlainGreedy            bool          // without the look-ahead, to be compared with
+	NoURL                  float64       // share of the relays that nobody can dial but over WebRTC, 0 to 1; all nodes speak it then, and pairs that talk much link
+	MaxWebRTC              int           // links over WebRTC of each node then; 0: 32
 	Patience               time.Duration // how long a message may take until it is acknowledged; 0: 30 s
 
 	// What happens once the network has settled: nodes begin to come and go,

@@ -11,6 +11,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // simEpoch is when every simulation begins, on the clocks of its nodes.
@@ -33,7 +34,8 @@ type Simulation struct {
 	now   time.Duration
 	heap  simHeap
 	nodes []*simNode
-	alive []*simNode // in the order of their start
+	byID  map[routing.ID]*simNode // of those that speak WebRTC
+	alive []*simNode              // in the order of their start
 
 	posted  []simPosted // what engines have to be told in this instant
 	dirty   []*simLink  // have something to write
@@ -83,7 +85,7 @@ func Sim(o Options) (*Simulation, error) {
 		opts: o, rand: rand.New(rand.NewPCG(o.Seed, 1)), keys: newSimRandom(o.Seed, 2), salt: mix(o.Seed ^ 3),
 		own: engine.NewIngress(nil), retry: engine.NewIngress(nil), loss: o.Loss,
 	}
-	s.load.sim = s
+	s.load.sim, s.byID = s, make(map[routing.ID]*simNode)
 	s.heapBefore = heapBytes()
 	return s, nil
 }
@@ -191,8 +193,11 @@ func (s *Simulation) displaced(l *simLink, why reason.Reason) {
 
 // Add starts one more node, which knows the address of one random running relay
 // and nothing else, and returns its index.
-func (s *Simulation) Add(leaf bool) int {
-	n := s.add(s.draw(), leaf)
+func (s *Simulation) Add(leaf bool) int { return s.start(leaf, false) }
+
+// start is Add of a node, or of one that nobody can dial but over WebRTC.
+func (s *Simulation) start(leaf, noURL bool) int {
+	n := s.make(s.draw(), leaf, noURL)
 	if via := s.randomRelay(n); via != nil {
 		s.join(n, via)
 	}
@@ -208,8 +213,12 @@ func (s *Simulation) join(n, via *simNode) {
 }
 
 func (s *Simulation) add(keys *identity.Identity, leaf bool) *simNode {
+	return s.make(keys, leaf, false)
+}
+
+func (s *Simulation) make(keys *identity.Identity, leaf, noURL bool) *simNode {
 	n := &simNode{
-		sim: s, index: int32(len(s.nodes)), leaf: leaf, keys: keys,
+		sim: s, index: int32(len(s.nodes)), leaf: leaf, noURL: noURL, keys: keys,
 	}
 	s.nodes = append(s.nodes, n)
 	s.run(n)
@@ -233,7 +242,7 @@ func (s *Simulation) run(n *simNode) {
 
 // randomRelay is a running relay other than n, nil when there is none.
 func (s *Simulation) randomRelay(n *simNode) *simNode {
-	return s.random(func(o *simNode) bool { return o != n && !o.leaf && !o.leaving && !o.sybil })
+	return s.random(func(o *simNode) bool { return o != n && !o.leaf && !o.noURL && !o.leaving && !o.sybil })
 }
 
 // random is a running node that fits, nil when none was found.

@@ -115,13 +115,18 @@ func (e *Engine) spareOf(may func(*neighbour) bool) *neighbour {
 	places, relays := e.linkedRelays()
 	i, ok := e.filler.Spare(places, func(i int) bool {
 		n := relays[i]
-		return n.lets() && may(n) && e.sparedBy(n)
+		return !e.twin(n) && n.lets() && may(n) && e.sparedBy(n)
 	})
 	if !ok {
 		return nil
 	}
 	return relays[i]
 }
+
+// twin says that n is one of two links to a peer, of which one goes anyway: the
+// other would make no room. Only over WebRTC, where a link is long under way, do
+// two nodes often dial each other.
+func (e *Engine) twin(n *neighbour) bool { return e.links.webRTC > 0 && len(e.links.byID[n.ID]) > 1 }
 
 // sparedBy says that the peer can do without this node, going by its list.
 func (e *Engine) sparedBy(n *neighbour) bool {

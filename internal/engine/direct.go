@@ -17,10 +17,12 @@ import (
 
 func (ev Offered) step(e *Engine, now time.Time) {
 	why := e.offered(now, ev)
-	if why == reason.None {
+	switch {
+	case why == reason.None && e.carriedTo(ev.ID, ev.Direct): // it takes the place of another
+	case why == reason.None:
 		e.carried.forget(func(o offer) bool { return o.id == ev.ID })
 		e.carried.offers = append(e.carried.offers, offer{ev.ID, ev.Direct, e.clock(now) + limits.SignalTimeout})
-	} else {
+	default:
 		e.cfg.Drops.Add(why, 1)
 	}
 	ev.Done(why)
@@ -39,7 +41,7 @@ func (e *Engine) offered(now time.Time, ev Offered) reason.Reason {
 	case len(e.carried.offers) >= limits.SignalSessions:
 		return reason.LinkLimit
 	case e.carriedTo(ev.ID, ev.Direct):
-		return reason.None // about to take the place of another
+		return reason.None
 	case ev.Direct:
 		return e.pairOffered(now, ev.ID, ev.Wanted)
 	case e.roomOfTable(now, ev.ID) <= 0 && e.spareCarried(now) == nil,

@@ -15,16 +15,24 @@ func (e *Engine) wants(now time.Time, links, candidates []routing.Place, from []
 	if !slices.ContainsFunc(from, func(k *known) bool { return k.noURL }) {
 		return wants
 	}
-	if !e.mayCarry(now, nil, false) {
-		wants = e.spreadByURL(wants, links, candidates, from, n)
+	if e.mayCarry(now, nil, false) {
+		return e.preferURLs(wants, candidates, from)
 	}
+	needed := slices.DeleteFunc(wants, func(w routing.Want) bool { return w.Need <= routing.NeedSpread })
+	needed = e.preferURLs(needed, candidates, from)
+	return append(needed, e.spreadByURL(needed, links, candidates, from, n-len(needed))...)
+}
+
+// preferURLs puts candidates with a URL in the place of those without, where one
+// is as good as the other: of the nearest none stands for another.
+func (e *Engine) preferURLs(wants []routing.Want, candidates []routing.Place, from []*known) []routing.Want {
 	wanted := make(map[int]bool, len(wants))
 	for _, w := range wants {
 		wanted[w.Index] = true
 	}
 	for i, w := range wants {
 		if !from[w.Index].noURL || w.Need == routing.NeedNear {
-			continue // of the nearest none stands for another
+			continue
 		}
 		if other := e.withURL(candidates, from, w.Index, wanted); other >= 0 {
 			wants[i].Index, wanted[other] = other, true
@@ -33,15 +41,12 @@ func (e *Engine) wants(now time.Time, links, candidates []routing.Place, from []
 	return wants
 }
 
-// spreadByURL puts candidates with a URL in place of the wants that nobody needs.
-func (e *Engine) spreadByURL(wants []routing.Want, links, candidates []routing.Place, from []*known, n int) []routing.Want {
-	needed := wants[:0:0]
+// spreadByURL is at most n candidates with a URL that nobody needs, besides
+// those that somebody does.
+func (e *Engine) spreadByURL(needed []routing.Want, links, candidates []routing.Place, from []*known, n int) (wants []routing.Want) {
 	links = slices.Clip(links)
-	for _, w := range wants {
-		if w.Need > routing.NeedSpread {
-			needed = append(needed, w)
-			links = append(links, candidates[w.Index])
-		}
+	for _, w := range needed {
+		links = append(links, candidates[w.Index])
 	}
 	var places []routing.Place
 	var index []int
@@ -50,10 +55,10 @@ func (e *Engine) spreadByURL(wants []routing.Want, links, candidates []routing.P
 			places, index = append(places, candidates[i]), append(index, i)
 		}
 	}
-	for _, w := range e.filler.Wants(links, places, n-len(needed)) {
-		needed = append(needed, routing.Want{Index: index[w.Index], Need: w.Need})
+	for _, w := range e.filler.Wants(links, places, n) {
+		wants = append(wants, routing.Want{Index: index[w.Index], Need: w.Need})
 	}
-	return needed
+	return wants
 }
 
 // withURL is a random one of the candidates with a URL that are in the same

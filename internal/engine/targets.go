@@ -161,7 +161,7 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 		return
 	}
 	if k != nil {
-		e.failed(now, k, false)
+		e.failed(now, k, ev.Reason == reason.LinkLimit)
 		e.answerReach(k.ID, cmp.Or[error](ev.Err, ev.Reason))
 		e.fillSoon(now, 0)
 		return
