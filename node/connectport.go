@@ -13,6 +13,7 @@ import (
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/signal"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 	"github.com/peermesh/peermesh/transport/webrtc"
@@ -143,7 +144,7 @@ func (n *Node) answerOffer(from routing.ID, ask *wire.ConnectAsk) (wire.ConnectR
 	}
 	a, verdict := n.rtc.offered(n.ctx, from, ask)
 	if a == nil {
-		if verdict.Yields() {
+		if verdict.Action == signal.Yield {
 			return wire.ConnectReply{Kind: wire.ConnectYield, Session: ask.Session}, nil
 		}
 		return noWay(ask, verdict.Reason), nil

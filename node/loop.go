@@ -127,6 +127,7 @@ func (n *Node) runTicker() {
 			lastIdle = now
 			n.reportDrops(now)
 			n.tellTraffic()
+			n.rtc.expire(now)
 		}
 		due = lastIdle.Add(limits.IdleTick)
 		if n.tickLinks(now, idle) {

@@ -77,6 +77,9 @@ func (n *Node) offer(ctx context.Context, id routing.ID, ask *wire.ConnectAsk, b
 	pc, err := n.rtc.endpoint.Offer(a.ctx, n.iceSetup())
 	if err != nil {
 		n.rtc.end(a, false)
+		if errors.Is(context.Cause(a.ctx), errYielded) {
+			return nil, reason.None, errElsewhere
+		}
 		n.log.Warn("no offer of a link over WebRTC", "peer", id, "err", err)
 		return nil, reason.CarrierFailed, nil
 	}
@@ -95,6 +98,7 @@ func (n *Node) bargainOver(a *attempt, ask *wire.ConnectAsk, dial uint32) (barga
 	case err != nil:
 		return bargain{}, err
 	case reply.Kind == wire.ConnectYield:
+		n.rtc.yielded(a)
 		return bargain{}, errElsewhere
 	case reply.Kind != wire.ConnectAnswer:
 		return bargain{reply: reply}, nil

@@ -60,6 +60,7 @@ type attempt struct {
 	ctx     context.Context // ends with the attempt
 	cancel  context.CancelCauseFunc
 	pc      *webrtc.Attempt // nil: not made yet; guarded by rtc.mu
+	yielded bool            // the peer's offer counts, which is waited for; guarded by rtc.mu
 }
 
 // errYielded ends an attempt whose peer has made an offer that counts instead.
@@ -132,7 +133,7 @@ func (r *rtc) offered(ctx context.Context, peer routing.ID, ask *wire.ConnectAsk
 	r.mu.Lock()
 	verdict := r.table.Offered(time.Now(), wire.ID(peer), ask.Session)
 	old := r.attempts[peer]
-	if !verdict.Accepted() {
+	if verdict.Action != signal.Accept && verdict.Action != signal.AcceptDroppingOurs {
 		r.mu.Unlock()
 		return nil, verdict
 	}
@@ -170,7 +171,9 @@ func (r *rtc) made(a *attempt, pc *webrtc.Attempt) bool {
 func (r *rtc) end(a *attempt, linked bool) {
 	a.cancel(context.Canceled)
 	r.mu.Lock()
-	r.table.End(wire.ID(a.peer), a.session)
+	if !a.yielded {
+		r.table.End(wire.ID(a.peer), a.session)
+	}
 	if r.attempts[a.peer] == a {
 		delete(r.attempts, a.peer)
 	}
@@ -188,19 +191,38 @@ func (r *rtc) answered(a *attempt, session wire.Session) bool {
 	return r.table.Answered(time.Now(), wire.ID(a.peer), session)
 }
 
+// yielded notes that the peer's offer counts and not that of a. The table keeps the
+// attempt until that offer comes, or its time is over.
+func (r *rtc) yielded(a *attempt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a.yielded = r.table.Yielded(time.Now(), wire.ID(a.peer), a.session)
+}
+
+// expire ends the attempts whose time is over.
+func (r *rtc) expire(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, over := range r.table.Expired(now) {
+		if a := r.attempts[routing.ID(over.Peer)]; a != nil && a.session == over.Session {
+			a.cancel(ErrTimeout)
+		}
+	}
+}
+
 // described says that the peer's description is set, and returns the candidates
 // that came before it.
 func (r *rtc) described(a *attempt) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.table.Described(time.Now(), wire.ID(a.peer), a.session)
+	return r.table.Described(wire.ID(a.peer), a.session)
 }
 
 // candidates takes candidates of a peer and returns those that can be tried now.
 func (r *rtc) candidates(peer routing.ID, c *wire.Candidates) (*webrtc.Attempt, []string, reason.Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	lines, why := r.table.Candidates(time.Now(), wire.ID(peer), c)
+	lines, why := r.table.Candidates(time.Now(), wire.ID(peer), c.Session, c.First, c.Last, c.Lines)
 	a := r.attempts[peer]
 	if a == nil || a.pc == nil {
 		return nil, nil, why

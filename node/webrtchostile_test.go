@@ -182,15 +182,16 @@ func TestOfferNeverCompleted(t *testing.T) {
 func TestSignalsUnasked(t *testing.T) {
 	a, b := apart(t, Config{})
 	c := wire.Candidates{Session: wire.Session{7}, Lines: []string{"candidate:1 1 udp 1 8.8.8.8 1000 typ host"}}
-	m := message{kind: wire.PlainMessage, data: wire.AppendCandidates(nil, &c)}
-	for _, data := range [][]byte{m.data, []byte("garbage")} {
-		m.data = data
+	late := c
+	late.First = limits.Candidates - 1
+	for _, data := range [][]byte{wire.AppendCandidates(nil, &c), wire.AppendCandidates(nil, &late), []byte("garbage")} {
+		m := message{kind: wire.PlainMessage, data: data}
 		if _, err := a.send(within(t, 10*time.Second), wire.ConnectPort, Addr{b.ID(), wire.ConnectPort}, m); err != nil {
 			t.Fatal(err)
 		}
 	}
-	awaitDrops(t, b, reason.Unsolicited, 1)
 	awaitDrops(t, b, reason.Malformed, 1)
+	awaitNoAttempts(t, b)
 
 	// The answer is to another offer than the one that was made.
 	answers(t, b, func(ctx context.Context, m *Message) {
