@@ -303,6 +303,10 @@ func TestOfferIsGivenUp(t *testing.T) {
 	for range a.Candidates() {
 		t.Error("got a candidate, want the end")
 	}
+	time.AfterFunc(20*time.Millisecond, func() { _ = e.Close() })
+	if _, err := e.Offer(soon(t), s); !errors.Is(err, transport.ErrClosed) {
+		t.Errorf("the endpoint closed meanwhile: got %v, want ErrClosed", err)
+	}
 }
 
 // muffler is a socket that goes deaf and dumb.
