@@ -45,15 +45,15 @@
 //
 // # What it costs
 //
-// Measured on two shared cores under a load of 15, both ends in one process over
-// loopback, medians of seven runs taken in turns with the library alone (detached,
-// a buffer of 64 KiB for each pipe, the sender held at 1 MiB); BenchmarkConn and
-// BenchmarkBare repeat it:
+// Measured on two shared cores under a load of 10 to 15, both ends in one process
+// over loopback, medians of five runs taken in turns with the library alone
+// (detached, a buffer of 64 KiB for each pipe, the sender held at 1 MiB);
+// BenchmarkConn and BenchmarkBare repeat it:
 //
-//	message     this package            the library alone      processor time of both ends
-//	100 B       6.8 MB/s   68,000/s     6.0 MB/s   60,000/s     6.4 µs, alone 7.6 µs
-//	1 KiB       12.9 MB/s  12,600/s     8.4 MB/s    8,200/s    31.8 µs, alone 36.3 µs
-//	16 KiB      8.7 MB/s      530/s     6.4 MB/s      390/s     470 µs, alone 503 µs
+//	message     this package             the library alone        processor time of both ends
+//	100 B       11.4 MB/s  114,000/s     11.0 MB/s  110,000/s     6.4 µs, alone 7.6 µs
+//	1 KiB       29.0 MB/s   28,300/s      7.2 MB/s    7,000/s     31.8 µs, alone 36.3 µs
+//	16 KiB      27.1 MB/s    1,660/s     19.8 MB/s    1,210/s     470 µs, alone 503 µs
 //
 // The difference is in larger socket buffers, without which a busy machine drops
 // packets and each loss costs up to a second, and in checksums left to DTLS.
