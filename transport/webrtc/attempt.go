@@ -216,13 +216,23 @@ func (a *Attempt) Wait(ctx context.Context) (*Conn, error) {
 	case <-a.opened:
 	case <-a.over:
 	case <-ctx.Done():
-		a.fail(fmt.Errorf("not done in time: %w", ctx.Err()))
+		a.fail(a.late(ctx.Err()))
 	}
 	conn, err := a.take()
 	if err != nil {
 		_ = a.Close()
 	}
 	return conn, err
+}
+
+// late says what an attempt was waiting for that is not done in time.
+func (a *Attempt) late(err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.expected {
+		return fmt.Errorf("the peer has not answered: %w", err)
+	}
+	return fmt.Errorf("not done in time: %w", err)
 }
 
 // take returns the pipe once.

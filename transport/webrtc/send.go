@@ -19,7 +19,7 @@ import (
 // matters goes first.
 const (
 	unsent   = limits.SocketUnsent // bytes to be sent next
-	mostHeld = 1 << 20             // bytes in all: the library's window of receiving, it would take no more
+	mostHeld = 512 << 10           // bytes in all: with twice as much, buffers on the way overflow on a busy machine and cost seconds
 	batch    = 16 << 10            // bytes
 )
 
@@ -113,16 +113,18 @@ func (c *Conn) Close() error {
 func (c *Conn) linger() {
 	c.recv.Lock() // the receiver has left
 	defer c.recv.Unlock()
-	_ = c.raw.SetReadDeadline(time.Now().Add(limits.CloseLinger))
 	c.raw.OnBufferedAmountLow(func() { _ = c.raw.SetReadDeadline(time.Now()) })
 	c.raw.SetBufferedAmountLowThreshold(0)
 	_ = c.raw.Close()
-	if c.raw.BufferedAmount() == 0 {
-		return
-	}
+	late := time.Now().Add(limits.CloseLinger)
+	defer func() { _ = c.raw.SetReadDeadline(time.Time{}) }() // ends the library's timer
 	room := make([]byte, maxMessage+1)
 	for {
-		if _, err := c.raw.Read(room); err != nil {
+		_ = c.raw.SetReadDeadline(late) // before looking: all may be acknowledged right after
+		if c.raw.BufferedAmount() == 0 || !time.Now().Before(late) {
+			return
+		}
+		if _, err := c.raw.Read(room); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return
 		}
 	}

@@ -80,7 +80,7 @@ func hostPort(text string) (string, error) {
 		return "", errors.New("the port of an ICE server is a number from 1 to 65535")
 	}
 	if _, err := netip.ParseAddr(host); err != nil && !hostName(host) {
-		return "", fmt.Errorf("%.40q is no host of an ICE server", host)
+		return "", errors.New("the host of an ICE server is a name or an IP address")
 	}
 	return net.JoinHostPort(host, port), nil
 }
