@@ -55,6 +55,9 @@ func TestDirectLinkIsApartFromTheTable(t *testing.T) {
 		if b.links.relays != 1 || b.links.leaves != 0 || b.links.direct != 2 || b.book.byID[idOf(stranger(2))] != nil {
 			t.Errorf("got %d relays, %d leaves, %d direct, want 1, 0, 2, and no leaf among the contacts", b.links.relays, b.links.leaves, b.links.direct)
 		}
+		if homes := b.Homes(); isLeaf && (len(homes) != 1 || homes[0] != wire.ID(table.ID)) {
+			t.Errorf("got %d homes, want the relay of the table", len(homes))
+		}
 		peers, err := wire.ParsePeers(b.peersFrame())
 		if err != nil || len(peers.Entries) != 1 || routing.ID(peers.Entries[0].ID) != table.ID {
 			t.Errorf("got %d peers told, %v, want the one of the table", len(peers.Entries), err)

@@ -151,6 +151,10 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 		return
 	}
 	e.landed(ev.Target)
+	if k != nil && isWebRTC(ev.Target.URL) && e.links.linked(k.ID) {
+		e.answerReach(k.ID, nil) // the peer's own offer became the link
+		return
+	}
 	if k != nil {
 		e.failed(now, k, ev.Reason == reason.LinkLimit)
 		e.answerReach(k.ID, cmp.Or[error](ev.Err, ev.Reason))
