@@ -193,10 +193,10 @@ func (b *brain) second(list ...session.PeerTraffic) []Dial {
 	return find[Dial](b.step(traffic(list...)))
 }
 
-// lower and higher are strangers whose IDs are below and above the node's own.
-func (b *brain) lower(i int) *identity.Identity  { return b.side(i, false) }
+// higher is a stranger whose ID is above the node's own.
 func (b *brain) higher(i int) *identity.Identity { return b.side(i, true) }
 
+// side is a stranger whose ID is above or below the node's own.
 func (b *brain) side(i int, above bool) *identity.Identity {
 	for n := 10_000 + 100*i; ; n++ {
 		if who := stranger(n); (idString(idOf(who)) > idString(b.cfg.Self)) == above {
