@@ -74,6 +74,7 @@ func (o *Options) checkShares() error {
 		got   float64
 	}{
 		{"Leaves", o.Leaves}, {"Kill", o.Kill}, {"Silent", o.Silent}, {"Partition", o.Partition}, {"NoURL", o.NoURL},
+		{"Apart", o.Apart},
 	} {
 		if !(s.got >= 0 && s.got <= 1) {
 			errs = append(errs, fmt.Errorf("options: %s is %v: give a share from 0 to 1", s.field, s.got))
@@ -101,7 +102,7 @@ func (o *Options) checkReal() error {
 	}{
 		{"LatencyMin", o.LatencyMin != 0}, {"LatencyMax", o.LatencyMax != 0}, {"Loss", o.Loss != 0},
 		{"PlainGreedy", o.PlainGreedy}, {"Session", o.Session != 0}, {"Sybils", o.Sybils != 0},
-		{"Nearest", o.Nearest}, {"NoURL", o.NoURL != 0}, {"MaxWebRTC", o.MaxWebRTC != 0},
+		{"Nearest", o.Nearest}, {"NoURL", o.NoURL != 0}, {"Apart", o.Apart != 0}, {"MaxWebRTC", o.MaxWebRTC != 0},
 	} {
 		if s.given {
 			errs = append(errs, fmt.Errorf("options: %s is for virtual time alone: use Sim", s.field))

@@ -33,6 +33,7 @@ type Options struct {
 	Loss                   float64       // of carrier messages, 0 to 1
 	PlainGreedy            bool          // without the look-ahead, to be compared with
 	NoURL                  float64       // share of the relays that nobody can dial but over WebRTC, 0 to 1; all nodes speak it then, and pairs that talk much link
+	Apart                  float64       // share of the pairs of nodes that WebRTC cannot link, 0 to 1
 	MaxWebRTC              int           // links over WebRTC of each node then; 0: 32
 	Patience               time.Duration // how long a message may take until it is acknowledged; 0: 30 s
 

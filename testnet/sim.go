@@ -155,9 +155,13 @@ func mix(x uint64) uint64 {
 
 // latency is the one-way latency between two nodes, the same both ways.
 func (s *Simulation) latency(a, b *simNode) time.Duration {
+	return s.opts.LatencyMin + time.Duration(s.lot(a, b, s.salt)*float64(s.opts.LatencyMax-s.opts.LatencyMin))
+}
+
+// lot draws a number in [0, 1) for a pair of nodes, the same for the same salt.
+func (s *Simulation) lot(a, b *simNode, salt uint64) float64 {
 	low, high := uint64(min(a.index, b.index)), uint64(max(a.index, b.index))
-	share := float64(mix(s.salt^mix(low<<32|high))>>11) / (1 << 53)
-	return s.opts.LatencyMin + time.Duration(share*float64(s.opts.LatencyMax-s.opts.LatencyMin))
+	return float64(mix(salt^mix(low<<32|high))>>11) / (1 << 53)
 }
 
 // cut says whether nothing gets from one node to another.

@@ -82,6 +82,10 @@ func (d *simDial) offer(s *Simulation) {
 			s.heap.push(s.now+d.way(s), d, dialRefused)
 			return
 		}
+		if s.apart(d.from, d.to) {
+			s.heap.push(d.began+limits.SignalTimeout, d, dialSilent)
+			return
+		}
 		// The answer; then a round trip of ICE and two of DTLS.
 		s.heap.push(s.now+d.way(s)+6*s.delay(d.latency), d, dialGreeted)
 	}})

@@ -17,6 +17,11 @@ func (s *Simulation) webRTC() engine.WebRTCUse {
 	return engine.WebRTCOff
 }
 
+// apart says whether WebRTC cannot link two nodes: their NATs do not let it.
+func (s *Simulation) apart(a, b *simNode) bool {
+	return s.opts.Apart > 0 && s.lot(a, b, s.salt^0x415041) < s.opts.Apart
+}
+
 // tellTraffic tells the engine whom its node talks to, once a second, and looks
 // whether it has more links over WebRTC than it may have for longer than two ends
 // take to agree which of two goes.

@@ -230,9 +230,16 @@ func (e *Engine) failed(now time.Time, k *known, refused bool) {
 		k.failures = 1
 	}
 	k.next = e.clock(now) + pause/2 + e.jitter(pause/2)
-	if !lost && k.failures >= limits.ContactFailures && !k.dialing {
+	if !lost && k.failures >= limits.ContactFailures && !k.dialing && !e.spoken(now, k) {
 		e.book.drop(k)
 	}
+}
+
+// spoken says that others go on to tell of a contact that can be dialled over
+// WebRTC alone: it lives, and the NATs between it and this node may never let a
+// link come up. Who forgot it would learn of it and try it all over again.
+func (e *Engine) spoken(now time.Time, k *known) bool {
+	return k.noURL && e.clock(now)-k.heard < limits.ContactLost
 }
 
 // Contacts are the relays worth coming back to after a restart: those linked

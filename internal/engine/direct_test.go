@@ -55,6 +55,9 @@ func TestDirectLinkIsApartFromTheTable(t *testing.T) {
 		if b.links.relays != 1 || b.links.leaves != 0 || b.links.direct != 2 || b.book.byID[idOf(stranger(2))] != nil {
 			t.Errorf("got %d relays, %d leaves, %d direct, want 1, 0, 2, and no leaf among the contacts", b.links.relays, b.links.leaves, b.links.direct)
 		}
+		if homes := b.Homes(); isLeaf && (len(homes) != 1 || homes[0] != wire.ID(table.ID)) {
+			t.Errorf("got %d homes, want the relay of the table", len(homes))
+		}
 		peers, err := wire.ParsePeers(b.peersFrame())
 		if err != nil || len(peers.Entries) != 1 || routing.ID(peers.Entries[0].ID) != table.ID {
 			t.Errorf("got %d peers told, %v, want the one of the table", len(peers.Entries), err)
@@ -190,10 +193,10 @@ func (b *brain) second(list ...session.PeerTraffic) []Dial {
 	return find[Dial](b.step(traffic(list...)))
 }
 
-// lower and higher are strangers whose IDs are below and above the node's own.
-func (b *brain) lower(i int) *identity.Identity  { return b.side(i, false) }
+// higher is a stranger whose ID is above the node's own.
 func (b *brain) higher(i int) *identity.Identity { return b.side(i, true) }
 
+// side is a stranger whose ID is above or below the node's own.
 func (b *brain) side(i int, above bool) *identity.Identity {
 	for n := 10_000 + 100*i; ; n++ {
 		if who := stranger(n); (idString(idOf(who)) > idString(b.cfg.Self)) == above {

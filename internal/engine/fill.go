@@ -114,9 +114,9 @@ func (e *Engine) dialBegins(k *known, webRTC, need bool) {
 	if k.direct {
 		return
 	}
-	k.needed = need
+	k.needed = need && !(webRTC && k.failures > 0) // it may never come to anything: no reason to wait for it
 	e.dialing++
-	if need {
+	if k.needed {
 		e.needed++
 	}
 }

@@ -163,11 +163,14 @@ func (l *links) count(n *neighbour, by int) {
 	l.webRTC += carried
 }
 
-func (ev LinkUp) step(e *Engine, now time.Time) {
-	l := ev.Peer.Link
-	n := &neighbour{Peer: ev.Peer, link: l, target: ev.Target, from: ev.From, up: e.clock(now), rtt: ev.From.RTT}
-	n.webRTC, n.direct, n.talked = l.Carrier.Kind() == kindWebRTC, ev.From.Direct, n.up
-	n.wanted = ev.From.Wanted
+// arrived is the neighbour at the other end of a link that came up; the dial that
+// led to it is over.
+func (e *Engine) arrived(now time.Time, ev *LinkUp) *neighbour {
+	n := &neighbour{
+		Peer: ev.Peer, link: ev.Peer.Link, target: ev.Target, from: ev.From, up: e.clock(now), rtt: ev.From.RTT,
+		webRTC: ev.Peer.Link.Carrier.Kind() == kindWebRTC, direct: ev.From.Direct, wanted: ev.From.Wanted, talked: e.clock(now),
+	}
+	w := e.reach[n.ID]
 	if n.target != nil {
 		n.url = n.target.URL
 		k := n.target.known
@@ -177,11 +180,16 @@ func (ev LinkUp) step(e *Engine, now time.Time) {
 		e.landed(n.target)
 		if k != nil {
 			n.target = nil
-			n.wanted = e.reach[n.ID] != nil
+			n.wanted = w != nil
 		}
 	}
-	n.kept = n.direct && (n.wanted && ev.Target == nil || e.reach[n.ID] != nil && e.reach[n.ID].byUser)
+	n.kept = n.direct && (ev.From.Wanted || w != nil && w.byUser)
 	e.carried.came(n)
+	return n
+}
+
+func (ev LinkUp) step(e *Engine, now time.Time) {
+	l, n := ev.Peer.Link, e.arrived(now, &ev)
 	e.measured(n)
 	if why := e.admit(n, now); why != reason.None {
 		e.refuse(n, why, now)

@@ -156,8 +156,8 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 		return
 	}
 	e.landed(ev.Target)
-	if k != nil && e.links.linked(k.ID) { // the other end was faster
-		e.answerReach(k.ID, nil)
+	if k != nil && isWebRTC(ev.Target.URL) && e.links.linked(k.ID) {
+		e.answerReach(k.ID, nil) // the peer's own offer became the link
 		return
 	}
 	if k != nil {

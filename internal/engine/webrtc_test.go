@@ -291,3 +291,35 @@ func TestWebRTCMakesRoomForWhoNeedsIt(t *testing.T) {
 		t.Errorf("got %d closed, %d links over WebRTC: want one that goes for the needed one", len(closes), b.links.webRTC)
 	}
 }
+
+// Who can be dialled over WebRTC alone, and never is, is not forgotten while
+// others tell of it: else it would be learnt and tried anew all the time.
+func TestUnreachableOverWebRTCIsTriedSeldom(t *testing.T) {
+	b := newBrain(t, withWebRTC(WebRTCOn, 0))
+	p := b.relay(stranger(0), nil)
+	who := stranger(1)
+	record := rtcContact(who, b.now)
+	dials := 0
+	for range 60 * 60 {
+		b.now = b.now.Add(time.Second)
+		b.links.byNumber[p.Link.Number].asked = 1
+		actions := append(b.linkFrame(p, nodesFrame(record)), b.step(Wake{})...)
+		for _, d := range find[Dial](actions) {
+			dials++
+			b.step(DialFailed{Target: d.Target, Stage: "ice"})
+		}
+	}
+	if most := 2*limits.ContactFailures + int(time.Hour/(limits.ContactRetryMax/2)); dials == 0 || dials > most {
+		t.Errorf("got %d dials in an hour, want 1 to %d", dials, most)
+	}
+	b.now = b.now.Add(limits.ContactLost)
+	for range 60 * 10 { // nobody tells of it any more
+		b.now = b.now.Add(time.Second)
+		for _, d := range find[Dial](b.step(Wake{})) {
+			b.step(DialFailed{Target: d.Target, Stage: "ice"})
+		}
+	}
+	if b.book.byID[idOf(who)] != nil {
+		t.Error("got it kept when nobody tells of it")
+	}
+}
