@@ -17,8 +17,8 @@ import (
 	"testing"
 )
 
-// prefix begins the name of every namespace of the lab; the number of the
-// process follows.
+// prefix begins the name of every namespace and directory of the lab; the number
+// of the process follows.
 const prefix = "peermesh-natlab-"
 
 // run runs a program to its end and returns what it printed.
@@ -26,11 +26,15 @@ func run(stdin, name string, args ...string) (string, error) {
 	cmd := exec.Command(tool(name), args...)
 	var out, talk bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &talk
+	cmd.SysProcAttr = withTest()
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%s %q: %w\n%s%s", name, args, err, stdin, talk.String())
 	}
 	return out.String(), nil
 }
+
+// withTest makes the kernel end a process when the test's own dies.
+func withTest() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 // tool returns the path of a program. The directories of administrators are
 // searched too: a PATH may lack them also for root.
@@ -62,13 +66,14 @@ var unable = sync.OnceValue(func() error {
 	return err
 })
 
-var swept sync.Once
+var swept, why sync.Once
 
 // needLab skips the test where there can be no lab, and fails it where there
 // has to be one.
 func needLab(t *testing.T) {
 	t.Helper()
 	if err := unable(); err != nil {
+		why.Do(func() { fmt.Println("no lab here:", err) }) // go test shows skips only when asked
 		t.Skip(err)
 	}
 	if _, err := exec.LookPath(tool("nft")); err != nil {
@@ -81,9 +86,7 @@ func needLab(t *testing.T) {
 func sweep(t *testing.T) {
 	t.Helper()
 	for _, name := range namespaces(t) {
-		number, _, _ := strings.Cut(strings.TrimPrefix(name, prefix), "-")
-		pid, err := strconv.Atoi(number)
-		if err != nil || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		if !left(name) {
 			continue
 		}
 		t.Logf("removing %s, left by a run that is gone", name)
@@ -91,6 +94,22 @@ func sweep(t *testing.T) {
 			t.Log(err) // another run may sweep too
 		}
 	}
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		if left(filepath.Base(dir)) {
+			_ = os.RemoveAll(dir)
+		}
+	}
+}
+
+// left reports whether a name holds the number of a process that is gone.
+func left(name string) bool {
+	number, _, _ := strings.Cut(strings.TrimPrefix(name, prefix), "-")
+	pid, err := strconv.Atoi(number)
+	return err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
 // namespaces returns those of all labs on this machine.

@@ -46,6 +46,12 @@ func TestMain(m *testing.M) {
 		_ = f.Value.Set(strconv.Itoa(cellsAtOnce))
 	}
 	code := m.Run()
+	if code == 0 {
+		if err := writeTable(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	if buildDir != "" {
 		_ = os.RemoveAll(buildDir)
 	}
@@ -57,7 +63,7 @@ var buildDir string
 
 // program builds peermesh once and returns its path.
 var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "peermesh-natlab")
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", prefix, os.Getpid()))
 	if err != nil {
 		return "", err
 	}

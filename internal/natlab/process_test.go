@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -42,7 +41,7 @@ func (s space) start(t *testing.T, env []string, name string, args ...string) *p
 		lines: make(chan string, 4096),
 	}
 	p.cmd.Env = append(cleanEnvironment(), env...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.cmd.SysProcAttr = withTest()
 	p.cmd.Stderr = p
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
