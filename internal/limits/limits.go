@@ -275,4 +275,10 @@ const (
 	CandidateBytes = 256                    // bytes of one candidate
 	SignalSessions = 64                     // links being signalled at once
 	SignalTimeout  = 10 * time.Second       // from an offer to an open data channel
+
+	HostCandidates  = 10                     // of an end's candidates, its own addresses: room is left for those that servers tell
+	ICEKeepalive    = time.Second            // between signs of life of a WebRTC link
+	ICEDisconnected = 4 * time.Second        // without one: in doubt
+	ICEFailed       = 4 * time.Second        // in doubt so long: dead, 8 s after the last sign
+	CloseLinger     = 500 * time.Millisecond // how long the end of a WebRTC link waits until what was flushed has arrived: two delayed acks and a long round trip
 )

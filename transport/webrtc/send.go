@@ -1,0 +1,119 @@
+//go:build !nowebrtc
+
+package webrtc
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/transport"
+)
+
+// What is handed to the library and not yet acknowledged by the peer.
+const (
+	highWater = 1 << 20   // bytes: from here on the pipe takes no more
+	lowWater  = 512 << 10 // bytes: down from here it takes more again
+	batch     = 16 << 10  // bytes
+)
+
+// stallTick is how often a waiting Flush looks whether the peer takes anything.
+const stallTick = limits.WriteStall / 10
+
+var errStalled = fmt.Errorf("peer took nothing for %v: %w", limits.WriteStall, os.ErrDeadlineExceeded)
+
+// Send implements transport.Conn. The library copies the message and begins
+// to send it at once.
+func (c *Conn) Send(msg []byte) error {
+	if c.ended() {
+		return c.because(io.EOF)
+	}
+	if len(msg) > maxMessage {
+		return fmt.Errorf("%w: %d bytes, at most %d", transport.ErrMessageTooBig, len(msg), maxMessage)
+	}
+	if _, err := c.raw.Write(msg); err != nil {
+		return c.because(io.EOF)
+	}
+	return nil
+}
+
+// TryFlush implements transport.Conn.
+func (c *Conn) TryFlush() (done bool, err error) {
+	if c.ended() {
+		return false, c.because(io.EOF)
+	}
+	return c.raw.BufferedAmount() <= highWater, nil
+}
+
+// Flush implements transport.Conn.
+func (c *Conn) Flush() error {
+	done, err := c.TryFlush()
+	if done || err != nil {
+		return err
+	}
+	look := time.NewTicker(stallTick)
+	defer look.Stop()
+	least, since := c.raw.BufferedAmount(), time.Now()
+	for {
+		select {
+		case <-c.done:
+			return c.because(io.EOF)
+		case <-c.low:
+		case <-look.C:
+		}
+		amount := c.raw.BufferedAmount()
+		switch {
+		case amount <= lowWater:
+			return nil
+		case amount < least:
+			least, since = amount, time.Now()
+		case time.Since(since) >= limits.WriteStall:
+			return c.because(errStalled)
+		}
+	}
+}
+
+// wakeFlush is called by the library when little is left to send.
+func (c *Conn) wakeFlush() {
+	select {
+	case c.low <- struct{}{}:
+	default:
+	}
+}
+
+// Close implements transport.Conn. It waits, limits.CloseLinger at most, until
+// the peer has what was flushed.
+func (c *Conn) Close() error {
+	c.closing.Do(func() {
+		c.lost(transport.ErrClosed)
+		if errors.Is(c.because(nil), transport.ErrClosed) && c.raw.BufferedAmount() > 0 {
+			c.linger()
+		}
+		c.attempt.release()
+	})
+	return nil
+}
+
+// linger closes the channel behind what is under way, and waits until all of
+// it is acknowledged or the peer has closed its side as well, which it does
+// when it has read all. It reads and drops what the peer sent meanwhile.
+func (c *Conn) linger() {
+	c.recv.Lock() // the receiver has left
+	defer c.recv.Unlock()
+	_ = c.raw.SetReadDeadline(time.Now().Add(limits.CloseLinger))
+	c.raw.OnBufferedAmountLow(func() { _ = c.raw.SetReadDeadline(time.Now()) })
+	c.raw.SetBufferedAmountLowThreshold(0)
+	_ = c.raw.Close()
+	if c.raw.BufferedAmount() == 0 {
+		return
+	}
+	room := make([]byte, maxMessage+1)
+	for {
+		if _, err := c.raw.Read(room); err != nil {
+			return
+		}
+	}
+}
