@@ -31,7 +31,7 @@ func newCell(t *testing.T) *cell {
 	c := &cell{wan: newSpace(t, "wan")}
 	c.wan.ip(t, "link add wan type bridge", "link set wan up")
 	for i := range c.relay {
-		c.relay[i] = c.onWAN(t, fmt.Sprint("r", i+1), fmt.Sprint("5.5.5.", i+1))
+		c.relay[i] = c.onWAN(t, fmt.Sprint("r", i+1), outer(i+1))
 	}
 	return c
 }
@@ -41,9 +41,13 @@ func (c *cell) onWAN(t *testing.T, name, addr string) place {
 	t.Helper()
 	p := place{newSpace(t, name), netip.MustParseAddr(addr)}
 	plug(t, c.wan, "wan", name, p.space, "wan")
-	p.ip(t, "addr add "+addr+"/24 dev wan", "link set wan up")
+	p.ip(t, "addr add "+addr+"/8 dev wan", "link set wan up")
 	return p
 }
+
+// outer returns an address of the wide net. Each is of another group: a node
+// takes few links from one /16.
+func outer(n int) string { return fmt.Sprintf("5.%d.0.1", n) }
 
 // plug lays a cable from a bridge to a namespace.
 func plug(t *testing.T, at space, bridge, port string, to space, device string) {
@@ -64,7 +68,7 @@ func (c *cell) newNAT(t *testing.T, s shape, n int) *nat {
 	t.Helper()
 	c.nats++
 	at := &nat{
-		place: c.onWAN(t, fmt.Sprint("nat", c.nats), fmt.Sprint("5.5.5.", 10+c.nats)),
+		place: c.onWAN(t, fmt.Sprint("nat", c.nats), outer(10+c.nats)),
 		lan:   netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, byte(n), 0}), 24),
 	}
 	at.ip(t, "link add lan type bridge", "addr add "+at.inside(1).String()+"/24 dev lan", "link set lan up")

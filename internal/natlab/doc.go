@@ -6,11 +6,11 @@
 // Each cell of the lab is a network of its own, with nothing of the machine's
 // in it:
 //
-//	        r1 5.5.5.1    r2 5.5.5.2        relays
+//	        r1 5.1.0.1    r2 5.2.0.1        relays
 //	             \          /
 //	              wan (bridge)
 //	             /          \
-//	 5.5.5.11 nat1        nat2 5.5.5.12     translators, one of the shapes each
+//	 5.11.0.1 nat1        nat2 5.12.0.1     translators, one of the shapes each
 //	          |              |
 //	192.168.1.2 a        b 192.168.2.2      nodes without a URL
 //
