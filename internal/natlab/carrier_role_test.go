@@ -26,8 +26,7 @@ type signal struct {
 	Done        bool          `json:"done,omitempty"`
 	Stage       string        `json:"stage,omitempty"` // that failed; empty: the pipe is open
 	Cause       string        `json:"cause,omitempty"`
-	Local       string        `json:"local,omitempty"`
-	Remote      string        `json:"remote,omitempty"`
+	Path        string        `json:"path,omitempty"`    // types of the own and the peer's candidate
 	Address     string        `json:"address,omitempty"` // of the peer
 	Took        time.Duration `json:"took,omitempty"`    // from the call until the pipe was open
 }
@@ -110,8 +109,8 @@ func prove(c *webrtc.Conn, end *signal) error {
 	if err != nil || string(got) != text {
 		return fmt.Errorf("got %q, %w, want the peer's message", got, err)
 	}
-	end.Local, end.Remote = c.Pair()
-	end.Address = c.RemoteAddr().String()
+	local, remote := c.Pair()
+	end.Path, end.Address = local+"/"+remote, c.RemoteAddr().String()
 	return nil
 }
 

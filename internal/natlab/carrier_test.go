@@ -31,11 +31,7 @@ func TestCarrier(t *testing.T) {
 			}
 			checkAddress(t, p, end)
 		}
-		o := outcome{link: one.Stage == "", local: one.Local, remote: one.Remote, took: one.Took, cause: one.Cause}
-		if o.link {
-			o.sent, o.arrived = 2, 2
-		}
-		return o
+		return outcome{link: one.Stage == "", path: one.Path, took: one.Took}
 	}))
 }
 

@@ -29,6 +29,7 @@ var roles = map[string]func() error{
 	"stun":   stunRole,
 	"offer":  offerRole,
 	"answer": answerRole,
+	"node":   nodeRole,
 }
 
 func TestMain(m *testing.M) {

@@ -15,9 +15,8 @@ type outcome struct {
 	pairing
 	sent, arrived int           // messages, both directions together
 	link          bool          // there is a direct one
-	local, remote string        // types of its candidates, as the first node sees them
-	took          time.Duration // until it was there
-	cause         string        // why there is none
+	path          string        // types of its candidates, as the first node sees them: "own/peer's"
+	took          time.Duration // until it was there, or the attempt was given up; 0: none was made
 }
 
 func (o outcome) row() string {
@@ -28,11 +27,16 @@ func (o outcome) row() string {
 	case together:
 		second = "the same"
 	}
-	way, types, took := "relayed", o.cause, ""
+	way, messages, took := "relayed", "", fmt.Sprintf("%d ms", o.took.Milliseconds())
 	if o.link {
-		way, types, took = "direct", o.local+" – "+o.remote, fmt.Sprintf("%d ms", o.took.Milliseconds())
+		way = "direct, " + o.path
+	} else if took = ""; o.took > 0 {
+		took = fmt.Sprintf("given up after %.1f s", o.took.Seconds())
 	}
-	return fmt.Sprintf("| %s | %s | %d of %d | %s | %s | %s |\n", first, second, o.arrived, o.sent, way, types, took)
+	if o.sent > 0 {
+		messages = fmt.Sprintf("%d of %d", o.arrived, o.sent)
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", first, second, way, took, messages)
 }
 
 // sections are the tables of this run; TestMain writes them at its end.
@@ -43,7 +47,7 @@ func show(t *testing.T, title string, all []outcome) {
 	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n## %s\n\n", title)
-	b.WriteString("| first node behind | second behind | messages | way | candidates | time to connect |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| first behind | second behind | way | time to connect | messages |\n|---|---|---|---|---|\n")
 	for _, o := range all {
 		b.WriteString(o.row())
 	}
@@ -74,5 +78,6 @@ mesh's relays, no delay on the wire, and 2 shared cores.
 * **symmetric**: another outer port for each target; only that target gets in.
 * **UDP blocked**: TCP alone.
 
-No translator has a hairpin. Candidates are those of the selected pair, the first node's own first.
+No translator has a hairpin. *direct* is followed by the types of the two candidates in use, the first
+one's own before the other's.
 `
