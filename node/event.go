@@ -42,7 +42,9 @@ type PeerInfo struct {
 	Leaf      bool          `json:"leaf"`
 	Transport string        `json:"transport"`
 	Outbound  bool          `json:"outbound"`
-	Address   string        `json:"address"` // of the carrier, as seen through trusted proxies
+	Address   string        `json:"address"`          // of the carrier, as seen through trusted proxies
+	Path      string        `json:"path,omitempty"`   // over WebRTC: the kinds of the own and the peer's address, such as "host/srflx": host, srflx (as a STUN server sees it), prflx (as the peer sees it), relay (a TURN server's)
+	Direct    bool          `json:"direct,omitempty"` // it is there for the two nodes, not for the mesh
 	Agent     string        `json:"agent,omitempty"`
 	RTT       time.Duration `json:"rttNs"` // 0: not measured
 	Since     time.Time     `json:"since"`

@@ -55,7 +55,7 @@ func TestTicksAreNotPutOff(t *testing.T) {
 		var ws []*walker
 		for i := range links {
 			near, far := mem.Pipe()
-			w := n.newLink(near, &link.Remote{ID: wire.ID{1, byte(i)}, Contact: wire.Contact{Role: wire.RoleRelay}}, false, 1)
+			w := n.newLink(near, &link.Remote{ID: wire.ID{1, byte(i)}, Contact: wire.Contact{Role: wire.RoleRelay}}, source{dial: 1})
 			if !n.live.add(w, near) {
 				t.Fatal("ended")
 			}

@@ -21,7 +21,10 @@ func (o Options) forNet() (Options, error) {
 	def(&o.Homes, limits.LeafHomes)
 	def(&o.MaxPeers, limits.RelayLinks)
 	def(&o.MaxLeaves, limits.LeafLinksPort)
-	return o, errors.Join(o.checkCounts(), o.checkShares(), o.checkReal())
+	if o.Transport == "" {
+		o.Transport = WS
+	}
+	return o, errors.Join(o.checkCounts(), o.checkShares(), o.checkReal(), o.checkTransport())
 }
 
 func (o *Options) checkCounts() error {
@@ -38,6 +41,27 @@ func (o *Options) checkCounts() error {
 	} {
 		if c.got < c.low || c.got > c.high {
 			errs = append(errs, fmt.Errorf("options: %s is %d: give %d to %d, or 0 for the default", c.field, c.got, c.low, c.high))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkTransport refuses faults that links over WebRTC cannot be given.
+func (o *Options) checkTransport() error {
+	switch o.Transport {
+	case WS:
+		return nil
+	case Mixed, WebRTC:
+	default:
+		return fmt.Errorf("options: Transport is %q: give %s, %s or %s", o.Transport, WS, Mixed, WebRTC)
+	}
+	var errs []error
+	for _, s := range []struct {
+		field string
+		given bool
+	}{{"Silent", o.Silent != 0}, {"Partition", o.Partition != 0}} {
+		if s.given {
+			errs = append(errs, fmt.Errorf("options: %s is for links over WebSocket alone: use Transport %s", s.field, WS))
 		}
 	}
 	return errors.Join(errs...)

@@ -5,6 +5,16 @@ import (
 	"time"
 )
 
+// Transport says what the links of a network of real nodes are made over.
+type Transport string
+
+// The transports.
+const (
+	WS     Transport = "ws"     // WebSocket: every relay has a port
+	Mixed  Transport = "mixed"  // every other relay has a port, the others and the leaves can be linked over WebRTC alone
+	WebRTC Transport = "webrtc" // the first node alone has a port, by which the others join; all else is WebRTC
+)
+
 // Options describe a network and what happens to it. The zero value of each
 // field is a sensible default, told with it.
 type Options struct {
@@ -14,6 +24,9 @@ type Options struct {
 	MaxPeers  int     // links with relays of each node; 0: 24
 	MaxLeaves int     // links with leaves of each relay; 0: 256
 	Seed      uint64  // of all randomness
+
+	// Real nodes alone.
+	Transport Transport // what links are made over; empty: WS
 
 	// Virtual time alone.
 	LatencyMin, LatencyMax time.Duration // one way, of a pair of nodes; 0: 20 ms to 80 ms

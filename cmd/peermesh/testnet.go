@@ -52,7 +52,7 @@ func testnetCommand(std streams) *cli.Command {
 func testnetFlags() []cli.Flag {
 	return []cli.Flag{
 		valueFlag("nodes", "how many, `N`, leaves included", number(50, 1, maxNodes), "n"),
-		valueFlag("transport", "`KIND`: ws, real nodes with sockets on loopback, or sim, simulated ones in virtual time", choice("ws", "sim")),
+		valueFlag("transport", "`KIND`: ws, real nodes with sockets on loopback; webrtc, the same linked over WebRTC but for the first; mixed, half of them; or sim, simulated ones in virtual time", choice("ws", "webrtc", "mixed", "sim")),
 		valueFlag("messages", "acknowledged messages to send, `N`; with --keep none unless given", number(1000, 0, maxCount), "m"),
 		valueFlag("max-peers", "most links with relays of each node, `N`; 0: 24", number(0, 0, limits.MaxLinks)),
 		valueFlag("max-leaves", "most links with leaves of each relay, `N`; 0: 256", number(0, 0, limits.MaxLinks)),
@@ -84,6 +84,7 @@ func runTestnet(c *cli.Context, std streams) error {
 	if err := realOnly(c); err != nil {
 		return err
 	}
+	opts.Transport = testnet.Transport(get[string](c, "transport"))
 	return runNet(c, std, opts)
 }
 

@@ -16,8 +16,12 @@ func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
 		return reason.Leaving
 	case e.isBanned(now, n.ID):
 		return reason.Banned
-	case e.links.holds(n.ID, n.Leaf):
+	case e.links.holds(n):
 		return reason.None // about to take the place of another
+	case n.direct:
+		return e.admitDirect(n, now)
+	case n.webRTC && !e.carries(n, now):
+		return reason.LinkLimit
 	case n.Leaf:
 		if !n.link.Outbound && e.links.leaves >= e.cfg.MaxLeaves {
 			return reason.LinkLimit
@@ -54,7 +58,7 @@ func (e *Engine) crowded(n *neighbour) bool {
 	bucket := e.filler.Self.CommonPrefixLen(n.Key)
 	all, same := 0, 0
 	for _, o := range e.links.list {
-		if o.usable() && !o.Leaf && o.from.Group == n.from.Group {
+		if o.ofTable() && o.from.Group == n.from.Group {
 			all++
 			if e.filler.Self.CommonPrefixLen(o.Key) == bucket {
 				same++
@@ -152,7 +156,7 @@ func (e *Engine) trim(now time.Time) {
 
 func (e *Engine) allProven(now time.Time) bool {
 	for _, n := range e.links.list {
-		if n.usable() && !n.Leaf && !e.proven(n, now) {
+		if n.ofTable() && !e.proven(n, now) {
 			return false
 		}
 	}
@@ -167,6 +171,9 @@ func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
 		if why == reason.Banned {
 			n.target.hold(e.banned[n.ID])
 		}
+	}
+	if n.direct {
+		e.hot.failed(e.clock(now), n.ID)
 	}
 	e.answerReach(n.ID, why)
 	var contacts [][]byte

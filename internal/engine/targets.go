@@ -144,9 +144,23 @@ func (e *Engine) landed(t *Target) {
 	}
 }
 
+func (ev CountDial) step(e *Engine, _ time.Time) {
+	e.targets.dials++
+	ev.Done(e.targets.dials)
+}
+
 func (ev DialFailed) step(e *Engine, now time.Time) {
+	k := ev.Target.known
+	if k != nil && k.hot {
+		e.hotFailed(now, ev.Target, cmp.Or[error](ev.Err, ev.Reason))
+		return
+	}
 	e.landed(ev.Target)
-	if k := ev.Target.known; k != nil {
+	if k != nil && e.links.linked(k.ID) { // the other end was faster
+		e.answerReach(k.ID, nil)
+		return
+	}
+	if k != nil {
 		e.failed(now, k, false)
 		e.answerReach(k.ID, cmp.Or[error](ev.Err, ev.Reason))
 		e.fillSoon(now, 0)

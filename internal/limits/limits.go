@@ -268,13 +268,15 @@ const (
 // WebRTC links and their signalling (docs/protocol.md, section 2).
 const (
 	WebRTCLinks    = 32                     // WebRTC links of a node: each takes about 260 KiB and 21 goroutines
-	DirectLinks    = 4                      // of them, reserved for pairs that talk much or were told to link
+	DirectLinks    = 4                      // of them, reserved for pairs that talk much or were told to link; and the links that pairs make of themselves, whatever the carrier
 	GatherTime     = 500 * time.Millisecond // how long an offer waits for candidates; later ones follow it
 	SDPBytes       = 8 << 10                // bytes of an offer or answer; one for data alone has 700
 	Candidates     = 16                     // of each end of a link
 	CandidateBytes = 256                    // bytes of one candidate
 	SignalSessions = 64                     // links being signalled at once
 	SignalTimeout  = 10 * time.Second       // from an offer to an open data channel
+	ICEServers     = 8                      // servers in a config
+	RelaySTUN      = 2                      // relays that a link asks for its public address: one may be silent
 
 	HostCandidates  = 10              // of an end's candidates, its own addresses: room is left for those that servers tell
 	ICEKeepalive    = time.Second     // between signs of life of a WebRTC link
@@ -287,4 +289,18 @@ const (
 	STUNBuckets     = 256                    // networks told apart; those with the same hash share
 	UDPErrors       = 100                    // failed reads in a row after which the fixed socket is given up
 	CloseLinger     = 500 * time.Millisecond // how long the end of a WebRTC link waits until what was flushed has arrived: two delayed acks and a long round trip
+)
+
+// internal/engine: direct links of pairs that talk much (docs/adr/016).
+const (
+	HotBytes    = 64 << 10         // bytes in a second, to and fro, with which a pair talks much
+	HotMessages = 200              // or frames
+	HotSeconds  = 3                // in a row, after which it is worth a link: a burst is over by then
+	HotYield    = 2                // seconds that the higher ID leaves the lower one to begin
+	HotQuiet    = 8                // a pair with less than this part of either is silent
+	HotIdle     = 30 * time.Second // silence after which its link may go for that of another pair
+	HotRetry    = 30 * time.Second // pause after an attempt that failed, or a link that ended sooner; doubles
+	HotRetryMax = 10 * time.Minute // longest such pause
+	HotPeers    = 64               // peers whose traffic is looked at for this: sixteen times DirectLinks
+	DirectPing  = time.Second      // a direct link that sends and on which nothing came for so long is pinged
 )

@@ -120,6 +120,7 @@ func (t *Table) opened(b *Batch, s *session, at time.Duration, a *arrival) reaso
 	p := s.peer
 	p.touch(at)
 	note(&p.heard, at)
+	p.moves(len(a.body))
 	if !s.confirmed.Load() {
 		t.confirm(s, at)
 	}

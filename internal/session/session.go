@@ -85,6 +85,7 @@ func (s *session) seal(frame []byte, from int, class wire.Class) (out []byte, co
 	end := len(frame)
 	frame = append(frame, make([]byte, TagLen)...)
 	head := (*[NonceLen]byte)(frame[from-wire.DataHeaderLen : from])
+	s.peer.moves(end)
 	s.send.SealAt(head, counter, frame[:from], frame[from:end], s.sendAD[class][:])
 	wire.AppendDataHeader(head[:0], s.remote, counter)
 	return frame, counter, true
