@@ -21,7 +21,7 @@ func (p place) at(port uint16) string { return netip.AddrPortFrom(p.addr, port).
 type cell struct {
 	wan   space
 	relay [2]place
-	nats  int // how many there are
+	nat   []*nat
 }
 
 // newCell makes the wide net and two places on it.
@@ -66,11 +66,12 @@ type nat struct {
 // newNAT makes a translator of a shape. The private net is 192.168.n.0/24.
 func (c *cell) newNAT(t *testing.T, s shape, n int) *nat {
 	t.Helper()
-	c.nats++
+	number := 1 + len(c.nat)
 	at := &nat{
-		place: c.onWAN(t, fmt.Sprint("nat", c.nats), outer(10+c.nats)),
+		place: c.onWAN(t, fmt.Sprint("nat", number), outer(10+number)),
 		lan:   netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, byte(n), 0}), 24),
 	}
+	c.nat = append(c.nat, at)
 	at.ip(t, "link add lan type bridge", "addr add "+at.inside(1).String()+"/24 dev lan", "link set lan up")
 	at.exec(t, "1", "tee", "/proc/sys/net/ipv4/ip_forward")
 	at.exec(t, rules[s], "nft", "-f", "-")

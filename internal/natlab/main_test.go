@@ -26,9 +26,6 @@ const roleVariable = "PEERMESH_NATLAB_ROLE"
 // and ends with it.
 var roles = map[string]func() error{
 	"socket": socketRole,
-	"stun":   stunRole,
-	"offer":  offerRole,
-	"answer": answerRole,
 	"node":   nodeRole,
 }
 

@@ -5,8 +5,11 @@ package natlab
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/peermesh/peermesh/node"
 )
 
 const relayPort = 8080
@@ -24,7 +27,7 @@ type mesh struct {
 // member is a running node.
 type member struct {
 	*process
-	id string
+	id, admin string
 }
 
 func newMesh(t *testing.T, p pairing) *mesh {
@@ -63,13 +66,18 @@ func ready(t *testing.T, p *process) *member {
 	if text := p.next(t); json.Unmarshal([]byte(text), &line) != nil || line.ID == "" {
 		t.Fatalf("%s: got %s, want a line with the ID", p.name, text)
 	}
-	return &member{p, line.ID}
+	return &member{p, line.ID, line.Admin}
 }
 
 // does makes a node act on another and returns what it says.
 func (m *member) does(t *testing.T, verb string, to *member) told {
 	t.Helper()
 	m.tell(t, "%s %s", verb, to.id)
+	return m.answer(t)
+}
+
+func (m *member) answer(t *testing.T) told {
+	t.Helper()
 	var answer told
 	if text := m.next(t); json.Unmarshal([]byte(text), &answer) != nil {
 		t.Fatalf("%s: got %s, want the answer", m.name, text)
@@ -107,34 +115,73 @@ func (m *mesh) communicate(t *testing.T) (sent, arrived int) {
 	return sent, arrived
 }
 
-// command runs a command of the built program at a host to its end.
+// command runs a command of the built program at a host, with the URL that the
+// host knows.
 func (m *mesh) command(host int, args ...string) error {
+	_, err := m.at(host, append(args, "--bootstrap", m.url[host])...)
+	return err
+}
+
+// at runs the built program at a host to its end and returns what it printed.
+func (m *mesh) at(host int, args ...string) (string, error) {
 	file, err := program()
 	if err != nil {
-		return err
+		return "", err
 	}
 	inside := []string{"netns", "exec", string(m.host[host].space), file}
-	_, err = run("", "ip", append(append(inside, args...), "--bootstrap", m.url[host])...)
-	return err
+	return run("", "ip", append(inside, args...)...)
 }
 
 // TestMesh: in every cell all messages arrive, before and after an attempt at a
 // direct link; and there is one where there can be one.
 func TestMesh(t *testing.T) {
 	needLab(t)
-	show(t, "Nodes", eachPairing(t, func(t *testing.T, p pairing) outcome {
+	show(t, eachPairing(t, func(t *testing.T, p pairing) outcome {
 		m := newMesh(t, p)
 		sent, arrived := m.communicate(t)
 		made := m.node[0].does(t, "connect", m.node[1])
 		o := outcome{link: made.Cause == "", took: made.Took}
-		if o.link != p.direct() {
-			t.Errorf("direct link: got %v (%s), want %v", o.link, made.Cause, p.direct())
+		if o.link != p.direct() || !o.link && made.Stage != node.ConnectICE {
+			t.Errorf("direct link: got %v (%s: %s), want %v, or an end at stage %s", o.link, made.Stage, made.Cause, p.direct(), node.ConnectICE)
 		}
 		if o.link {
 			o.path = made.Link.Path
+			checkAddress(t, p, made.Link.Address)
 		}
 		again, anew := m.communicate(t)
 		o.sent, o.arrived = sent+again, arrived+anew
 		return o
 	}))
+}
+
+// checkAddress: behind one translator the private address is taken, and apart
+// never, whatever addresses the private nets have.
+func checkAddress(t *testing.T, p pairing, text string) {
+	t.Helper()
+	addr, err := netip.ParseAddrPort(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := addr.Addr().IsPrivate(), p.layout == together; got != want {
+		t.Errorf("peer's address %v: got private: %v, want %v", addr, got, want)
+	}
+}
+
+// TestBothConnect: two that link at once have one link in the end.
+func TestBothConnect(t *testing.T) {
+	t.Parallel()
+	m := newMesh(t, pairing{portRestricted, portRestricted, apart})
+	a, b := m.node[0], m.node[1]
+	a.tell(t, "connect %s", b.id)
+	b.tell(t, "connect %s", a.id)
+	for _, n := range m.node {
+		if made := n.answer(t); made.Cause != "" || made.Link == nil {
+			t.Errorf("connect: got %+v, want a link", made)
+		}
+	}
+	for i, n := range m.node {
+		if l := n.does(t, "send", m.node[1-i]).Link; l == nil || l.Transport != "webrtc" || l.Count != 1 {
+			t.Errorf("links: got %+v, want one over WebRTC", l)
+		}
+	}
 }

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/routing"
 )
@@ -21,7 +23,8 @@ import (
 //
 //	connect ID   makes a direct link
 //	send ID      sends an acknowledged message
-//	links ID     tells the link with a peer
+//	stream ID    sends many, for streamTime; one answer after the first, one at the end
+//	look ID      does nothing
 func nodeRole() error {
 	n, err := node.New(node.Config{Bootstrap: os.Args[1:2], Leaf: true})
 	if err != nil {
@@ -43,11 +46,16 @@ func nodeRole() error {
 		if _, err := fmt.Sscan(in.Text(), &verb, &id); err != nil {
 			return err
 		}
-		answer, err := act(n, verb, id)
+		to, err := routing.ParseID(id)
 		if err != nil {
 			return err
 		}
-		if err := print.Encode(answer); err != nil {
+		if verb == "stream" {
+			if err := print.Encode(act(n, "send", to)); err != nil {
+				return err
+			}
+		}
+		if err := print.Encode(act(n, verb, to)); err != nil {
 			return err
 		}
 	}
@@ -56,58 +64,87 @@ func nodeRole() error {
 
 // told is what a node says of itself or of what it did.
 type told struct {
-	ID    string        `json:",omitempty"`
-	Took  time.Duration `json:",omitempty"`
-	Stage string        `json:",omitempty"` // that a Connect ended at
-	Cause string        `json:",omitempty"` // why it failed; empty: it did not
-	Link  *link         `json:",omitempty"` // with the peer
+	ID      string        `json:",omitempty"`
+	Admin   string        `json:",omitempty"` // the built program's page
+	Took    time.Duration `json:",omitempty"`
+	Stage   string        `json:",omitempty"` // that a Connect ended at
+	Cause   string        `json:",omitempty"` // why it failed; empty: it did not
+	Sent    int           `json:",omitempty"` // messages of a stream
+	Slowest time.Duration `json:",omitempty"` // of them, until it was acknowledged
+	Link    *link         `json:",omitempty"` // with the peer
 }
 
-func act(n *node.Node, verb, to string) (told, error) {
-	id, err := routing.ParseID(to)
-	if err != nil {
-		return told{}, err
-	}
+func act(n *node.Node, verb string, to routing.ID) told {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	var answer told
+	var err error
 	began := time.Now()
 	switch verb {
 	case "connect":
-		err = n.Connect(ctx, id)
+		err = n.Connect(ctx, to)
 	case "send":
-		err = n.Send(ctx, id, []byte("hello"))
+		err = n.Send(ctx, to, []byte("hello"))
+	case "stream":
+		answer.Sent, answer.Slowest, err = stream(ctx, n, to)
 	}
-	answer := told{Took: time.Since(began)}
+	answer.Took = time.Since(began)
 	if err != nil {
 		answer.Cause = err.Error()
 	}
 	if failed := (*node.ConnectError)(nil); errors.As(err, &failed) {
 		answer.Stage = failed.Stage
 	}
-	answer.Link, err = linkWith(n, to)
-	return answer, err
+	answer.Link = linkWith(n, to)
+	return answer
 }
 
-// link is what counts here of a node's peers in JSON.
+// A stream has three times the bytes by which a pair is one that talks much.
+const (
+	streamTime    = 6 * time.Second
+	streamPause   = 10 * time.Millisecond
+	streamMessage = 3 * int(limits.HotBytes*streamPause/time.Second)
+)
+
+// stream sends a message each streamPause, none of which waits for another. The
+// error is that of the messages that were not acknowledged.
+func stream(ctx context.Context, n *node.Node, to routing.ID) (sent int, slowest time.Duration, err error) {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	text := make([]byte, streamMessage)
+	tick := time.NewTicker(streamPause)
+	defer tick.Stop()
+	for end := time.Now().Add(streamTime); time.Now().Before(end); <-tick.C {
+		sent++
+		all.Go(func() {
+			began := time.Now()
+			failed := n.Send(ctx, to, text)
+			mu.Lock()
+			defer mu.Unlock()
+			slowest, err = max(slowest, time.Since(began)), errors.Join(err, failed)
+		})
+	}
+	all.Wait()
+	return sent, slowest, err
+}
+
+// link is what counts here of a link.
 type link struct {
-	ID, Transport string
-	Path          string // types of the candidates in use, such as "host/srflx"
+	Transport string
+	Path      string // types of the candidates in use, such as "host/srflx"
+	Address   string // of the peer
+	Count     int    // of links with the peer
 }
 
 // linkWith returns the link with a peer, nil if there is none.
-func linkWith(n *node.Node, id string) (*link, error) {
-	text, err := json.Marshal(n.Peers())
-	if err != nil {
-		return nil, err
-	}
-	var all []link
-	if err := json.Unmarshal(text, &all); err != nil {
-		return nil, err
-	}
-	for _, l := range all {
-		if l.ID == id {
-			return &l, nil
+func linkWith(n *node.Node, id routing.ID) (l *link) {
+	for _, p := range n.Peers() {
+		if p.ID == id && l == nil {
+			l = &link{Transport: p.Transport, Path: p.Path, Address: p.Address}
+		}
+		if p.ID == id {
+			l.Count++
 		}
 	}
-	return nil, nil
+	return l
 }

@@ -133,6 +133,3 @@ func (p *process) next(t *testing.T) string {
 	}
 	return ""
 }
-
-// hand writes a line to another process, if that still reads.
-func (p *process) hand(line string, to *process) { _, _ = fmt.Fprintln(to.in, line) }
