@@ -1,6 +1,7 @@
 # make test   the whole check of a change, as CI runs it
 # make check  the same without fuzzing and without the benchmarks' tests: before each commit
 # make fuzz   each fuzz target for FUZZTIME seconds
+# make natlab nodes behind address translators, in network namespaces; writes docs/natlab.md
 # make sim    the figures of whole meshes in virtual time; most of an hour
 # make bench  the benchmarks, against others
 # make build  bin/peermesh
@@ -11,9 +12,9 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit budgets bench-build bench-test tools fuzz sim bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit budgets bench-build bench-test lab lab-tools natlab tools fuzz sim bench build fmt
 
-test: check bench-test
+test: check bench-test lab
 	.ci/fuzz 10
 
 check: tools fmt-check vet staticcheck unit budgets bench-build
@@ -33,7 +34,7 @@ staticcheck:
 	go run $(STATICCHECK) ./...
 
 unit:
-	go test -race -shuffle=on ./...
+	go test -race -shuffle=on $$(go list ./... | grep -v /internal/natlab$$)
 
 # Budgets of memory and allocations, and transfers of full size: what the race
 # detector changes too much.
@@ -46,6 +47,18 @@ bench-build:
 
 bench-test:
 	cd bench && go test ./...
+
+# Only root has network namespaces; without it the tests skip and say why.
+lab-tools:
+	@[ "$$(id -u)" != 0 ] || { PATH="$$PATH:/usr/sbin:/sbin"; command -v ip && command -v nft; } >/dev/null || { apt-get update && apt-get install -y iproute2 nftables; }
+
+# In the directory of the package, so that go test shows the table. It measures
+# times, so it runs beside no other package and without the race detector.
+lab: lab-tools
+	cd internal/natlab && go test -count=1 -timeout 5m
+
+natlab: lab-tools
+	cd internal/natlab && go test -count=1 -timeout 5m -table ../../docs/natlab.md
 
 fuzz: tools
 	.ci/fuzz $(FUZZTIME)

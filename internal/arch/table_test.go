@@ -63,6 +63,7 @@ var house = []room{
 	{"examples/*", []string{"routing", "transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"},
 		"an example shows what a program outside of this module can do: only public packages"},
 	{"examples", nil, "it holds tests alone"},
+	{"internal/natlab", nil, "it holds tests alone: it runs the built program"},
 	{"internal/arch", nil, "it looks at packages and uses none"},
 }
 
