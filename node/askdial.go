@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -37,7 +38,7 @@ func (c *connecting) askBack(ctx context.Context) error {
 	case len(urls) == 0:
 		return errNoURLs
 	}
-	answer, err := c.request(ctx, linkAsk{askLinkBack, urls})
+	answer, err := c.request(ctx, wire.ConnectAsk{Kind: wire.ConnectLinkBack, Direct: true, URLs: urls})
 	if err != nil {
 		return err
 	}

@@ -108,19 +108,20 @@ func (c *connecting) dial(ctx context.Context, to engine.Contact) error {
 // ours.
 func (c *connecting) ask(ctx context.Context) error {
 	told := c.n.believed()
-	first := linkAsk{askLink, told.allowed(c.n.URLs())}
+	first := wire.ConnectAsk{Kind: wire.ConnectLink, Direct: true, URLs: told.allowed(c.n.URLs())}
 	answer, err := c.request(ctx, first)
 	if err != nil {
 		return err
 	}
-	if answer.kind != dialMe {
+	if answer.Kind != wire.ConnectDialMe {
 		return c.conclude(ctx, answer)
 	}
-	dialled := c.dial(ctx, engine.Contact{ID: c.id, URLs: answer.urls, Scopes: told.scopes})
-	if dialled == nil || ctx.Err() != nil || len(first.urls) == 0 {
+	dialled := c.dial(ctx, engine.Contact{ID: c.id, URLs: answer.URLs, Scopes: told.scopes})
+	if dialled == nil || ctx.Err() != nil || len(first.URLs) == 0 {
 		return dialled
 	}
-	answer, err = c.request(ctx, linkAsk{askLinkBack, first.urls})
+	first.Kind = wire.ConnectLinkBack
+	answer, err = c.request(ctx, first)
 	if err == nil {
 		err = c.conclude(ctx, answer)
 	}
@@ -130,19 +131,19 @@ func (c *connecting) ask(ctx context.Context) error {
 	return nil
 }
 
-func (c *connecting) request(ctx context.Context, a linkAsk) (linkAsk, error) {
+func (c *connecting) request(ctx context.Context, a wire.ConnectAsk) (wire.ConnectReply, error) {
 	c.stage = ConnectAsk
-	m := message{kind: wire.PlainRequest, data: appendLinkAsk(nil, a)}
-	res, err := c.n.send(ctx, connectPort, Addr{c.id, connectPort}, m)
+	m := message{kind: wire.PlainRequest, data: wire.AppendConnectAsk(nil, &a)}
+	res, err := c.n.send(ctx, wire.ConnectPort, Addr{c.id, wire.ConnectPort}, m)
 	if err != nil {
-		return linkAsk{}, err
+		return wire.ConnectReply{}, err
 	}
-	return parseLinkAsk(res.Response)
+	return wire.ParseConnectReply(res.Response)
 }
 
 // conclude waits for the link that the other side has, or had, if it says so.
-func (c *connecting) conclude(ctx context.Context, answer linkAsk) error {
-	if answer.kind != isLinked {
+func (c *connecting) conclude(ctx context.Context, answer wire.ConnectReply) error {
+	if answer.Kind != wire.ConnectLinked {
 		return errNoWay
 	}
 	c.stage = ConnectArrive

@@ -11,12 +11,9 @@ import (
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
-
-// connectPort is the mesh's own port on which a node is asked for a link, see
-// linkAsk.
-const connectPort = 0xFF01
 
 // linkAsks bounds what others make this node dial.
 type linkAsks struct {
@@ -26,8 +23,8 @@ type linkAsks struct {
 
 func (n *Node) openConnectPort() {
 	n.linkAsks = linkAsks{make(chan struct{}, limits.ConnectAnswers), rate.NewLimiter(limits.ConnectRate, limits.ConnectBurst)}
-	_, _ = n.open(connectPort, HandlerFunc(func(ctx context.Context, m *Message) {
-		ask, err := parseLinkAsk(m.Data)
+	_, _ = n.open(wire.ConnectPort, HandlerFunc(func(ctx context.Context, m *Message) {
+		ask, err := wire.ParseConnectAsk(m.Data)
 		if err != nil || !m.WantsReply() {
 			n.drops.Add(reason.Malformed, 1)
 			return
@@ -35,7 +32,8 @@ func (n *Node) openConnectPort() {
 		select {
 		case n.linkAsks.slots <- struct{}{}:
 			n.spawn(func() {
-				_ = replyWithin(ctx, m, appendLinkAsk(nil, n.answerLinkAsk(ctx, m.From.ID, ask)))
+				reply := n.answerLinkAsk(ctx, m.From.ID, ask)
+				_ = replyWithin(ctx, m, wire.AppendConnectReply(nil, &reply))
 				<-n.linkAsks.slots
 			})
 		default:
@@ -45,24 +43,24 @@ func (n *Node) openConnectPort() {
 }
 
 // answerLinkAsk says how a link with the asker can be had, or makes it.
-func (n *Node) answerLinkAsk(ctx context.Context, from routing.ID, ask linkAsk) linkAsk {
+func (n *Node) answerLinkAsk(ctx context.Context, from routing.ID, ask wire.ConnectAsk) wire.ConnectReply {
 	if n.linkedWith(from) {
-		return linkAsk{kind: isLinked}
+		return wire.ConnectReply{Kind: wire.ConnectLinked}
 	}
 	told := n.believed()
-	if own := told.allowed(n.URLs()); ask.kind == askLink && len(own) > 0 {
-		return linkAsk{dialMe, own}
+	if own := told.allowed(n.URLs()); ask.Kind == wire.ConnectLink && len(own) > 0 {
+		return wire.ConnectReply{Kind: wire.ConnectDialMe, URLs: own}
 	}
-	if len(ask.urls) == 0 || !n.linkAsks.rate.Allow() {
-		return linkAsk{kind: noWay}
+	if len(ask.URLs) == 0 || !n.linkAsks.rate.Allow() {
+		return wire.ConnectReply{Kind: wire.ConnectNoWay}
 	}
 	ctx, cancel := context.WithTimeout(ctx, limits.ConnectDial)
 	defer cancel()
-	if err := n.reach(ctx, engine.Contact{ID: from, URLs: ask.urls, Scopes: told.scopes}, true); err != nil {
+	if err := n.reach(ctx, engine.Contact{ID: from, URLs: ask.URLs, Scopes: told.scopes}, true); err != nil {
 		n.log.Debug("no link with a node that asked for one", "peer", from, "err", err)
-		return linkAsk{kind: noWay}
+		return wire.ConnectReply{Kind: wire.ConnectNoWay}
 	}
-	return linkAsk{kind: isLinked}
+	return wire.ConnectReply{Kind: wire.ConnectLinked}
 }
 
 // told is what a message that came over the mesh may tell of addresses, and may

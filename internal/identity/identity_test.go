@@ -133,6 +133,9 @@ func TestWireHoldsTheLimits(t *testing.T) {
 		{"MaxContactURLBytes", wire.MaxContactURLBytes, limits.ContactURLBytes},
 		{"MaxAckRanges", wire.MaxAckRanges, limits.AckRanges},
 		{"MessageWindow", wire.MessageWindow, limits.MessageWindow},
+		{"MaxSDP", wire.MaxSDP, limits.SDPBytes},
+		{"MaxCandidates", wire.MaxCandidates, limits.Candidates},
+		{"MaxCandidateBytes", wire.MaxCandidateBytes, limits.CandidateBytes},
 		{"NonceLen", wire.NonceLen, limits.HintEcho},
 	}
 	for _, test := range tests {

@@ -14,6 +14,16 @@
 // link that moves less than limits.SlowRate a flush takes a small chunk, so that
 // the other sources' turn comes soon.
 //
+// A carrier may want its messages shorter than it could take them, by a method
+// Batch() int: then frames gather in messages of that many bytes at most, and a
+// longer frame goes alone.
+//
+// # Handshakes
+//
+// [Dial] and [Accept] prove the two ends to each other by a Noise handshake, and
+// the link is sealed with its keys. On a carrier that encrypts by itself and
+// says with which certificates, [Meet] proves these.
+//
 // # Back-pressure
 //
 // limits.LinkQueue bytes may wait, shared among the sources that have

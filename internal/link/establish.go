@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/identity"
-	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
@@ -26,7 +25,8 @@ type Local struct {
 	Hello      wire.Hello // complete but for Dial
 	NetworkKey []byte     // nil, or 32 bytes
 	Rand       io.Reader
-	Clock      func() time.Time // to measure the round trip by; nil: it is not measured
+	Prove      func(identity.Claim) []byte // identity.Identity.Prove; nil: Meet is refused
+	Clock      func() time.Time            // to measure the round trip by; nil: it is not measured
 }
 
 func (l *Local) time() time.Time {
@@ -80,7 +80,7 @@ func Dial(c Carrier, local *Local, want wire.ID, dial uint32, now time.Time) (*R
 		return nil, err
 	}
 	rtt := local.time().Sub(sent)
-	remote, err := local.verify(hs, payload, want, now)
+	remote, err := local.verifyNoise(hs, payload, want, now)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func Accept(c Carrier, local *Local, now time.Time) (*Remote, error) {
 		return nil, err
 	}
 	rtt := local.time().Sub(sent)
-	remote, err := local.verify(hs, payload, wire.ID{}, now)
+	remote, err := local.verifyNoise(hs, payload, wire.ID{}, now)
 	if err != nil {
 		return nil, err
 	}
@@ -131,19 +131,13 @@ func write(c Carrier, hs *session.Handshake, payload []byte) error {
 	if err != nil {
 		return &HandshakeError{reason.HandshakeFailed, err}
 	}
-	if err = c.Send(msg); err == nil {
-		err = c.Flush()
-	}
-	if err != nil {
-		return &HandshakeError{reason.CarrierFailed, err}
-	}
-	return nil
+	return send(c, msg)
 }
 
 func read(c Carrier, hs *session.Handshake) ([]byte, error) {
-	msg, err := c.Receive(func() []byte { return make([]byte, limits.PreAuthBytes+1) })
+	msg, err := receive(c, errHungUp)
 	if err != nil {
-		return nil, &HandshakeError{reason.CarrierFailed, fmt.Errorf("%w: %w", errHungUp, err)}
+		return nil, err
 	}
 	payload, err := hs.Read(nil, msg)
 	if err != nil {
@@ -152,8 +146,17 @@ func read(c Carrier, hs *session.Handshake) ([]byte, error) {
 	return payload, nil
 }
 
-// verify checks everything a Hello claims.
-func (l *Local) verify(hs *session.Handshake, payload []byte, want wire.ID, now time.Time) (*Remote, error) {
+// verifyNoise checks everything a Hello in a Noise handshake claims.
+func (l *Local) verifyNoise(hs *session.Handshake, payload []byte, want wire.ID, now time.Time) (*Remote, error) {
+	return l.verify(payload, now, func(h *wire.Hello) (wire.ID, error) {
+		id, _, err := identity.VerifyCert(h.Cert, hs.PeerStatic(), want, now)
+		return id, err
+	})
+}
+
+// verify checks everything a Hello claims. prove returns the ID that its
+// certificate or proof shows.
+func (l *Local) verify(payload []byte, now time.Time, prove func(*wire.Hello) (wire.ID, error)) (*Remote, error) {
 	hello, err := wire.ParseHello(payload)
 	if err != nil {
 		return nil, &HandshakeError{reason.Malformed, err}
@@ -164,7 +167,7 @@ func (l *Local) verify(hs *session.Handshake, payload []byte, want wire.ID, now 
 	if hello.Network != l.Hello.Network {
 		return nil, refuse(reason.WrongNetwork, "the peer is in network %q, this node in %q", hello.Network, l.Hello.Network)
 	}
-	id, _, err := identity.VerifyCert(hello.Cert, hs.PeerStatic(), want, now)
+	id, err := prove(&hello)
 	if err != nil {
 		return nil, &HandshakeError{certReason(err), err}
 	}

@@ -79,7 +79,7 @@ func New(cfg Config, now time.Time) *Link {
 	}
 	l := &Link{
 		Config: cfg,
-		queue:  newQueue(min(limits.MaxRecord, cfg.Carrier.Max()) - overhead),
+		queue:  newQueue(recordMax(cfg.Carrier, overhead)),
 		live:   newLiveness(cfg.LeafLink, now),
 		done:   make(chan struct{}),
 	}
@@ -236,7 +236,7 @@ func (l *Link) pending() bool { return l.queue.bytes > 0 || l.control.frames > 0
 // of what has to be acked, and counts. It needs mu.
 func (l *Link) prepare(out *chunks) {
 	if l.control.frames > 0 || (l.queue.bytes > 0 && l.live.owesAck()) {
-		out.push(l.takeControl())
+		l.takeControl(out)
 	}
 	mesh := chunks{}
 	frames := l.queue.take(&mesh)
@@ -255,24 +255,35 @@ func (l *Link) prepare(out *chunks) {
 	l.takeLast(out)
 }
 
+// ackRoom is how many bytes an ack takes in a batch.
+const ackRoom = wire.BatchHeader + 1 + 8
+
 // keptControl is how many bytes of room for link frames an idle link keeps: for
 // pings and acks.
 const keptControl = 256
 
-// takeControl moves the link frames, and an ack if one is owed, into a chunk.
-func (l *Link) takeControl() *chunk {
-	c := newChunk(len(l.control.buf) + 32)
-	c.buf = append(c.buf, l.control.buf...)
+// takeControl moves the link frames, and an ack if one is owed, to out.
+func (l *Link) takeControl(out *chunks) {
+	run := l.control.buf
+	for {
+		part, _ := cut(run, l.queue.recordMax)
+		c := newChunk(len(part) + ackRoom)
+		c.buf = append(c.buf, part...)
+		out.push(c)
+		if run = run[len(part):]; len(run) == 0 {
+			break
+		}
+	}
 	l.control.buf, l.control.frames = l.control.buf[:0], 0
 	if cap(l.control.buf) > keptControl {
 		l.control.buf = nil // lists and records are rare: an idle link keeps no room for them
 	}
 	l.live.pongOwed = false
 	if l.live.owesAck() {
+		c := out.room(ackRoom, l.queue.recordMax)
 		c.buf = wire.AppendToBatch(c.buf, wire.AppendLinkAck(nil, l.rx.kept.Load()))
 		l.live.ackSent(l.rx.keptBytes.Load())
 	}
-	return c
 }
 
 // splice puts more behind l, into l's last record where it fits.

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 
@@ -28,12 +29,26 @@ type inlet struct {
 
 // queue is what waits to be written. Guarded by Link.mu.
 type queue struct {
-	recordMax int               // bytes of frames in one record
+	recordMax int               // bytes of frames in one record; a longer frame has one of its own
 	inlets    map[uint64]*inlet // nil: none yet
 	last      *inlet            // the inlet looked up last
 	turn      []*inlet          // sources that have something waiting, in the order they are served
 	bytes     int
 	slow      bool // the writer's last flush was slower than limits.SlowRate
+}
+
+// batcher is a Carrier that is better given shorter messages than it could take:
+// what waits for it gathers in messages of at most Batch bytes, and a frame that
+// is longer goes alone. Batch does not change.
+type batcher interface{ Batch() int }
+
+// recordMax is how many bytes of frames gather in one message of a carrier.
+func recordMax(c Carrier, overhead int) int {
+	most := min(limits.MaxRecord, c.Max())
+	if b, ok := c.(batcher); ok {
+		most = min(most, b.Batch())
+	}
+	return most - overhead
 }
 
 func newQueue(recordMax int) queue {
@@ -96,8 +111,30 @@ func (q *queue) fits(in *inlet, n int) bool {
 }
 
 func (q *queue) push(in *inlet, class wire.Class, run []byte, frames int) {
-	in.byClass[class].append(run, frames, q.chunkMax())
 	q.pushed(in, len(run))
+	list := &in.byClass[class]
+	for len(run) > q.recordMax {
+		part, n := cut(run, q.recordMax)
+		list.append(part, n, q.chunkMax())
+		run, frames = run[len(part):], frames-n
+	}
+	if len(run) > 0 {
+		list.append(run, frames, q.chunkMax())
+	}
+}
+
+// cut returns the first frames of a run, how many: as many as fit in max bytes,
+// one in any case.
+func cut(run []byte, max int) (part []byte, frames int) {
+	at := 0
+	for at < len(run) {
+		next := at + wire.BatchHeader + int(binary.BigEndian.Uint16(run[at:]))
+		if frames > 0 && next > max {
+			break
+		}
+		at, frames = next, frames+1
+	}
+	return run[:at], frames
 }
 
 // pushFrame is push for one frame without its length.

@@ -169,6 +169,9 @@ var (
 	probes     = codec[ProbeBody]{AppendProbeBody, ParseProbeBody}
 	answers    = codec[AnswerBody]{AppendAnswerBody, ParseAnswerBody}
 	hints      = codec[Hint]{AppendHint, ParseHint}
+	asks       = codec[ConnectAsk]{AppendConnectAsk, ParseConnectAsk}
+	replies    = codec[ConnectReply]{AppendConnectReply, ParseConnectReply}
+	candidates = codec[Candidates]{AppendCandidates, ParseCandidates}
 
 	pings = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPing(dst, *v) }, ParsePing}
 	pongs = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPong(dst, *v) }, ParsePong}
