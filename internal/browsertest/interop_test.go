@@ -1,0 +1,239 @@
+//go:build linux
+
+package browsertest
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"io"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// All tests share one browser: to start it takes longer than they do.
+func TestChromium(t *testing.T) {
+	begun := time.Now()
+	p := openPage(t)
+	t.Logf("%s, open after %v", p.agent, time.Since(begun).Round(time.Millisecond))
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *page)
+	}{
+		{"vectors", testVectors},
+		{"open", testOpen},
+		{"messages", testMessages},
+		{"page closes", testPageCloses},
+		{"Go closes", testGoCloses},
+		{"slow page", testSlowPage},
+		{"slow Go", testSlowGo},
+		{"stopped page", testStoppedPage},
+		{"meet", testMeet},
+		{"meet refusals", testMeetRefusals},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, p) })
+	}
+}
+
+// bothWays runs a test on a channel that the page offered, and on one that Go
+// offered.
+func bothWays(t *testing.T, p *page, run func(t *testing.T, c pair)) {
+	for _, d := range directions {
+		t.Run(d.name, func(t *testing.T) { run(t, d.connect(t, p, newEndpoint(t, ""), everywhere)) })
+	}
+}
+
+// Both directions, by each way in which the carrier takes packets. The page's
+// own candidates are of no use, as they name no address.
+func testOpen(t *testing.T, p *page) {
+	const times = 3
+	for _, way := range []struct {
+		name, udp string
+	}{
+		{"sockets of its own", ""},
+		{"one socket", "127.0.0.1:0"},
+	} {
+		for _, d := range directions {
+			t.Run(d.name+", "+way.name, func(t *testing.T) {
+				e := newEndpoint(t, way.udp)
+				for range times {
+					c := d.connect(t, p, e, everywhere)
+					local, remote := c.Pair()
+					t.Logf("open after %v; %s to %s %v", c.took.Round(time.Millisecond), local, remote, c.RemoteAddr())
+					theirs, err := hex.DecodeString(call[string](t, p, "binding", args{"n": c.n}))
+					ours := c.Binding()
+					if err != nil || len(ours) != 64 || !bytes.Equal(theirs, append(ours[32:64:64], ours[:32]...)) {
+						t.Errorf("binding: got %x at the page, %x here, want the same two the other way round", theirs, ours)
+					}
+					p.do(t, "close", args{"n": c.n})
+					if _, err := c.receive(); err == nil {
+						t.Error("got a message, want the end")
+					}
+				}
+			})
+		}
+	}
+}
+
+// Whatever the carrier takes comes back from the page, in order.
+func testMessages(t *testing.T, p *page) {
+	bothWays(t, p, func(t *testing.T, c pair) {
+		sizes := []int{1, 0, 16 << 10, 65_535, 4, 0, 65_535, 1, 1200}
+		const count = 90
+		p.do(t, "echo", args{"n": c.n})
+		sent := make(chan error, 1)
+		go func() {
+			for i := range count {
+				if err := c.send(message(i, sizes[i%len(sizes)])); err != nil {
+					sent <- err
+					return
+				}
+			}
+			sent <- nil
+		}()
+		for i := range count {
+			got, err := c.receive()
+			if want := message(i, sizes[i%len(sizes)]); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("message %d: got %d bytes, %v, want %d", i, len(got), err, len(want))
+			}
+		}
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// noticed is far below the time after which silence is taken for an end.
+const noticed = 4 * time.Second
+
+func testPageCloses(t *testing.T, p *page) {
+	bothWays(t, p, func(t *testing.T, c pair) {
+		ended := make(chan error, 1)
+		go func() {
+			_, err := c.receive()
+			ended <- err
+		}()
+		begun := time.Now()
+		p.do(t, "close", args{"n": c.n})
+		select {
+		case err := <-ended:
+			t.Logf("noticed after %v: %v", time.Since(begun).Round(100*time.Microsecond), err)
+			if !errors.Is(err, io.EOF) {
+				t.Errorf("got %v, want io.EOF", err)
+			}
+		case <-time.After(noticed):
+			t.Fatal("Receive did not end")
+		}
+	})
+}
+
+func testGoCloses(t *testing.T, p *page) {
+	bothWays(t, p, func(t *testing.T, c pair) {
+		closed := p.begin("closed", args{"n": c.n})
+		begun := time.Now()
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := closed(nil); err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(begun)
+		t.Logf("noticed after %v", took.Round(100*time.Microsecond))
+		if took > noticed {
+			t.Errorf("got %v, want at most %v", took, noticed)
+		}
+	})
+}
+
+const bulk = 16 << 10 // bytes of one message of a transfer
+
+// pour sends messages until count or an error, and counts them.
+func pour(c pair, count int, sent *atomic.Int64) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		for i := range count {
+			if err := c.send(message(i, bulk)); err != nil {
+				done <- err
+				return
+			}
+			sent.Add(1)
+		}
+		done <- nil
+	}()
+	return done
+}
+
+// A page that takes 1 ms for each message gets all of them.
+func testSlowPage(t *testing.T, p *page) {
+	const count = 256
+	c := pageOffers(t, p, newEndpoint(t, ""), everywhere)
+	taken := p.begin("take", args{"n": c.n, "count": count, "size": bulk, "pause": 1})
+	if err := <-pour(c, count, new(atomic.Int64)); err != nil {
+		t.Fatal(err)
+	}
+	if err := taken(nil); err != nil {
+		t.Errorf("the page: %v", err)
+	}
+}
+
+// What this end does not read holds the page up, and gets lost no more than
+// anything else.
+func testSlowGo(t *testing.T, p *page) {
+	const count = 512 // 8 MiB: more than both ends hold
+	c := goOffers(t, p, newEndpoint(t, ""), everywhere)
+	sent := p.begin("send", args{"n": c.n, "count": count, "size": bulk})
+	p.do(t, "open", args{"n": c.n}) // answered in between: the page is not busy
+	for i := range count {
+		if got, err := c.receive(); err != nil || !bytes.Equal(got, message(i, bulk)) {
+			t.Fatalf("message %d: got %d bytes, %v", i, len(got), err)
+		}
+	}
+	if err := sent(nil); err != nil {
+		t.Errorf("the page: %v", err)
+	}
+}
+
+// A page that does nothing at all for a while, as on a machine that swaps,
+// holds this end up, and goes on where it was.
+func testStoppedPage(t *testing.T, p *page) {
+	const count = 1024 // 16 MiB: far more than is buffered
+	c := pageOffers(t, p, newEndpoint(t, ""), everywhere)
+	taken := p.begin("take", args{"n": c.n, "count": count, "size": bulk, "pause": 0})
+	var sent atomic.Int64
+	done := pour(c, count, &sent)
+	for deadline := time.Now().Add(patience); sent.Load() < count/16; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the transfer does not begin")
+		}
+	}
+	p.browser.signal(t, syscall.SIGSTOP)
+	before, stopped := sent.Load(), time.Now()
+	held := stall(&sent)
+	p.browser.signal(t, syscall.SIGCONT)
+	t.Logf("after %d KiB the page stood still for %v; the carrier took %d KiB more", before*bulk>>10,
+		time.Since(stopped).Round(time.Millisecond), (held-before)*bulk>>10)
+	if held == count {
+		t.Error("everything was taken, want the sender held up")
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if err := taken(nil); err != nil {
+		t.Errorf("the page: %v", err)
+	}
+}
+
+// stall waits until sent has not changed for a while, well below the time
+// after which a carrier takes the peer for dead, and returns it.
+func stall(sent *atomic.Int64) int64 {
+	const still, most = 500 * time.Millisecond, 2 * time.Second
+	last, since := sent.Load(), time.Now()
+	for begun := since; time.Since(since) < still && time.Since(begun) < most; time.Sleep(5 * time.Millisecond) {
+		if now := sent.Load(); now != last {
+			last, since = now, time.Now()
+		}
+	}
+	return last
+}
