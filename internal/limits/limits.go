@@ -276,9 +276,15 @@ const (
 	SignalSessions = 64                     // links being signalled at once
 	SignalTimeout  = 10 * time.Second       // from an offer to an open data channel
 
-	HostCandidates  = 10                     // of an end's candidates, its own addresses: room is left for those that servers tell
-	ICEKeepalive    = time.Second            // between signs of life of a WebRTC link
-	ICEDisconnected = 4 * time.Second        // without one: in doubt
-	ICEFailed       = 4 * time.Second        // in doubt so long: dead, 8 s after the last sign
+	HostCandidates  = 10              // of an end's candidates, its own addresses: room is left for those that servers tell
+	ICEKeepalive    = time.Second     // between signs of life of a WebRTC link
+	ICEDisconnected = 4 * time.Second // without one: in doubt
+	ICEFailed       = 4 * time.Second // in doubt so long: dead, 8 s after the last sign
+	STUNRate        = 20              // answers per second to one /24 or /48: a node asks a few times an hour
+	STUNBurst       = 40
+	STUNRateAll     = 500 // answers per second to all: 40 kB/s
+	STUNBurstAll    = 500
+	STUNBuckets     = 256                    // networks told apart; those with the same hash share
+	UDPErrors       = 100                    // failed reads in a row after which the fixed socket is given up
 	CloseLinger     = 500 * time.Millisecond // how long the end of a WebRTC link waits until what was flushed has arrived: two delayed acks and a long round trip
 )

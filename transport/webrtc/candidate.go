@@ -1,3 +1,5 @@
+//go:build !nowebrtc
+
 package webrtc
 
 import (
@@ -70,7 +72,7 @@ func parseCandidate(line string) (c candidate, ok bool, err error) {
 // isFoundation reports whether text is 1 to 32 ice-chars.
 func isFoundation(text string) bool {
 	const iceChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"
-	return text != "" && len(text) <= 32 && strings.Trim(text, iceChars) == ""
+	return text != "" && len(text) <= 32 && madeOf(text, iceChars)
 }
 
 // never are the addresses that no candidate of a peer may lead to, whatever

@@ -55,7 +55,7 @@ func New(config Config) (*Endpoint, error) {
 	e := &Endpoint{config: config, live: make(map[*Attempt]bool)}
 	if config.UDP != nil {
 		e.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{
-			UDPConn: config.UDP,
+			UDPConn: newSocket(config.UDP),
 			Net:     config.Net,
 			Logger:  loggers{config.Logger}.NewLogger("mux"),
 		})

@@ -24,18 +24,6 @@ type Setup struct {
 	Take func(netip.Addr) bool
 }
 
-func (s Setup) tell(a netip.Addr) bool { return allowed(s.Tell, a) }
-
-func (s Setup) take(a netip.Addr) bool { return allowed(s.Take, a) }
-
-func allowed(check func(netip.Addr) bool, a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
-	if check == nil {
-		return !a.IsLoopback() && !a.IsLinkLocalUnicast()
-	}
-	return check(a)
-}
-
 // Server is a STUN or TURN server.
 type Server struct {
 	Relay          bool   // TURN: it relays
@@ -101,7 +89,12 @@ func hostPort(text string) (string, error) {
 // and underscores.
 func hostName(name string) bool {
 	const marks = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
-	return name != "" && len(name) < 256 && strings.Trim(name, marks) == ""
+	return name != "" && len(name) < 256 && madeOf(name, marks)
+}
+
+// madeOf reports whether text has no other characters than those.
+func madeOf(text, those string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune(those, r) }) < 0
 }
 
 func cutLast(s, sep string) (before, after string, ok bool) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	pion "github.com/pion/webrtc/v4"
 
@@ -71,11 +72,14 @@ func (a *Attempt) lost(err error) {
 	a.fail(err)
 }
 
-// advance goes from one stage to the next; from another it does nothing.
-func (a *Attempt) advance(from, to string) {
+var stages = []string{StageICE, StageDTLS, StageChannel}
+
+// advance goes to a later stage. The library's callbacks may overtake each
+// other, so it never goes back.
+func (a *Attempt) advance(to string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.stage == from {
+	if slices.Index(stages, to) > slices.Index(stages, a.stage) {
 		a.stage = to
 	}
 }
@@ -89,7 +93,7 @@ func (a *Attempt) at(stage string) bool {
 func (a *Attempt) iceState(s pion.ICEConnectionState) {
 	switch {
 	case s == pion.ICEConnectionStateConnected:
-		a.advance(StageICE, StageDTLS)
+		a.advance(StageDTLS)
 	case s == pion.ICEConnectionStateFailed && a.at(StageICE):
 		a.lost(errNoPair)
 	case s == pion.ICEConnectionStateFailed:
@@ -100,7 +104,7 @@ func (a *Attempt) iceState(s pion.ICEConnectionState) {
 func (a *Attempt) dtlsState(s pion.DTLSTransportState) {
 	switch s {
 	case pion.DTLSTransportStateConnected:
-		a.advance(StageDTLS, StageChannel)
+		a.advance(StageChannel)
 	case pion.DTLSTransportStateFailed:
 		a.lost(errHandshake)
 	}

@@ -1,3 +1,5 @@
+//go:build !nowebrtc
+
 package webrtc
 
 import (
@@ -63,4 +65,16 @@ func (v *vetting) release() []candidate {
 
 func (v *vetting) oneNAT() bool {
 	return slices.ContainsFunc(v.own, func(a netip.Addr) bool { return slices.Contains(v.theirs, a) })
+}
+
+func (s Setup) tell(a netip.Addr) bool { return allowed(s.Tell, a) }
+
+func (s Setup) take(a netip.Addr) bool { return allowed(s.Take, a) }
+
+func allowed(check func(netip.Addr) bool, a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if check == nil {
+		return !a.IsLoopback() && !a.IsLinkLocalUnicast()
+	}
+	return check(a)
 }
