@@ -62,6 +62,7 @@ var house = []room{
 	{"examples/*", []string{"routing", "transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"},
 		"an example shows what a program outside of this module can do: only public packages"},
 	{"examples", nil, "it holds tests alone"},
+	{"internal/browsertest", nil, "it holds tests alone: what a page needs is its own"},
 	{"internal/arch", nil, "it looks at packages and uses none"},
 }
 

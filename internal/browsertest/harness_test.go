@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !nowebrtc
 
 package browsertest
 
@@ -39,7 +39,7 @@ type page struct {
 	mu         sync.Mutex
 	last       int // call or attempt
 	calls      map[int]chan said
-	candidates map[int]chan string // of each attempt; closed at the end of them
+	candidates map[int]chan string // of each attempt that may tell more; closed then
 	ended      error
 }
 
@@ -160,13 +160,14 @@ func (p *page) forget(attempt int) {
 	}
 }
 
-// number returns the number of a new attempt, whose candidates are queued.
-func (p *page) number() int {
+// attempt returns the number of a new attempt, and where its candidates will be.
+func (p *page) attempt() (n int, candidates <-chan string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last++
-	p.candidates[p.last] = make(chan string, 100) // more than a machine has
-	return p.last
+	queue := make(chan string, 100) // more than a machine has
+	p.candidates[p.last] = queue
+	return p.last, queue
 }
 
 type args map[string]any

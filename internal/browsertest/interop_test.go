@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !nowebrtc
 
 package browsertest
 
@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -27,7 +28,9 @@ func TestChromium(t *testing.T) {
 		{"messages", testMessages},
 		{"page closes", testPageCloses},
 		{"Go closes", testGoCloses},
+		{"nobody answers", testNobodyAnswers},
 		{"slow page", testSlowPage},
+		{"page that does not read", testUnread},
 		{"slow Go", testSlowGo},
 		{"stopped page", testStoppedPage},
 		{"meet", testMeet},
@@ -48,17 +51,17 @@ func bothWays(t *testing.T, p *page, run func(t *testing.T, c pair)) {
 // Both directions, by each way in which the carrier takes packets. The page's
 // own candidates are of no use, as they name no address.
 func testOpen(t *testing.T, p *page) {
-	const times = 3
 	for _, way := range []struct {
 		name, udp string
+		times     int
 	}{
-		{"sockets of its own", ""},
-		{"one socket", "127.0.0.1:0"},
+		{"sockets of its own", "", 3},
+		{"one socket", "127.0.0.1:0", 1},
 	} {
 		for _, d := range directions {
 			t.Run(d.name+", "+way.name, func(t *testing.T) {
 				e := newEndpoint(t, way.udp)
-				for range times {
+				for range way.times {
 					c := d.connect(t, p, e, everywhere)
 					local, remote := c.Pair()
 					t.Logf("open after %v; %s to %s %v", c.took.Round(time.Millisecond), local, remote, c.RemoteAddr())
@@ -81,7 +84,7 @@ func testOpen(t *testing.T, p *page) {
 func testMessages(t *testing.T, p *page) {
 	bothWays(t, p, func(t *testing.T, c pair) {
 		sizes := []int{1, 0, 16 << 10, 65_535, 4, 0, 65_535, 1, 1200}
-		const count = 90
+		const count = 45
 		p.do(t, "echo", args{"n": c.n})
 		sent := make(chan error, 1)
 		go func() {
@@ -147,6 +150,15 @@ func testGoCloses(t *testing.T, p *page) {
 	})
 }
 
+// An attempt of the page that comes to nothing ends by itself.
+func testNobodyAnswers(t *testing.T, p *page) {
+	n, _ := p.attempt()
+	call[string](t, p, "offer", args{"n": n, "patience": 20})
+	if err := p.begin("open", args{"n": n})(nil); err == nil || !strings.Contains(err.Error(), "in time") {
+		t.Errorf("got %v, want that it did not open in time", err)
+	}
+}
+
 const bulk = 16 << 10 // bytes of one message of a transfer
 
 // pour sends messages until count or an error, and counts them.
@@ -167,7 +179,7 @@ func pour(c pair, count int, sent *atomic.Int64) <-chan error {
 
 // A page that takes 1 ms for each message gets all of them.
 func testSlowPage(t *testing.T, p *page) {
-	const count = 256
+	const count = 128
 	c := pageOffers(t, p, newEndpoint(t, ""), everywhere)
 	taken := p.begin("take", args{"n": c.n, "count": count, "size": bulk, "pause": 1})
 	if err := <-pour(c, count, new(atomic.Int64)); err != nil {
@@ -178,13 +190,31 @@ func testSlowPage(t *testing.T, p *page) {
 	}
 }
 
-// What this end does not read holds the page up, and gets lost no more than
-// anything else.
+// A page that does not read what comes does not collect it for ever: it ends
+// the channel.
+func testUnread(t *testing.T, p *page) {
+	const count = 256 // 4 MiB, twice what it keeps
+	c := pageOffers(t, p, newEndpoint(t, ""), everywhere)
+	done := pour(c, count, new(atomic.Int64))
+	if got, err := c.receive(); !errors.Is(err, io.EOF) {
+		t.Errorf("got %d bytes, %v, want io.EOF", len(got), err)
+	}
+	p.do(t, "closed", args{"n": c.n})
+	if err := <-done; err != nil {
+		t.Logf("the sender: %v", err)
+	}
+}
+
+// What this end does not read holds the page up; nothing of it gets lost.
 func testSlowGo(t *testing.T, p *page) {
-	const count = 512 // 8 MiB: more than both ends hold
+	const count = 256 // 4 MiB: more than both ends hold
 	c := goOffers(t, p, newEndpoint(t, ""), everywhere)
 	sent := p.begin("send", args{"n": c.n, "count": count, "size": bulk})
-	p.do(t, "open", args{"n": c.n}) // answered in between: the page is not busy
+	held := stall(func() int { return call[int](t, p, "sent", args{"n": c.n}) })
+	t.Logf("the page sent %d KiB that nobody read", held*bulk>>10)
+	if held == 0 || held == count {
+		t.Errorf("got %d of %d messages sent, want the page held up", held, count)
+	}
 	for i := range count {
 		if got, err := c.receive(); err != nil || !bytes.Equal(got, message(i, bulk)) {
 			t.Fatalf("message %d: got %d bytes, %v", i, len(got), err)
@@ -198,19 +228,20 @@ func testSlowGo(t *testing.T, p *page) {
 // A page that does nothing at all for a while, as on a machine that swaps,
 // holds this end up, and goes on where it was.
 func testStoppedPage(t *testing.T, p *page) {
-	const count = 1024 // 16 MiB: far more than is buffered
+	const count = 256 // 4 MiB: more than is buffered
 	c := pageOffers(t, p, newEndpoint(t, ""), everywhere)
 	taken := p.begin("take", args{"n": c.n, "count": count, "size": bulk, "pause": 0})
 	var sent atomic.Int64
+	sentSoFar := func() int { return int(sent.Load()) }
 	done := pour(c, count, &sent)
-	for deadline := time.Now().Add(patience); sent.Load() < count/16; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); sentSoFar() < count/16; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the transfer does not begin")
 		}
 	}
 	p.browser.signal(t, syscall.SIGSTOP)
-	before, stopped := sent.Load(), time.Now()
-	held := stall(&sent)
+	before, stopped := sentSoFar(), time.Now()
+	held := stall(sentSoFar)
 	p.browser.signal(t, syscall.SIGCONT)
 	t.Logf("after %d KiB the page stood still for %v; the carrier took %d KiB more", before*bulk>>10,
 		time.Since(stopped).Round(time.Millisecond), (held-before)*bulk>>10)
@@ -225,13 +256,13 @@ func testStoppedPage(t *testing.T, p *page) {
 	}
 }
 
-// stall waits until sent has not changed for a while, well below the time
-// after which a carrier takes the peer for dead, and returns it.
-func stall(sent *atomic.Int64) int64 {
-	const still, most = 500 * time.Millisecond, 2 * time.Second
-	last, since := sent.Load(), time.Now()
+// stall waits until a number of messages has not changed for a while, well
+// below the time after which a carrier takes the peer for dead, and returns it.
+func stall(count func() int) int {
+	const still, most = 300 * time.Millisecond, 2 * time.Second
+	last, since := count(), time.Now()
 	for begun := since; time.Since(since) < still && time.Since(begun) < most; time.Sleep(5 * time.Millisecond) {
-		if now := sent.Load(); now != last {
+		if now := count(); now != last {
 			last, since = now, time.Now()
 		}
 	}

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !nowebrtc
 
 package browsertest
 
@@ -59,10 +59,12 @@ type met struct {
 	URLs     []string `json:"urls"`
 }
 
-// meet runs both ends; each that fails closes the channel.
+// meet runs both ends. Each speaks before it listens, so neither waits for one
+// that has refused it.
 func (e *encounter) meet(p *page, c pair, outbound bool) (here *link.Remote, hereErr error, there met, thereErr error) {
 	e.page["n"] = c.n
 	wait := p.begin("meet", e.page)
+	defer c.endIfLate()()
 	here, hereErr = link.Meet(e.carrier(c), e.local, e.peer, e.session, outbound, 5, time.Now())
 	thereErr = wait(&there)
 	return here, hereErr, there, thereErr

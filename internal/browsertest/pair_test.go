@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !nowebrtc
 
 package browsertest
 
@@ -59,19 +59,21 @@ func newEndpoint(t *testing.T, udp string) *webrtc.Endpoint {
 
 func pageOffers(t *testing.T, p *page, e *webrtc.Endpoint, s webrtc.Setup) pair {
 	t.Helper()
-	begun, n := time.Now(), p.number()
+	begun := time.Now()
+	n, theirs := p.attempt()
 	offer := call[string](t, p, "offer", args{"n": n})
 	a, err := e.Answer(t.Context(), s, offer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.do(t, "setAnswer", args{"n": n, "answer": a.Description()})
-	return p.open(t, a, n, begun)
+	return p.open(t, a, n, theirs, begun)
 }
 
 func goOffers(t *testing.T, p *page, e *webrtc.Endpoint, s webrtc.Setup) pair {
 	t.Helper()
-	begun, n := time.Now(), p.number()
+	begun := time.Now()
+	n, theirs := p.attempt()
 	a, err := e.Offer(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
@@ -79,13 +81,13 @@ func goOffers(t *testing.T, p *page, e *webrtc.Endpoint, s webrtc.Setup) pair {
 	if err := a.SetAnswer(call[string](t, p, "answer", args{"n": n, "offer": a.Description()})); err != nil {
 		t.Fatal(err)
 	}
-	return p.open(t, a, n, begun)
+	return p.open(t, a, n, theirs, begun)
 }
 
 // open exchanges what candidates follow and waits for both ends.
-func (p *page) open(t *testing.T, a *webrtc.Attempt, n int, begun time.Time) pair {
+func (p *page) open(t *testing.T, a *webrtc.Attempt, n int, theirs <-chan string, begun time.Time) pair {
 	t.Helper()
-	p.exchange(t, a, n)
+	p.exchange(t, a, n, theirs)
 	opened := p.begin("open", args{"n": n})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -103,10 +105,7 @@ func (p *page) open(t *testing.T, a *webrtc.Attempt, n int, begun time.Time) pai
 
 // exchange tells either end of the other's candidates until both have no more,
 // or the test ends.
-func (p *page) exchange(t *testing.T, a *webrtc.Attempt, n int) {
-	p.mu.Lock()
-	theirs := p.candidates[n]
-	p.mu.Unlock()
+func (p *page) exchange(t *testing.T, a *webrtc.Attempt, n int, theirs <-chan string) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		for line := range theirs {
@@ -152,6 +151,14 @@ func (c pair) send(b []byte) error {
 	return c.Flush()
 }
 
+// receive returns the next message. If none comes it ends the pipe, so that the
+// test fails instead of waiting.
 func (c pair) receive() ([]byte, error) {
+	defer c.endIfLate()()
 	return c.Receive(func() []byte { return make([]byte, c.Max()+1) })
+}
+
+// endIfLate closes the pipe after patience unless stop is called before.
+func (c pair) endIfLate() (stop func() bool) {
+	return time.AfterFunc(patience, func() { _ = c.Close() }).Stop
 }

@@ -9,6 +9,8 @@ const label = 'peermesh'
 const channelID = 0
 const highWater = 1 << 20 // bytes buffered above which send waits
 const lowWater = 256 << 10 // bytes below which it goes on
+const openTime = 10_000 // ms from the beginning to an open channel
+const maxUnread = 2 << 20 // bytes that came and were not asked for; more end the channel
 
 export class Attempt {
   #pc
@@ -20,24 +22,25 @@ export class Attempt {
   // channel is a promise of the open Channel; it fails when none comes about.
   channel
 
-  constructor(pc, dc) {
+  constructor(pc, dc, patience) {
     this.#pc = pc
     this.#channel = new Channel(dc)
-    this.channel = opened(pc, dc, this.#channel)
+    this.channel = opened(pc, dc, this.#channel, patience)
     this.channel.catch(() => this.close()) // an attempt that failed holds nothing
   }
 
   // offer begins an attempt. servers are as in RTCConfiguration; tell is called
-  // with each own candidate that follows the description, then with null.
-  static async offer({ servers = [], tell = () => {} } = {}) {
-    const attempt = await begin(servers, tell)
+  // with each own candidate that follows the description, then with null. An
+  // attempt that comes to nothing ends after patience, in ms.
+  static async offer(options) {
+    const attempt = await begin(options)
     await attempt.#describe(() => attempt.#pc.createOffer())
     return attempt
   }
 
   // answer answers an offer.
-  static async answer(offer, { servers = [], tell = () => {} } = {}) {
-    const attempt = await begin(servers, tell)
+  static async answer(offer, options) {
+    const attempt = await begin(options)
     await attempt.#describe(async () => {
       await attempt.#take({ type: 'offer', sdp: offer })
       return attempt.#pc.createAnswer()
@@ -91,20 +94,27 @@ export class Attempt {
   }
 }
 
-async function begin(servers, tell) {
+async function begin({ servers = [], tell = () => {}, patience = openTime } = {}) {
   // A certificate of its own for each connection: the default, made here so
   // that its fingerprint can be asked for.
   const certificate = await RTCPeerConnection.generateCertificate({ name: 'ECDSA', namedCurve: 'P-256' })
   const pc = new RTCPeerConnection({ iceServers: servers, certificates: [certificate] })
   pc.onicecandidate = ({ candidate }) => tell(candidate?.candidate || null)
-  return new Attempt(pc, pc.createDataChannel(label, { negotiated: true, id: channelID, ordered: true }))
+  return new Attempt(pc, pc.createDataChannel(label, { negotiated: true, id: channelID, ordered: true }), patience)
 }
 
 // opened returns a promise of the channel once it is open.
-function opened(pc, dc, channel) {
+function opened(pc, dc, channel, patience) {
   return new Promise((resolve, reject) => {
-    dc.addEventListener('open', () => resolve(channel))
-    channel.closed.then(() => reject(new Error('the connection was closed')))
+    const late = setTimeout(() => reject(new Error('no connection in time')), patience)
+    dc.addEventListener('open', () => {
+      clearTimeout(late)
+      resolve(channel)
+    })
+    channel.closed.then(() => {
+      clearTimeout(late)
+      reject(new Error('the connection was closed'))
+    })
     pc.addEventListener('connectionstatechange', () => {
       if (pc.connectionState !== 'failed') return
       reject(new Error('the connection failed'))
@@ -114,9 +124,12 @@ function opened(pc, dc, channel) {
   })
 }
 
-// A Channel moves whole messages in order.
+// A Channel moves whole messages in order. A page cannot hold up its peer: what
+// comes is taken by the browser whether it is read or not. So who reads too
+// slowly loses the channel.
 export class Channel {
   #dc
+  #unread = 0 // bytes of messages
   #messages = [] // that came and were not asked for
   #readers = [] // that wait for one
   #ended
@@ -134,13 +147,24 @@ export class Channel {
 
   #deliver(message) {
     const reader = this.#readers?.shift()
-    if (reader) reader(message)
-    else this.#messages.push(message)
+    if (reader) {
+      reader(message)
+      return
+    }
+    this.#messages.push(message)
+    this.#unread += message.length
+    if (this.#unread <= maxUnread) return
+    this.#dc.close()
+    this.end()
   }
 
   // receive returns the next message, or null when the channel has ended.
   receive() {
-    if (this.#messages.length) return Promise.resolve(this.#messages.shift())
+    if (this.#messages.length) {
+      const message = this.#messages.shift()
+      this.#unread -= message.length
+      return Promise.resolve(message)
+    }
     if (!this.#readers) return Promise.resolve(null)
     return new Promise((resolve) => { this.#readers.push(resolve) })
   }

@@ -11,6 +11,7 @@ import { appendContact, parseContact, signContact, verifyContact } from './clien
 const socket = new WebSocket(`ws://${location.host}/control`)
 const say = (message) => socket.send(JSON.stringify(message))
 const attempts = new Map()
+const sent = new Map() // messages of send, by attempt
 const channel = (n) => attempts.get(n).channel
 const telling = (n) => ({ tell: (line) => say({ attempt: n, candidate: line ?? '' }) })
 
@@ -31,8 +32,8 @@ async function echo(ch) {
 }
 
 const calls = {
-  async offer({ n }) {
-    attempts.set(n, await Attempt.offer(telling(n)))
+  async offer({ n, patience }) {
+    attempts.set(n, await Attempt.offer({ ...telling(n), patience }))
     return attempts.get(n).description
   },
   async answer({ n, offer }) {
@@ -49,8 +50,12 @@ const calls = {
   echo: async ({ n }) => { echo(await channel(n)) }, // goes on beside other calls
   async send({ n, count, size }) {
     const ch = await channel(n)
-    for (let i = 0; i < count; i++) await ch.send(message(i, size))
+    for (let i = 0; i < count; i++) {
+      await ch.send(message(i, size))
+      sent.set(n, i + 1)
+    }
   },
+  sent: ({ n }) => sent.get(n) ?? 0,
   async take({ n, count, size, pause }) {
     const ch = await channel(n)
     for (let i = 0; i < count; i++) {
