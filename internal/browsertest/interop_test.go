@@ -29,6 +29,7 @@ func TestChromium(t *testing.T) {
 	}{
 		{"vectors", testVectors},
 		{"open", testOpen},
+		{"candidates before the answer", testEarlyCandidates},
 		{"messages", testMessages},
 		{"page closes", testPageCloses},
 		{"Go closes", testGoCloses},
@@ -100,6 +101,25 @@ func hasAddress(t *testing.T) bool {
 		prefix, ok := a.(*net.IPNet)
 		return ok && prefix.IP.IsGlobalUnicast()
 	})
+}
+
+// Candidates may overtake the answer that they belong to.
+func testEarlyCandidates(t *testing.T, p *page) {
+	n, theirs := p.attempt()
+	a, err := newEndpoint(t, "").Answer(t.Context(), everywhere, call[string](t, p, "offer", args{"n": n}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := ""
+	for line := range strings.Lines(a.Description()) {
+		if candidate, ok := strings.CutPrefix(line, "a=candidate:"); ok {
+			p.do(t, "candidate", args{"n": n, "line": "candidate:" + strings.TrimSpace(candidate)})
+		} else if !strings.HasPrefix(line, "a=end-of-candidates") {
+			bare += line
+		}
+	}
+	p.do(t, "setAnswer", args{"n": n, "answer": bare})
+	p.open(t, a, n, theirs, time.Now())
 }
 
 // Whatever the carrier takes comes back from the page, in order.
