@@ -218,19 +218,25 @@ func (a *Attempt) Wait(ctx context.Context) (*Conn, error) {
 	case <-ctx.Done():
 		a.fail(fmt.Errorf("not done in time: %w", ctx.Err()))
 	}
+	conn, err := a.take()
+	if err != nil {
+		_ = a.Close()
+	}
+	return conn, err
+}
+
+// take returns the pipe once.
+func (a *Attempt) take() (*Conn, error) {
 	a.mu.Lock()
-	conn := a.conn
-	if conn != nil && !a.taken && a.cause == nil {
-		a.taken = true
-		a.mu.Unlock()
-		return conn, nil
+	defer a.mu.Unlock()
+	switch {
+	case a.cause != nil:
+		return nil, a.cause
+	case a.taken:
+		return nil, &SetupError{StageChannel, fmt.Errorf("%w: Wait has returned the pipe before", ErrOrder)}
 	}
-	a.mu.Unlock()
-	a.release()
-	if err := a.overWith(); err != nil {
-		return nil, err
-	}
-	return nil, &SetupError{StageChannel, fmt.Errorf("%w: Wait has returned the pipe", ErrOrder)}
+	a.taken = true
+	return a.conn, nil
 }
 
 // Close ends the attempt and returns when it holds nothing any more. It may be

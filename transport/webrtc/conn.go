@@ -62,7 +62,6 @@ func newConn(a *Attempt, raw any) (*Conn, error) {
 		attempt: a, raw: ch, binding: binding,
 		low: make(chan struct{}, 1), done: make(chan struct{}),
 	}
-	ch.SetBufferedAmountLowThreshold(lowWater)
 	ch.OnBufferedAmountLow(c.wakeFlush)
 	c.selected()
 	return c, nil

@@ -13,11 +13,14 @@ import (
 	"github.com/peermesh/peermesh/transport"
 )
 
-// What is handed to the library and not yet acknowledged by the peer.
+// What is handed to the library and not yet acknowledged by the peer: what the
+// network holds (the congestion window) and a little to be sent next. More
+// would wait here, behind each other, instead of in the link's queue, where what
+// matters goes first.
 const (
-	highWater = 1 << 20   // bytes: from here on the pipe takes no more
-	lowWater  = 512 << 10 // bytes: down from here it takes more again
-	batch     = 16 << 10  // bytes
+	unsent   = limits.SocketUnsent // bytes to be sent next
+	mostHeld = 1 << 20             // bytes in all: the library's window of receiving, it would take no more
+	batch    = 16 << 10            // bytes
 )
 
 // stallTick is how often a waiting Flush looks whether the peer takes anything.
@@ -45,7 +48,14 @@ func (c *Conn) TryFlush() (done bool, err error) {
 	if c.ended() {
 		return false, c.because(io.EOF)
 	}
-	return c.raw.BufferedAmount() <= highWater, nil
+	held := c.raw.BufferedAmount()
+	return held <= unsent || held <= c.room(), nil
+}
+
+// room is how many bytes the library may hold now.
+func (c *Conn) room() uint64 {
+	window := uint64(c.attempt.pc.SCTP().Stats().CongestionWindow)
+	return min(window+unsent, mostHeld)
 }
 
 // Flush implements transport.Conn.
@@ -54,26 +64,26 @@ func (c *Conn) Flush() error {
 	if done || err != nil {
 		return err
 	}
+	enough := c.room() - unsent/2
+	c.raw.SetBufferedAmountLowThreshold(enough)
 	look := time.NewTicker(stallTick)
 	defer look.Stop()
 	least, since := c.raw.BufferedAmount(), time.Now()
-	for {
+	for amount := least; amount > enough; amount = c.raw.BufferedAmount() {
+		if amount < least {
+			least, since = amount, time.Now()
+		}
+		if time.Since(since) >= limits.WriteStall {
+			return c.because(errStalled)
+		}
 		select {
 		case <-c.done:
 			return c.because(io.EOF)
 		case <-c.low:
 		case <-look.C:
 		}
-		amount := c.raw.BufferedAmount()
-		switch {
-		case amount <= lowWater:
-			return nil
-		case amount < least:
-			least, since = amount, time.Now()
-		case time.Since(since) >= limits.WriteStall:
-			return c.because(errStalled)
-		}
 	}
+	return nil
 }
 
 // wakeFlush is called by the library when little is left to send.
