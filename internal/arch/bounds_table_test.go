@@ -103,6 +103,10 @@ var bounds = map[string]map[string]string{
 		"Config.Contact":   "limits.PreAuthBytes",
 		"Local.NetworkKey": setOnce,
 	},
+	"internal/signal": {
+		"Table.attempts": "limits.SignalSessions",
+		"Table.peers":    "limits.SignalPeers",
+	},
 	"internal/session": {
 		// peers
 		"Table.peers":       "limits.Sessions",

@@ -274,6 +274,11 @@ const (
 	Candidates     = 16                     // of each end of a link
 	CandidateBytes = 256                    // bytes of one candidate
 	SignalSessions = 64                     // links being signalled at once
+	SignalAccepted = 48                     // of them, begun by peers: who floods leaves room for a node's own
+	SignalPeers    = 256                    // peers whose sessions, offers and early candidates are remembered: four times SignalSessions
+	SignalUsed     = 8                      // sessions of a peer that are remembered: twice OfferBurst
+	OfferPause     = 2 * time.Second        // least time between a peer's offers, on average: five within SignalTimeout
+	OfferBurst     = 4                      // of them at once
 	SignalTimeout  = 10 * time.Second       // from an offer to an open data channel
 
 	HostCandidates  = 10              // of an end's candidates, its own addresses: room is left for those that servers tell
