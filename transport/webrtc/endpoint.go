@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
@@ -156,6 +157,8 @@ func (e *Endpoint) engine(s Setup) pion.SettingEngine {
 	se.SetNetworkTypes([]pion.NetworkType{pion.NetworkTypeUDP4, pion.NetworkTypeUDP6})
 	se.SetICETimeouts(limits.ICEDisconnected, limits.ICEFailed, limits.ICEKeepalive)
 	se.SetIncludeLoopbackCandidate(s.tell(loopback))
+	se.SetSrflxAcceptanceMinWait(reflexiveWait)
+	se.SetPrflxAcceptanceMinWait(reflexiveWait)
 	// Addresses are proved by ICE, so the round trip by which DTLS proves them
 	// once more is saved.
 	se.SetDTLSInsecureSkipHelloVerify(true)
@@ -169,6 +172,12 @@ func (e *Endpoint) engine(s Setup) pion.SettingEngine {
 	}
 	return se
 }
+
+// reflexiveWait is how long a pair of the own addresses is waited for when one
+// through a NAT works already. The library's own half a second and second are
+// most of the time that such a link takes to open; two hosts of one network
+// know in a few milliseconds that they are.
+const reflexiveWait = 200 * time.Millisecond
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 

@@ -19,7 +19,7 @@ import (
 // matters goes first.
 const (
 	unsent   = limits.SocketUnsent // bytes to be sent next
-	mostHeld = 1 << 20             // bytes in all: the library's window of receiving, it would take no more
+	mostHeld = 512 << 10           // bytes in all: with twice as much, buffers on the way overflow on a busy machine and cost seconds
 	batch    = 16 << 10            // bytes
 )
 

@@ -57,8 +57,13 @@ func say(t testing.TB, from, to transport.Conn, text string) {
 }
 
 func TestManyPipesOnOneSocket(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::]:0"} {
+		t.Run(address, func(t *testing.T) { testManyPipes(t, endpoint(t, webrtc.Config{UDP: listen(t, address)})) })
+	}
+}
+
+func testManyPipes(t *testing.T, hub *webrtc.Endpoint) {
 	const many = 20
-	hub := endpoint(t, webrtc.Config{UDP: listen(t, "0.0.0.0:0")})
 	var ends [many][2]*webrtc.Conn
 	var opening sync.WaitGroup
 	for i := range many {
