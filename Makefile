@@ -12,9 +12,11 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit budgets bench-build bench-test lab lab-tools natlab tools fuzz sim bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit budgets bench-build bench-test lab lab-tools natlab tools browser fuzz sim bench build fmt
 
-test: check bench-test lab
+# What the check leaves out where it is missing is needed here.
+test: export REQUIRE_CHROMIUM = 1
+test: browser check bench-test lab
 	.ci/fuzz 10
 
 check: tools fmt-check vet staticcheck unit budgets bench-build
@@ -23,6 +25,10 @@ check: tools fmt-check vet staticcheck unit budgets bench-build
 tools:
 	@command -v go >/dev/null || { echo "install Go 1.26 or newer first: https://go.dev/dl" >&2; exit 1; }
 	@command -v gcc >/dev/null || { apt-get update && apt-get install -y gcc libc6-dev; }
+
+# A browser to link with, as Debian has it.
+browser:
+	@command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
 
 fmt-check:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi

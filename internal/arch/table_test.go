@@ -64,6 +64,7 @@ var house = []room{
 		"an example shows what a program outside of this module can do: only public packages"},
 	{"examples", nil, "it holds tests alone"},
 	{"internal/natlab", nil, "it holds tests alone: it runs the built program"},
+	{"internal/browsertest", nil, "it holds tests alone: what a page needs is its own"},
 	{"internal/arch", nil, "it looks at packages and uses none"},
 }
 
