@@ -12,8 +12,9 @@ import (
 // any two nodes, leaves too. Frames of others take it as they take any link with
 // a relay, but it is no link of the table: it fills no place there, none of those
 // who want one can push it out, and others are not told of it. The user's own
-// stay; of the others, whichever end began them, a node has limits.DirectLinks,
-// and one that fell silent goes for the sake of a pair that talks.
+// stay; of itself a node makes limits.DirectLinks, and of those that others make
+// with it, it takes as many as half of its links over WebRTC. One that fell silent
+// goes for the sake of a pair that talks.
 
 func (ev Offered) step(e *Engine, now time.Time) {
 	why := e.offered(now, ev)
@@ -66,22 +67,35 @@ func (e *Engine) pairOffered(now time.Time, id routing.ID, wanted bool) reason.R
 	if (wanted || w != nil && w.byUser) && e.roomOverall(now, id) > 0 {
 		return reason.None
 	}
-	if e.pairRoom(now, id) <= 0 || e.roomOverall(now, id) <= 0 && e.silentPair(now) == nil {
+	if e.guestRoom(now, id) <= 0 || e.roomOverall(now, id) <= 0 && e.silentPair(now) == nil {
 		return reason.LinkLimit
 	}
 	return reason.None
 }
 
-// pairRoom is how many more direct links that the user of this node did not ask
-// for there may be, what is under way with others than id counted.
-func (e *Engine) pairRoom(now time.Time, id routing.ID) int {
-	room := limits.DirectLinks - e.hot.flying - e.carried.offered(e.clock(now), true, id)
+// pairRoom is how many more direct links this node may make of itself, what is
+// under way counted.
+func (e *Engine) pairRoom(now time.Time) int {
+	return limits.DirectLinks - e.hot.flying - e.pairs(func(n *neighbour) bool { return n.link.Outbound && !e.silent(n, now) })
+}
+
+// guestRoom is how many more direct links others may make with this node, what is
+// under way with others than id counted: of all links over WebRTC half, pairs of
+// this node's own making included.
+func (e *Engine) guestRoom(now time.Time, id routing.ID) int {
+	all, _ := e.capWebRTC()
+	return (all+1)/2 - e.hot.flying - e.carried.offered(e.clock(now), true, id) -
+		e.pairs(func(n *neighbour) bool { return !e.silent(n, now) })
+}
+
+// pairs counts the direct links that the user of this node did not ask for.
+func (e *Engine) pairs(which func(*neighbour) bool) (count int) {
 	for _, n := range e.links.list {
-		if n.ofPair() && !e.silent(n, now) {
-			room--
+		if n.ofPair() && which(n) {
+			count++
 		}
 	}
-	return room
+	return count
 }
 
 // ofPair says that n is a direct link that the user of this node did not ask for.
@@ -104,14 +118,12 @@ func (e *Engine) silentPair(now time.Time) (oldest *neighbour) {
 
 // admitDirect says whether there is a place for a direct link, and makes one.
 func (e *Engine) admitDirect(n *neighbour, now time.Time) reason.Reason {
-	pairs, all, carried := 0, 0, e.links.webRTC+e.links.direct
-	for _, o := range e.links.list {
-		if o.ofPair() {
-			pairs++
-		}
+	all, _ := e.capWebRTC()
+	room, carried := (all+1)/2-e.pairs(func(*neighbour) bool { return true }), e.links.webRTC+e.links.direct
+	if n.link.Outbound {
+		room = limits.DirectLinks - e.pairs(func(o *neighbour) bool { return o.link.Outbound })
 	}
-	all, _ = e.capWebRTC()
-	if (n.kept || pairs < limits.DirectLinks) && (!n.webRTC || carried < all) {
+	if (n.kept || room > 0) && (!n.webRTC || carried < all) {
 		return reason.None
 	}
 	old := e.silentPair(now)

@@ -113,7 +113,7 @@ func (e *Engine) upgrade(now time.Time, p *hotPair) {
 	switch k := e.book.byID[p.id]; {
 	case bytes.Compare(e.cfg.Self[:], p.id[:]) > 0 && p.seconds < limits.HotSeconds+limits.HotYield:
 	case e.targets.stopped, e.links.linked(p.id), e.isBanned(now, p.id), e.reach[p.id] != nil, k != nil && k.dialing:
-	case e.targets.flying >= limits.DialsInFlight, e.pairRoom(now, p.id) <= 0:
+	case e.targets.flying >= limits.DialsInFlight, e.pairRoom(now) <= 0:
 	default:
 		e.dialHot(now, e.hotContact(p.id, k))
 	}

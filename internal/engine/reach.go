@@ -28,7 +28,7 @@ func (ev Reach) step(e *Engine, now time.Time) {
 	case ev.ByPeer && e.isBanned(now, id):
 		ev.Done(reason.Banned)
 		return
-	case ev.ByPeer && ev.Direct && e.pairRoom(now, id) <= 0:
+	case ev.ByPeer && ev.Direct && e.guestRoom(now, id) <= 0:
 		ev.Done(reason.LinkLimit)
 		return
 	}
