@@ -42,11 +42,12 @@ staticcheck:
 unit:
 	go test -race -shuffle=on $$(go list ./... | grep -v /internal/natlab$$)
 
-# Budgets of memory and allocations, and transfers of full size: what the race
-# detector changes too much.
+# Budgets of memory and allocations, transfers of full size and a simulation: what
+# the race detector changes too much.
 budgets:
 	go test ./dgram ./internal/ws
 	go test -run IdleLinkBudget ./node
+	go test -run SimOfNodesWithoutURLs ./testnet
 
 bench-build:
 	cd bench && go vet ./... && go build -o /dev/null .

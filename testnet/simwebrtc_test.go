@@ -24,7 +24,11 @@ func carried(n *simNode) (list []*simLink) {
 // Four of five relays cannot be dialled but over WebRTC: the network finds
 // together all the same, within the caps, and everybody is reached at once.
 func TestSimOfNodesWithoutURLs(t *testing.T) {
-	s := newSim(t, Options{Nodes: 200, NoURL: .8, MaxWebRTC: 32, Seed: 1, Messages: 500})
+	nodes := 200
+	if raced {
+		nodes = 50
+	}
+	s := newSim(t, Options{Nodes: nodes, NoURL: .8, MaxWebRTC: 32, Seed: 1, Messages: 500})
 	r := s.Run()
 	wantClean(t, r)
 	if r.First != 500 {
@@ -34,7 +38,7 @@ func TestSimOfNodesWithoutURLs(t *testing.T) {
 	for _, n := range s.alive {
 		sum += len(carried(n))
 	}
-	if mean := float64(sum) / 200; mean < 5 || mean > 24 {
+	if mean := float64(sum) / float64(nodes); mean < 5 || mean > 24 {
 		t.Errorf("got %.1f links over WebRTC of each node, want 5 to 24", mean)
 	}
 }
@@ -42,7 +46,7 @@ func TestSimOfNodesWithoutURLs(t *testing.T) {
 // A low cap is for what forwarding needs, and the nodes with URLs do the rest; so
 // they do where the NATs of a fifth of the pairs let no link come up.
 func TestSimOfFewLinksOverWebRTC(t *testing.T) {
-	s := newSim(t, Options{Nodes: 100, NoURL: .7, MaxWebRTC: 12, Apart: .2, Seed: 2, Messages: 300})
+	s := newSim(t, Options{Nodes: 60, NoURL: .7, MaxWebRTC: 12, Apart: .2, Seed: 2, Messages: 300})
 	r := s.Run()
 	wantClean(t, r)
 	if r.First < 297 {

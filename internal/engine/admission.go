@@ -20,13 +20,13 @@ func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
 		return reason.None // about to take the place of another
 	case n.direct:
 		return e.admitDirect(n, now)
-	case n.webRTC && !e.carries(n, now):
-		return reason.LinkLimit
 	case n.Leaf:
-		if !n.link.Outbound && e.links.leaves >= e.cfg.MaxLeaves {
+		if !n.link.Outbound && e.links.leaves >= e.cfg.MaxLeaves || n.webRTC && !e.carries(n, now) {
 			return reason.LinkLimit
 		}
 		return reason.None
+	case n.webRTC && (e.crowded(n) || !e.carries(n, now)):
+		return reason.LinkLimit
 	case n.target != nil: // the user's own choice
 		return e.makeRoom(n, now)
 	case e.crowded(n):

@@ -182,6 +182,14 @@ func (e *Engine) note(now time.Time, c Contact, sequence uint64) *known {
 	return k
 }
 
+// faults are its failures, as far as they speak against it: see spoken.
+func (k *known) faults() uint8 {
+	if k.noURL {
+		return 0
+	}
+	return k.failures
+}
+
 // forgetOne makes room for a contact with that Key: of those that are neither
 // linked nor being dialled the one that failed most goes, then one of the bucket
 // that is fullest, the one heard of longest ago.
@@ -197,7 +205,7 @@ func (e *Engine) forgetOne(fresh routing.Key) bool {
 		if k.dialing || e.links.linked(k.ID) {
 			continue
 		}
-		if worst == nil || k.failures > worst.failures || k.failures == worst.failures &&
+		if worst == nil || k.faults() > worst.faults() || k.faults() == worst.faults() &&
 			(fill[self.CommonPrefixLen(k.key)] > fill[self.CommonPrefixLen(worst.key)] ||
 				fill[self.CommonPrefixLen(k.key)] == fill[self.CommonPrefixLen(worst.key)] && k.heard < worst.heard) {
 			worst = k

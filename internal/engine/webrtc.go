@@ -156,8 +156,8 @@ func (e *Engine) roomOfTable(now time.Time, id routing.ID) int {
 func (e *Engine) carries(n *neighbour, now time.Time) bool {
 	all, table := e.capWebRTC()
 	room := min(table-e.links.webRTC, all-e.links.webRTC-e.links.direct)
-	need := n.Leaf || n.wanted || n.from.Need || e.filler.Need(e.places(), n.Key) > routing.NeedSpread
-	if !need {
+	need := n.wanted || n.from.Need || e.filler.Need(e.places(), n.Key) > routing.NeedSpread
+	if n.Leaf || !need { // a leaf always says that it needs one, and any home will do
 		return room > spareOfCap(table)
 	}
 	if room > 0 {
