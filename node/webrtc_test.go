@@ -11,19 +11,6 @@ import (
 	"github.com/peermesh/peermesh/routing"
 )
 
-// withoutPort starts a node that nobody can dial.
-func withoutPort(t *testing.T, way *Node, cfg Config) *Node {
-	t.Helper()
-	cfg.Bootstrap = way.URLs()
-	n, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { n.Close() })
-	ready(t, n)
-	return n
-}
-
 // twoRelays returns two relays that are linked with each other.
 func twoRelays(t *testing.T) (first, second *Node) {
 	t.Helper()

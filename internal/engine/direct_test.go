@@ -111,10 +111,11 @@ func (b *brain) pairs(from, count int) (list []*Peer) {
 // Of direct links that the user did not ask for a node has a few, and one that
 // has fallen silent goes for the next.
 func TestPairsAreFew(t *testing.T) {
+	const most = limits.WebRTCLinks / 2
 	b := newBrain(t, withWebRTC(WebRTCOn, 0))
-	list := b.pairs(1, limits.DirectLinks+1)
-	if last := list[limits.DirectLinks]; b.Linked(last.Link) || b.links.direct != limits.DirectLinks {
-		t.Fatalf("got %d direct links, want %d", b.links.direct, limits.DirectLinks)
+	list := b.pairs(1, most+1)
+	if last := list[most]; b.Linked(last.Link) || b.links.direct != most {
+		t.Fatalf("got %d direct links, want %d", b.links.direct, most)
 	}
 	if got := b.offer(stranger(20), true); got != reason.LinkLimit {
 		t.Errorf("an offer: got %v, want link-limit", got)
@@ -129,7 +130,7 @@ func TestPairsAreFew(t *testing.T) {
 		t.Errorf("an offer of whom the user waits for: got %v, want none", got)
 	}
 	b.now = b.now.Add(limits.HotIdle)
-	for i, p := range list[:limits.DirectLinks] {
+	for i, p := range list[:most] {
 		if i != 2 {
 			b.step(Traffic{Peers: []session.PeerTraffic{{ID: wire.ID(p.ID), Messages: limits.HotMessages / limits.HotQuiet}}})
 		}
