@@ -177,3 +177,57 @@ func awaitNoAttempts(t *testing.T, n *Node) {
 		}
 	}
 }
+
+// A pair that talks much gets a link of its own, and when that dies nothing that
+// is acknowledged is lost.
+func TestPairThatTalksMuch(t *testing.T) {
+	t.Parallel()
+	a, b := apart(t, Config{})
+	b.Handle(newInbox())
+	events := a.Events(within(t, 60*time.Second))
+	stop := make(chan struct{})
+	sent := make(chan error, 1)
+	go func() {
+		defer close(sent)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			begin := time.Now()
+			if err := a.Send(within(t, 20*time.Second), b.ID(), make([]byte, 1000)); err != nil {
+				sent <- err
+				return
+			}
+			if took := time.Since(begin); took > 10*time.Second {
+				t.Errorf("a message took %v", took)
+			}
+		}
+	}()
+	upgraded := false
+	for e := range events {
+		if e.Kind == Upgraded && e.Peer == b.ID() {
+			upgraded = true
+			break
+		}
+	}
+	if !upgraded {
+		t.Fatal("got no direct link")
+	}
+	if p := peerInfo(t, a, b.ID()); p.Transport != rtcKind || !p.Direct {
+		t.Errorf("got %+v, want a direct link over WebRTC", p)
+	}
+	for _, l := range a.live.all() { // the channel breaks
+		if l.conn.Kind() == rtcKind {
+			l.conn.Close()
+		}
+	}
+	if err := a.Send(within(t, 20*time.Second), b.ID(), []byte("by relays again")); err != nil {
+		t.Error(err)
+	}
+	close(stop)
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}

@@ -42,6 +42,7 @@ func testnetCommand(std streams) *cli.Command {
 			"peermesh testnet --nodes 50 --messages 1000",
 			"peermesh testnet --nodes 20 --keep --json",
 			"peermesh testnet --nodes 50 --kill 30% --silent 50%",
+			"peermesh testnet --transport webrtc --nodes 20",
 			"peermesh testnet --transport sim --nodes 1000 --latency 20ms-80ms --loss 1% --seed 7",
 			"peermesh testnet --transport sim --nodes 1000 --leaves 80% --session 10m --duration 5m"),
 		Flags:  testnetFlags(),
@@ -85,6 +86,11 @@ func runTestnet(c *cli.Context, std streams) error {
 		return err
 	}
 	opts.Transport = testnet.Transport(get[string](c, "transport"))
+	if opts.Transport != testnet.WS {
+		if err := webSocketOnly(c); err != nil {
+			return err
+		}
+	}
 	return runNet(c, std, opts)
 }
 
@@ -114,6 +120,20 @@ func realOnly(c *cli.Context) error {
 				command: c.Command.Name,
 				text:    dashed(name) + " is for virtual time alone: real sockets are as they are",
 				hints:   []string{"give --transport sim"},
+			}
+		}
+	}
+	return nil
+}
+
+// webSocketOnly refuses faults that links over WebRTC cannot be given.
+func webSocketOnly(c *cli.Context) error {
+	for _, name := range []string{"silent", "partition"} {
+		if c.IsSet(name) {
+			return &usageError{
+				command: c.Command.Name,
+				text:    dashed(name) + " is for links over WebSocket alone",
+				hints:   []string{"give --transport ws or sim"},
 			}
 		}
 	}

@@ -172,6 +172,7 @@ var bounds = map[string]map[string]string{
 		"liveLinks.empty":      "bounded by nothing ever sent: closed while there is no link",
 		"linkUp.admitted":      oneSignal,
 		"linkAsks.slots":       "limits.ConnectAnswers",
+		"broadcaster.early":    "limits.EventsEarly",
 		"rtc.attempts":         "limits.SignalSessions",
 		"Port.fill":            "limits.PortQueue, or as many as a user asked for, up to limits.PortQueueMax",
 		"Port.space":           oneSignal,

@@ -142,6 +142,7 @@ const (
 	PortQueue          = 256 << 10 // bytes that wait for a port's handler
 	PortQueueMax       = 8 << 20   // bytes, the most that a reader of packets may ask for; QUIC asks for 7 MiB
 	Ports              = 1_024     // open ports
+	EventsEarly        = 32        // events kept for the first reader of Events
 	EventQueue         = 256       // events that wait for one reader of Events; older ones are dropped and counted
 	PingReplies        = 64        // answers to pings under way
 	RefusalEvents      = 2         // events per second about strangers that were refused
