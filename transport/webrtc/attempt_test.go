@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -237,5 +238,27 @@ func TestOfferIsGivenUp(t *testing.T) {
 	time.AfterFunc(20*time.Millisecond, func() { _ = e.Close() })
 	if _, err := e.Offer(soon(t), s); !errors.Is(err, transport.ErrClosed) {
 		t.Errorf("the endpoint closed meanwhile: got %v, want ErrClosed", err)
+	}
+}
+
+// Between two ends on this machine packets go by any of its addresses, those that
+// nobody was told of too; a peer that is here is at loopback all the same.
+func TestPeerOnThisMachine(t *testing.T) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil || !slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		p, err := netip.ParsePrefix(a.String())
+		return err == nil && p.Addr().IsGlobalUnicast()
+	}) {
+		t.Skip("this machine has no address but loopback")
+	}
+	private := webrtc.Setup{Tell: netip.Addr.IsGlobalUnicast, Take: netip.Addr.IsGlobalUnicast}
+	for range 4 { // which pair wins is a matter of luck
+		offer, answer := negotiate(t, endpoint(t, webrtc.Config{}), endpoint(t, webrtc.Config{}), private, private)
+		for _, c := range []*webrtc.Conn{open(t, offer), open(t, answer)} {
+			addr, ok := c.RemoteAddr().(*net.UDPAddr)
+			if !ok || !addr.IP.IsLoopback() || addr.Port == 0 {
+				t.Errorf("got address %v, want one of loopback", c.RemoteAddr())
+			}
+		}
 	}
 }

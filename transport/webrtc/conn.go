@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,13 +109,38 @@ func (c *Conn) Pair() (local, remote string) {
 }
 
 // RemoteAddr implements transport.Conn: the address of the peer's candidate in
-// use, the relay's if that is one.
+// use, the relay's if that is one. A peer on this machine is at the loopback
+// address, whichever of the machine's addresses the packets go by.
 func (c *Conn) RemoteAddr() net.Addr {
 	p := c.selected()
 	if p == nil {
 		return nil
 	}
-	return &net.UDPAddr{IP: net.ParseIP(p.Remote.Address), Port: int(p.Remote.Port)}
+	at := net.UDPAddr{IP: net.ParseIP(p.Remote.Address), Port: int(p.Remote.Port)}
+	if c.sameMachine(p) {
+		at.IP = loopbackLike(at.IP)
+	}
+	return &at
+}
+
+// sameMachine says whether both ends of a pair are this machine's. What a server
+// relays or saw is not the peer's own address, so nothing follows from it.
+func (c *Conn) sameMachine(p *pion.ICECandidatePair) bool {
+	local, errLocal := netip.ParseAddr(p.Local.Address)
+	remote, errRemote := netip.ParseAddr(p.Remote.Address)
+	if errLocal != nil || errRemote != nil || p.Local.Typ != pion.ICECandidateTypeHost ||
+		p.Remote.Typ != pion.ICECandidateTypeHost && p.Remote.Typ != pion.ICECandidateTypePrflx {
+		return false
+	}
+	return local.IsLoopback() || c.attempt.gather.isOwn(remote.Unmap().WithZone(""))
+}
+
+// loopbackLike is the loopback address of the same family.
+func loopbackLike(ip net.IP) net.IP {
+	if ip.To4() == nil {
+		return net.IPv6loopback
+	}
+	return loopback.AsSlice()
 }
 
 // selected returns the pair in use or, at the end, the last that was.

@@ -4,6 +4,7 @@ package webrtc
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	pion "github.com/pion/webrtc/v4"
@@ -19,13 +20,14 @@ type gathering struct {
 	complete  chan struct{}    // closed when there is nothing more to come
 
 	mu       sync.Mutex
-	hosts    int         // of told
-	told     int         // so far, limits.Candidates at most
-	first    []string    // for the description
-	late     chan string // what comes after it; never full
-	isLate   bool        // the description is made
-	finished bool        // complete and late are closed, or will be with the description
-	ended    bool        // late is closed
+	own      []netip.Addr // this machine's addresses, told or not
+	hosts    int          // of told
+	told     int          // so far, limits.Candidates at most
+	first    []string     // for the description
+	late     chan string  // what comes after it; never full
+	isLate   bool         // the description is made
+	finished bool         // complete and late are closed, or will be with the description
+	ended    bool         // late is closed
 }
 
 func newGathering(tell func(netip.Addr) bool, reflexive func(netip.Addr)) *gathering {
@@ -46,12 +48,28 @@ func (g *gathering) found(c *pion.ICECandidate) {
 	if err != nil || !ok {
 		return
 	}
-	if own.typ == typeSrflx {
+	switch own.typ {
+	case typeHost:
+		g.owns(own.addr.Addr())
+	case typeSrflx:
 		g.reflexive(own.addr.Addr())
 	}
 	if own.typ != typeHost || g.tell(own.addr.Addr()) {
 		g.add(own)
 	}
+}
+
+func (g *gathering) owns(a netip.Addr) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.own = append(g.own, a)
+}
+
+// isOwn says whether an address is one of this machine's.
+func (g *gathering) isOwn(a netip.Addr) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Contains(g.own, a)
 }
 
 func (g *gathering) add(c candidate) {
