@@ -22,14 +22,14 @@ type walker struct {
 	link    *link.Link // nil: the loop's
 	src     uint64     // the source number on outgoing links
 	in      *engine.Ingress
-	batch   session.Batch
+	batch   *session.Batch // nil: nothing came for this node yet
 	run     run
 	touched []*link.Link // got something in this batch
 	fed     []*Port      // the same, of this node's own ports
 	ports   *map[uint16]*Port
 	port    *Port // found last in ports
 	prio    *rate.Limiter
-	timer   *time.Timer
+	timer   *time.Timer // nil: it never waited
 	busy    atomic.Bool // ticked often; not the reader's alone
 
 	admitted atomic.Bool // it has its place among the links
@@ -55,9 +55,6 @@ func newWalker(n *Node) *walker {
 // bind makes w the walker of a link.
 func (w *walker) bind(l *link.Link, p *engine.Peer) {
 	w.link, w.src, w.in = l, l.Number, engine.NewIngress(p)
-	w.batch.Context = w
-	w.timer = time.NewTimer(time.Hour)
-	w.timer.Stop()
 }
 
 // HandleBatch implements [link.Handler].
@@ -108,7 +105,9 @@ func isBulk(frame []byte) bool {
 // finish sends on what the batch brought and wakes who got something.
 func (w *walker) finish(frames int, now time.Time) {
 	w.flushRun()
-	w.n.sessions.EndBatch(&w.batch, now)
+	if w.batch != nil {
+		w.n.sessions.EndBatch(w.batch, now)
+	}
 	w.signal()
 	w.kick(frames)
 	w.n.counters.forwarded.Add(uint64(w.forwarded))
@@ -229,10 +228,10 @@ func (w *walker) touch(l *link.Link) {
 // waitFor waits for room after an Append was not admitted; false: give the
 // frames up, they are counted.
 func (w *walker) waitFor(to *link.Link, a link.Admission, n, frames int) bool {
-	if a == link.Full && w.timer != nil {
+	if a == link.Full && w.link != nil {
 		w.kick(limits.InlineFrames + 1) // the room may depend on what was appended
 		w.touch(to)
-		w.timer.Reset(limits.TransitWait)
+		w.setTimer(limits.TransitWait)
 		if to.Wait(w.src, n, w.timer.C) {
 			w.timer.Stop()
 			return true
@@ -247,13 +246,24 @@ func (w *walker) waitFor(to *link.Link, a link.Admission, n, frames int) bool {
 	return false
 }
 
+func (w *walker) setTimer(d time.Duration) {
+	if w.timer == nil {
+		w.timer = time.NewTimer(d)
+		return
+	}
+	w.timer.Reset(d)
+}
+
 // deliver takes a frame for this node.
 func (w *walker) deliver(frame []byte, now time.Time) {
 	if wire.FrameType(frame) != wire.TypeData {
 		w.toLoop(frame)
 		return
 	}
-	switch why := w.n.sessions.Receive(&w.batch, now, frame); why { // which counts its drops
+	if w.batch == nil {
+		w.batch = &session.Batch{Context: w}
+	}
+	switch why := w.n.sessions.Receive(w.batch, now, frame); why { // which counts its drops
 	case reason.None:
 		w.delivered++
 	case reason.UnknownSession:

@@ -26,6 +26,7 @@ var bounds = map[string]map[string]string{
 	"internal/engine": {
 		// links
 		"links.list":               allLinks,
+		"Engine.picture":           allLinks,
 		"links.byID":               allLinks,
 		"links.byNumber":           allLinks,
 		"neighbour.replaces":       allLinks,
@@ -195,6 +196,7 @@ var bounds = map[string]map[string]string{
 		"Status.Traffic":       picture,
 		"Status.Table":         picture,
 		"Status.Homes":         picture,
+		"Node.ticked":          allLinks,
 		"liveLinks.past":       "bounded by the kinds of carriers that this program has",
 		"board.targets":        "limits.BootstrapURLs",
 		"stateBoard.changed":   "bounded by nothing ever sent: closed at a change",
