@@ -36,7 +36,10 @@ type walker struct {
 
 	snapshot             *engine.Snapshot // for this batch
 	forwarded, delivered int              // in this batch
-	crossed              engine.Crossings // the same
+	hops                 int              // links that those of delivered crossed
+	crossed              engine.Crossings // in this batch
+	batches              uint32           // so far
+	began                time.Time        // when this batch did; zero: it is not timed
 }
 
 // run is a stretch of a batch whose frames go to one link in one class.
@@ -63,6 +66,9 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 	frames, kept, keptBytes := 0, 0, 0
 	cause := reason.None
 	w.snapshot = w.n.engine.Snapshot()
+	if w.batches++; w.batches%forwardSample == 1 {
+		w.began = time.Now()
+	}
 	for off := 0; off < len(batch); {
 		frame, _, err := wire.NextInBatch(batch[off:])
 		if err != nil {
@@ -105,19 +111,38 @@ func isBulk(frame []byte) bool {
 // finish sends on what the batch brought and wakes who got something.
 func (w *walker) finish(frames int, now time.Time) {
 	w.flushRun()
+	if !w.began.IsZero() {
+		w.timed()
+	}
 	if w.batch != nil {
 		w.n.sessions.EndBatch(w.batch, now)
 	}
 	w.signal()
 	w.kick(frames)
 	w.n.counters.forwarded.Add(uint64(w.forwarded))
-	w.n.counters.delivered.Add(uint64(w.delivered))
-	w.forwarded, w.delivered = 0, 0
+	w.forwarded = 0
+	w.countDelivered()
 	if w.crossed != (engine.Crossings{}) {
 		w.n.counters.crossed(&w.crossed)
 		w.crossed = engine.Crossings{}
 	}
 	w.snapshot = nil // an idle link keeps no old picture alive
+}
+
+// timed notes how long the frames of this batch that go on took.
+func (w *walker) timed() {
+	if w.forwarded > 0 {
+		w.n.counters.forwardTimes.add(time.Since(w.began))
+	}
+	w.began = time.Time{}
+}
+
+// countDelivered counts what was delivered since the last call.
+func (w *walker) countDelivered() {
+	if w.delivered > 0 {
+		w.n.counters.delivered[w.hops].Add(uint64(w.delivered))
+		w.delivered = 0
+	}
 }
 
 func (w *walker) kick(frames int) {
@@ -263,8 +288,13 @@ func (w *walker) deliver(frame []byte, now time.Time) {
 	if w.batch == nil {
 		w.batch = &session.Batch{Context: w}
 	}
+	hops := wire.MaxHopLimit + 1 - int(wire.FrameHopLimit(frame))
 	switch why := w.n.sessions.Receive(w.batch, now, frame); why { // which counts its drops
 	case reason.None:
+		if hops != w.hops {
+			w.countDelivered()
+			w.hops = hops
+		}
 		w.delivered++
 	case reason.UnknownSession:
 		if w.in.AllowHint(now) {

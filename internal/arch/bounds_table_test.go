@@ -186,6 +186,8 @@ var bounds = map[string]map[string]string{
 		"tracing.hops":         "limits.TraceHops",
 		"Message.Data":         "limits.PortQueue: a part of the port's queue",
 		"message.data":         "limits.MaxMessage",
+		"Status.Hops":          "bounded by the hop limits that a frame can have, 66",
+		"ForwardTimes.Buckets": "bounded by forwardBounds, 10",
 		"Status.Peers":         picture,
 		"Status.Bootstraps":    picture,
 		"Status.Drops":         picture,
