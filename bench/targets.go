@@ -26,8 +26,8 @@ const (
 	trips         = 1.3 // times the round trip of the bare WebSocket relay
 	hopCPU        = 1.5 // us that a second relay may add
 	endAllocs     = 1   // per message, both ends together
-	endKiB        = 32  // of an idle link end
-	endGoroutines = 4   // of one
+	endKiB        = 26  // of an idle link end
+	endGoroutines = 3   // of one
 	firstMs       = 100 // start of four nodes in a line to the first message
 	lightMs       = 15  // p99 of a light flow beside a flood
 	relayMiB      = 32  // of a relay's process with idle links, above the empty process

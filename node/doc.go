@@ -23,7 +23,7 @@
 //
 // # Goroutines
 //
-// Every link has two goroutines, a reader and a writer. A frame to be
+// Every link has a reader goroutine, and while it is busy a writer. A frame to be
 // forwarded is handled wholly by the reader of the link it came by. One
 // control loop owns everything that changes the node's state. Handlers of a
 // port run one after another on that port's goroutine, never on a link's.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -198,7 +199,8 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, outbound bool, 
 	cfg := link.Config{
 		Number: n.number.Add(1), Peer: remote.ID, Leaf: leaf, LeafLink: leaf || n.cfg.Leaf,
 		Outbound: outbound, Instance: remote.Hello.Instance, Dial: dial, Agent: remote.Hello.Agent,
-		Contact: remote.Hello.Contact, Carrier: conn, Send: remote.Send, Recv: remote.Recv,
+		Contact: bytes.Clone(remote.Hello.Contact), // the rest of the Hello is not kept
+		Carrier: conn, Send: remote.Send, Recv: remote.Recv,
 	}
 	var w *walker
 	cfg.OnBusy = func() {

@@ -26,6 +26,7 @@ var bounds = map[string]map[string]string{
 	"internal/engine": {
 		// links
 		"links.list":               allLinks,
+		"Engine.picture":           allLinks,
 		"links.byID":               allLinks,
 		"links.byNumber":           allLinks,
 		"neighbour.replaces":       allLinks,
@@ -185,6 +186,8 @@ var bounds = map[string]map[string]string{
 		"tracing.hops":         "limits.TraceHops",
 		"Message.Data":         "limits.PortQueue: a part of the port's queue",
 		"message.data":         "limits.MaxMessage",
+		"Status.Hops":          "bounded by the hop limits that a frame can have, 66",
+		"ForwardTimes.Buckets": "bounded by forwardBounds, 10",
 		"Status.Peers":         picture,
 		"Status.Bootstraps":    picture,
 		"Status.Drops":         picture,
@@ -195,6 +198,7 @@ var bounds = map[string]map[string]string{
 		"Status.Traffic":       picture,
 		"Status.Table":         picture,
 		"Status.Homes":         picture,
+		"Node.ticked":          allLinks,
 		"liveLinks.past":       "bounded by the kinds of carriers that this program has",
 		"board.targets":        "limits.BootstrapURLs",
 		"stateBoard.changed":   "bounded by nothing ever sent: closed at a change",

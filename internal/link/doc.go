@@ -10,7 +10,8 @@
 // reader goroutine receives records, opens them in place and gives each whole
 // batch to a [Handler]. Batching comes by itself while the writer is busy and
 // adds no delay while it is not: whoever completes a small batch on an idle
-// link flushes it itself, without blocking ([Link.Kick], [Link.AppendOwn]). On a
+// link flushes it itself, without blocking ([Link.Kick], [Link.AppendOwn]). An
+// idle link has no writer: it is started when it is needed. On a
 // link that moves less than limits.SlowRate a flush takes a small chunk, so that
 // the other sources' turn comes soon.
 //
@@ -33,6 +34,6 @@
 // # Purity
 //
 // The state (queue.go, ring.go, liveness.go, duplicate.go) knows neither
-// goroutines nor clocks; shell*.go are the goroutines, the timers and the
-// carrier around it.
+// goroutines nor clocks; shell.go and writer.go are the goroutines, the timers
+// and the carrier around it.
 package link

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/identity"
@@ -140,8 +141,12 @@ func write(c Carrier, hs *session.Handshake, payload []byte) error {
 	return nil
 }
 
+var preAuthBuffers = sync.Pool{New: func() any { return new([limits.PreAuthBytes + 1]byte) }}
+
 func read(c Carrier, hs *session.Handshake) ([]byte, error) {
-	msg, err := c.Receive(func() []byte { return make([]byte, limits.PreAuthBytes+1) })
+	room := preAuthBuffers.Get().(*[limits.PreAuthBytes + 1]byte)
+	defer preAuthBuffers.Put(room) // the handshake copies what it keeps
+	msg, err := c.Receive(func() []byte { return room[:] })
 	if err != nil {
 		return nil, &HandshakeError{reason.CarrierFailed, fmt.Errorf("%w: %w", errHungUp, err)}
 	}

@@ -51,7 +51,7 @@ type Link struct {
 	txBytes atomic.Uint64
 
 	mu       sync.Mutex
-	writer   sync.Cond // the writer goroutine waits here for work
+	writer   writer
 	queue    queue
 	control  chunk  // link frames, written before all else
 	writing  bool   // somebody owns the carrier's sending side
@@ -83,7 +83,7 @@ func New(cfg Config, now time.Time) *Link {
 		live:   newLiveness(cfg.LeafLink, now),
 		done:   make(chan struct{}),
 	}
-	l.writer.L = &l.mu
+	l.writer.work.L = &l.mu
 	return l
 }
 
@@ -200,7 +200,7 @@ func (l *Link) Forget(src uint64) {
 	l.mu.Unlock()
 }
 
-// AppendControl queues one link frame and wakes the writer. A peer that reads
+// AppendControl queues one link frame and has it written. A peer that reads
 // so slowly that too many gather has its link ended.
 func (l *Link) AppendControl(frame []byte) {
 	l.mu.Lock()
@@ -219,12 +219,17 @@ func (l *Link) AppendControl(frame []byte) {
 	l.mu.Unlock()
 }
 
-// wakeWriter needs mu.
+// wakeWriter has link frames written: on a quiet link by the caller, without
+// blocking, so that an idle link needs no writer for its pings. It needs mu,
+// which it may let go of meanwhile.
 func (l *Link) wakeWriter() {
 	switch {
 	case l.Wake != nil:
 		l.Wake()
-	case !l.writing:
+	case l.writing:
+	case l.flushed <= limits.InlineFrames && l.quiet():
+		l.writeInline()
+	default:
 		l.writer.Signal()
 	}
 }

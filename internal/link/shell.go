@@ -22,13 +22,19 @@ type Handler interface {
 
 var recordBuffers = sync.Pool{New: func() any { return new([limits.MaxRecord + 1]byte) }}
 
-// Run starts the link's reader and writer and returns when both have ended,
-// which is after Close. It must be called once.
+// Run reads, has a writer started whenever there is something to write, and
+// returns when both have ended, which is after Close. It must be called once.
 func (l *Link) Run(h Handler) {
-	var writer sync.WaitGroup
-	writer.Go(l.write)
+	l.mu.Lock()
+	if !l.ended {
+		l.writer.start = l.write
+	}
+	if l.pending() || l.closing {
+		l.writer.Signal()
+	}
+	l.mu.Unlock()
 	l.Close(l.read(h))
-	writer.Wait()
+	l.writer.done.Wait()
 	<-l.done
 }
 
@@ -90,6 +96,8 @@ func (l *Link) handle(h Handler, msg []byte) reason.Reason {
 func (l *Link) write() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.writer.began()
+	defer l.writer.left()
 	for {
 		for !l.ended && !l.sealed && (l.writing || !l.pending()) {
 			if l.closing && !l.writing && !l.pending() {
@@ -99,11 +107,14 @@ func (l *Link) write() {
 				l.mu.Lock()
 				return
 			}
-			l.writer.Wait()
+			if !l.writer.Wait() {
+				return
+			}
 		}
 		if l.ended {
 			return
 		}
+		l.writer.works()
 		if err := l.flush(); err != nil {
 			l.writeFailed(err)
 			return
@@ -216,6 +227,12 @@ func (l *Link) quiet() bool {
 // rest, and the ownership of the carrier, to the writer. It is called with mu
 // held and releases it.
 func (l *Link) inline() {
+	l.writeInline()
+	l.mu.Unlock()
+}
+
+// writeInline is inline that holds mu again when it returns.
+func (l *Link) writeInline() {
 	var out chunks
 	l.prepare(&out)
 	l.writing = true
@@ -239,7 +256,6 @@ func (l *Link) inline() {
 			l.writer.Signal()
 		}
 	}
-	l.mu.Unlock()
 }
 
 // Wait blocks until n more bytes of src may wait, the timeout, or the end of the
@@ -289,7 +305,7 @@ func (l *Link) Close(cause reason.Reason) {
 	if l.cause == reason.None {
 		l.cause = cause
 	}
-	l.writer.Broadcast()
+	l.writer.stop()
 	l.mu.Unlock()
 	l.Carrier.Close()
 	close(l.done)

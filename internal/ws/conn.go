@@ -86,6 +86,7 @@ func (c *Conn) ReceiveMessage(buf func() []byte) (Type, []byte, error) {
 	if e := c.end.Load(); e != nil {
 		return 0, nil, fmt.Errorf("ws: receive: %w", e.err)
 	}
+	c.cork.source.await()
 	t, r, err := c.sock.next()
 	if err != nil {
 		return 0, nil, c.failed("receive", err)

@@ -1,0 +1,177 @@
+package ws
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+)
+
+const (
+	// readAhead is how many bytes are read at once where less is asked for: small
+	// frames and their heads in one system call, as with net/http's buffer.
+	readAhead = 4 << 10
+	// headRoom is the library's read buffer in bytes where reading ahead is ours:
+	// any head of a frame.
+	headRoom = 16
+	// controlRoom is the library's write buffer in bytes: a control frame, which
+	// the cork wants whole, head, mask and 125 bytes.
+	controlRoom = 2 + 4 + 125
+)
+
+// source is what the library reads from. Until start it passes bytes through
+// (the HTTP upgrade), and always where the connection is not plain TCP. Then it
+// reads ahead of the library, but hands over no byte beyond the frame that it is
+// about: between messages the library holds none, and await can do the waiting.
+//
+// While it waits it holds no memory to read into and calls nothing deep, so that
+// an idle connection costs no buffer and a small stack.
+type source struct {
+	conn net.Conn
+	raw  syscall.RawConn // nil: passes bytes through
+
+	mu    sync.Mutex // who closes may read besides who receives; held while waiting
+	once  func(fd uintptr) bool
+	ahead *buffer // read and not yet taken; nil: nothing
+	left  int     // bytes of a frame that are still to be taken; 0: a head comes next
+	err   error   // why nothing more comes
+}
+
+// start begins to look at frames. What was read before they began comes first;
+// it is copied.
+func (s *source) start(early []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(early) > 0 {
+		s.ahead = s.ahead.add(early)
+	}
+	if s.raw = rawTCP(s.conn); s.raw != nil {
+		s.once = s.attempt
+	}
+}
+
+// libraryRoom is the size in bytes of the library's read buffer above s: TLS has
+// a buffer of its own, other connections need the library's.
+func (s *source) libraryRoom() int {
+	if _, secure := s.conn.(*tls.Conn); secure || s.raw != nil {
+		return headRoom
+	}
+	return readAhead
+}
+
+// await waits until there is something to read, or an error that Read will tell.
+func (s *source) await() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.raw != nil && s.ahead == nil {
+		_ = s.fill()
+	}
+}
+
+// Read implements io.Reader.
+func (s *source) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.raw == nil {
+		return s.pass(p)
+	}
+	if s.left == 0 {
+		if err := s.head(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := s.part(p[:min(len(p), s.left)])
+	s.left -= n
+	return n, err
+}
+
+// pass is Read without a look at frames.
+func (s *source) pass(p []byte) (int, error) {
+	if s.ahead != nil {
+		return s.take(p), nil
+	}
+	return s.conn.Read(p)
+}
+
+// head reads ahead until the head of a frame is there, and notes its length.
+func (s *source) head() error {
+	for s.ahead == nil || !hasHead(s.ahead.rest()) {
+		err := s.fill()
+		if err == io.EOF && s.ahead != nil {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if s.left = frameLen(s.ahead.rest()); s.left <= 0 {
+		s.left = math.MaxInt // a length that the library refuses
+	}
+	return nil
+}
+
+// part reads some of a frame. A read that is itself large needs no buffer.
+func (s *source) part(p []byte) (int, error) {
+	if s.ahead == nil {
+		if len(p) >= readAhead {
+			return s.conn.Read(p)
+		}
+		if err := s.fill(); err != nil {
+			return 0, err
+		}
+	}
+	return s.take(p), nil
+}
+
+// take moves what was read ahead to p.
+func (s *source) take(p []byte) int {
+	n := copy(p, s.ahead.rest())
+	if s.ahead.off += n; len(s.ahead.rest()) == 0 {
+		s.ahead.free()
+		s.ahead = nil
+	}
+	return n
+}
+
+// fill waits until there is more to read and reads it ahead.
+func (s *source) fill() error {
+	if s.err != nil {
+		return s.err
+	}
+	if err := s.raw.Read(s.once); err != nil {
+		return err
+	}
+	return s.err
+}
+
+// attempt reads once without waiting; false: nothing is there, wait and call
+// again.
+func (s *source) attempt(fd uintptr) bool {
+	b := s.ahead // a part of a head, or nothing
+	if b == nil {
+		b = newBuffer(readAhead)
+	} else {
+		b = b.room(headRoom)
+	}
+	n, err := readOnce(int(fd), b.b[len(b.b):cap(b.b)])
+	b.b = b.b[:len(b.b)+n]
+	if s.ahead = b; len(b.rest()) == 0 {
+		b.free()
+		s.ahead = nil
+	}
+	switch {
+	case n > 0:
+		return true
+	case errors.Is(err, syscall.EAGAIN):
+		return false
+	case err != nil:
+		s.err = os.NewSyscallError("read", err)
+	default:
+		s.err = io.EOF
+	}
+	return true
+}
