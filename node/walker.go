@@ -24,8 +24,9 @@ type walker struct {
 	in      *engine.Ingress
 	batch   session.Batch
 	run     run
-	touched []*link.Link // got something in this batch
-	fed     []*Port      // the same, of this node's own ports
+	touched []*link.Link // got something and have not been kicked
+	fed     []*Port      // this node's own ports that got something and have not been woken
+	late    lateness     // of these
 	ports   *map[uint16]*Port
 	port    *Port // found last in ports
 	prio    *rate.Limiter
@@ -37,6 +38,13 @@ type walker struct {
 	snapshot             *engine.Snapshot // for this batch
 	forwarded, delivered int              // in this batch
 	crossed              engine.Crossings // the same
+}
+
+// lateness is what the links and ports that a reader has not yet told of what
+// they got have got together.
+type lateness struct {
+	frames, bytes int
+	passOn        func() // walker.passOn, made once
 }
 
 // run is a stretch of a batch whose frames go to one link in one class.
@@ -58,6 +66,7 @@ func (w *walker) bind(l *link.Link, p *engine.Peer) {
 	w.batch.Context = w
 	w.timer = time.NewTimer(time.Hour)
 	w.timer.Stop()
+	w.late.passOn = w.passOn
 }
 
 // HandleBatch implements [link.Handler].
@@ -95,7 +104,8 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 		w.frame(batch, off, end, now)
 		off = end
 	}
-	w.finish(frames, now)
+	w.finish(frames, len(batch), now)
+	w.sendOn()
 	l.Took(frames, kept, keptBytes)
 	return cause
 }
@@ -105,12 +115,12 @@ func isBulk(frame []byte) bool {
 	return len(frame) >= wire.HeaderLen && !wire.IsLink(frame) && wire.FrameFlags(frame).Class() == wire.ClassBulk
 }
 
-// finish sends on what the batch brought and wakes who got something.
-func (w *walker) finish(frames int, now time.Time) {
+// finish queues what is left of a batch and counts. passOn has it sent on.
+func (w *walker) finish(frames, bytes int, now time.Time) {
 	w.flushRun()
 	w.n.sessions.EndBatch(&w.batch, now)
-	w.signal()
-	w.kick(frames)
+	w.late.frames += frames
+	w.late.bytes += bytes
 	w.n.counters.forwarded.Add(uint64(w.forwarded))
 	w.n.counters.delivered.Add(uint64(w.delivered))
 	w.forwarded, w.delivered = 0, 0
@@ -121,12 +131,44 @@ func (w *walker) finish(frames int, now time.Time) {
 	w.snapshot = nil // an idle link keeps no old picture alive
 }
 
-func (w *walker) kick(frames int) {
+// sendOn has sent on what the batch brought: a little, which others need not wait
+// for, at once where the links are quiet, the rest once no more has arrived.
+func (w *walker) sendOn() {
+	if w.late.frames <= limits.InlineFrames {
+		w.signal()
+		w.kickQuiet()
+	}
+	if len(w.touched)+len(w.fed) == 0 {
+		w.late.frames, w.late.bytes = 0, 0
+	} else if w.late.bytes >= limits.ReadAhead || !w.link.Defer(w.late.passOn) {
+		w.passOn()
+	}
+}
+
+// kickQuiet sends on by those links that are quiet.
+func (w *walker) kickQuiet() {
+	loud := w.touched[:0]
+	for _, l := range w.touched {
+		if !l.TryKick(w.late.frames) {
+			loud = append(loud, l)
+		}
+	}
+	clear(w.touched[len(loud):])
+	w.touched = loud
+}
+
+// passOn wakes the ports and the writers of the links that got something. A
+// reader does so when it has dealt with all that has arrived, so that a chain of
+// relays passes on together what gathered on its way: each batch by itself, small
+// ones would stay small to the end.
+func (w *walker) passOn() {
+	w.signal()
 	for i, l := range w.touched {
-		l.Kick(frames)
+		l.Rouse()
 		w.touched[i] = nil
 	}
 	w.touched = w.touched[:0]
+	w.late.frames, w.late.bytes = 0, 0
 }
 
 // frame deals with the mesh frame in batch[off:end], its length included.
@@ -230,7 +272,7 @@ func (w *walker) touch(l *link.Link) {
 // frames up, they are counted.
 func (w *walker) waitFor(to *link.Link, a link.Admission, n, frames int) bool {
 	if a == link.Full && w.timer != nil {
-		w.kick(limits.InlineFrames + 1) // the room may depend on what was appended
+		w.passOn() // the room may depend on what was appended
 		w.touch(to)
 		w.timer.Reset(limits.TransitWait)
 		if to.Wait(w.src, n, w.timer.C) {
@@ -294,5 +336,6 @@ func (n *Node) reforward(l *link.Link) {
 		w.frame(batch, off, end, now)
 		off = end
 	}
-	w.finish(frames, now)
+	w.finish(frames, len(batch), now)
+	w.passOn()
 }

@@ -65,6 +65,15 @@ func (l *Link) read(h Handler) reason.Reason {
 	}
 }
 
+// Defer has f called on the reader goroutine once no more has arrived, before it
+// waits for the peer. f is called at most once, the end of the link may be first,
+// and f must neither block nor write to a link: Rouse is what it may call. False:
+// the carrier cannot tell, and f is never called. From HandleBatch only.
+func (l *Link) Defer(f func()) bool {
+	c, ok := l.Carrier.(interface{ BeforeWait(f func()) bool })
+	return ok && c.BeforeWait(f)
+}
+
 // carrierCause is why a link ends whose carrier failed. A carrier that made no
 // progress in writing says so with a deadline error.
 func carrierCause(err error) reason.Reason {
@@ -169,17 +178,34 @@ func (l *Link) seal(out *chunks) error {
 // batch of frames: by the reader itself and without blocking when batch and
 // link are quiet, else by the writer goroutine.
 func (l *Link) Kick(batch int) {
+	if !l.TryKick(batch) {
+		l.Rouse()
+	}
+}
+
+// TryKick is Kick as far as the caller itself can do it. False: there is
+// something to write, and the writer has not been told.
+func (l *Link) TryKick(batch int) bool {
 	l.mu.Lock()
 	if l.writing || l.ended || !l.pending() {
 		l.mu.Unlock() // the writer looks again when it is done
-		return
+		return true
 	}
 	if batch > limits.InlineFrames || l.flushed > limits.InlineFrames || !l.quiet() {
-		l.writer.Signal()
 		l.mu.Unlock()
-		return
+		return false
 	}
 	l.inline()
+	return true
+}
+
+// Rouse has the writer goroutine write what was appended.
+func (l *Link) Rouse() {
+	l.mu.Lock()
+	if !l.writing {
+		l.writer.Signal()
+	}
+	l.mu.Unlock()
 }
 
 // AppendOwn is AppendFrame and Kick at once for one frame of this node itself.

@@ -101,6 +101,19 @@ func (c *Conn) ReceiveMessage(buf func() []byte) (Type, []byte, error) {
 	return t, msg, nil
 }
 
+// BeforeWait has f called when Receive finds that nothing more has arrived,
+// before it waits: once, on the goroutine that receives, which alone may ask for
+// it. f must neither block nor use the connection. To look costs nothing: it is
+// the read that would wait. False: this connection cannot tell (TLS), and f is
+// never called.
+func (c *Conn) BeforeWait(f func()) bool {
+	if c.cork.ahead == nil {
+		return false
+	}
+	c.cork.ahead.call = f
+	return true
+}
+
 // readAll reads r to its end. Memory that is full before the end was seen is
 // too small.
 func readAll(r io.Reader, memory []byte) ([]byte, error) {

@@ -13,10 +13,12 @@ import (
 // bytes through (the HTTP upgrade). Then it gathers complete frames: data
 // frames until they are flushed, control frames until the way is free.
 //
-// Reads, deadlines and addresses are those of the connection below.
+// Deadlines and addresses are those of the connection below, and reads but for
+// the look ahead.
 type cork struct {
 	net.Conn
 	way   *inline // writes that do not block; nil if the connection cannot
+	ahead *ahead  // reads that tell when they wait; nil if the connection cannot
 	stall time.Duration
 
 	mu       sync.Mutex
@@ -34,8 +36,17 @@ type cork struct {
 func newCork(conn net.Conn, stall time.Duration) *cork {
 	tune(conn)
 	c := &cork{Conn: conn, way: newInline(conn), stall: stall}
+	c.ahead = newAhead(c.way)
 	c.idle.L = &c.mu
 	return c
+}
+
+// Read implements net.Conn.
+func (c *cork) Read(p []byte) (int, error) {
+	if c.ahead == nil || c.ahead.call == nil {
+		return c.Conn.Read(p)
+	}
+	return c.ahead.read(p)
 }
 
 // start begins to gather frames.

@@ -1,0 +1,94 @@
+package node
+
+import (
+	"bytes"
+	"testing"
+	"testing/synctest"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/link"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// telling is a carrier that can tell when it is about to wait.
+type telling struct {
+	link.Carrier
+	call func()
+}
+
+func (c *telling) BeforeWait(f func()) bool {
+	c.call = f
+	return true
+}
+
+func (c *telling) Receive(buf func() []byte) ([]byte, error) {
+	if f := c.call; f != nil {
+		c.call = nil
+		f()
+	}
+	return c.Carrier.Receive(buf)
+}
+
+// repeating hands its walker each batch of datagrams over and over, as if all of
+// them had arrived at once.
+type repeating struct {
+	w    *walker
+	most int // bytes that waited to be sent on
+}
+
+// HandleBatch implements [link.Handler].
+func (r *repeating) HandleBatch(l *link.Link, batch []byte) reason.Reason {
+	frame, _, err := wire.NextInBatch(batch)
+	if err != nil || !isBulk(frame) {
+		return r.w.HandleBatch(l, batch)
+	}
+	for handed, waiting := 0, 0; handed <= 2*limits.ReadAhead; handed += len(batch) {
+		if why := r.w.HandleBatch(l, bytes.Clone(batch)); why != reason.None {
+			return why
+		}
+		if waiting += len(batch); len(r.w.touched) == 0 {
+			waiting = 0
+		}
+		r.most = max(r.most, waiting)
+	}
+	return reason.None
+}
+
+// A relay sends on together what has arrived together, as far as
+// limits.ReadAhead goes, and the last of it before it waits.
+func TestRelaySendsOnWhatArrivedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mesh{t: t}
+		b := m.listen("b", Config{})
+		var links []*repeating
+		b.between = func(w *walker) link.Handler {
+			w.link.Carrier = &telling{Carrier: w.link.Carrier}
+			r := &repeating{w: w}
+			links = append(links, r)
+			return r
+		}
+		cfg := Config{Leaf: true, Bootstrap: []string{"mem://b"}}
+		a := m.start("a", cfg)
+		ready(t, a)
+		c := m.start("c", cfg)
+		ready(t, c)
+		box := newInbox()
+		c.Handle(box)
+		for range 10 {
+			if err := a.SendDatagram(c.ID(), make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		box.wait(t, 10)
+		if got := links[0].most; got < limits.ReadAhead/2 || got >= limits.ReadAhead {
+			t.Errorf("waited for more: got %d bytes, want nearly %d", got, limits.ReadAhead)
+		}
+		for _, r := range links {
+			if len(r.w.touched)+len(r.w.fed) > 0 {
+				t.Error("not sent on, though nothing more arrives")
+			}
+		}
+	})
+}
