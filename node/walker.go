@@ -149,7 +149,7 @@ func (w *walker) sendOn() {
 func (w *walker) kickQuiet() {
 	loud := w.touched[:0]
 	for _, l := range w.touched {
-		if !l.TryKick(w.late.frames) {
+		if !l.Kick(w.late.frames) {
 			loud = append(loud, l)
 		}
 	}

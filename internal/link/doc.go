@@ -10,10 +10,10 @@
 // reader goroutine receives records, opens them in place and gives each whole
 // batch to a [Handler]. Batching comes by itself while the writer is busy and
 // adds no delay while it is not: whoever completes a small batch on an idle
-// link flushes it itself, without blocking ([Link.TryKick], [Link.AppendOwn]). A
-handler that sends frames on leaves the rest to the writers ([Link.Rouse]) when
-it has dealt with all that has arrived ([Link.Defer]): else small batches stay
-small over a whole chain of relays, at twice the cost of large ones. On a
+// link flushes it itself, without blocking ([Link.Kick], [Link.AppendOwn]). A
+// handler that sends frames on rouses the writers of other links ([Link.Rouse])
+// when it has dealt with all that has arrived ([Link.Defer]): else small batches
+// stay small over a whole chain of relays, at up to twice the cost. On a
 // link that moves less than limits.SlowRate a flush takes a small chunk, so that
 // the other sources' turn comes soon.
 //

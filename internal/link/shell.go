@@ -174,18 +174,9 @@ func (l *Link) seal(out *chunks) error {
 	return err
 }
 
-// Kick has what was appended written, after a reader has dealt with a whole
-// batch of frames: by the reader itself and without blocking when batch and
-// link are quiet, else by the writer goroutine.
-func (l *Link) Kick(batch int) {
-	if !l.TryKick(batch) {
-		l.Rouse()
-	}
-}
-
-// TryKick is Kick as far as the caller itself can do it. False: there is
-// something to write, and the writer has not been told.
-func (l *Link) TryKick(batch int) bool {
+// Kick writes what was appended, without blocking, when batch frames are few and
+// the link is quiet. False: the writer has to, and waits for [Link.Rouse].
+func (l *Link) Kick(batch int) bool {
 	l.mu.Lock()
 	if l.writing || l.ended || !l.pending() {
 		l.mu.Unlock() // the writer looks again when it is done
@@ -202,13 +193,13 @@ func (l *Link) TryKick(batch int) bool {
 // Rouse has the writer goroutine write what was appended.
 func (l *Link) Rouse() {
 	l.mu.Lock()
-	if !l.writing {
+	if !l.writing && l.pending() {
 		l.writer.Signal()
 	}
 	l.mu.Unlock()
 }
 
-// AppendOwn is AppendFrame and Kick at once for one frame of this node itself.
+// AppendOwn is AppendFrame, Kick and Rouse at once for one frame of this node itself.
 // On a quiet link the caller writes it, without blocking; the clock is read
 // only then.
 func (l *Link) AppendOwn(class wire.Class, frame []byte) Admission {
@@ -270,7 +261,7 @@ func (l *Link) inline() {
 
 // Wait blocks until n more bytes of src may wait, the timeout, or the end of the
 // link; false means the timeout. Who is woken still has to Append and may find
-// that another was faster. Kick every link that was appended to before calling
+// that another was faster. Rouse every link that was appended to before calling
 // it: the room may depend on that.
 func (l *Link) Wait(src uint64, n int, timeout <-chan time.Time) bool {
 	return l.WaitOr(src, n, timeout, nil)
