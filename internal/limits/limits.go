@@ -34,6 +34,7 @@ const (
 	SlowRate          = 64 << 20              // bytes/s below which a link is slow: a whole batch takes over 2 ms
 	SlowBatch         = 32 << 10              // bytes that one flush of a slow link takes, and that a chunk for it holds: who comes later waits 1.6 ms for them at 20 MB/s
 	SocketUnsent      = 64 << 10              // bytes unsent in a socket from which on it counts as full (measured without cost against 128 KiB)
+	SlowUnsent        = 16 << 10              // the same of a slow link's socket: 0.8 ms at 20 MB/s in place of 3.3
 	MaxRun            = 32 << 10              // bytes appended under one lock
 	TransitWait       = 25 * time.Millisecond // a reader waits for room; above the scheduler's time slice of 10 ms
 	InlineQuiet       = 20 * time.Microsecond // pause on a link after which whoever completes a small batch flushes it

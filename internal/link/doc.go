@@ -14,8 +14,8 @@
 // handler that sends frames on rouses the writers of other links ([Link.Rouse])
 // when it has dealt with all that has arrived ([Link.Defer]): else small batches
 // stay small over a whole chain of relays, at up to twice the cost. On a
-// link that moves less than limits.SlowRate a flush takes a small chunk, so that
-// the other sources' turn comes soon.
+// link that moves less than limits.SlowRate a flush takes a small chunk, and less
+// of it waits in the carrier, so that the other sources' turn comes soon.
 //
 // # Back-pressure
 //

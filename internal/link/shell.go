@@ -65,15 +65,6 @@ func (l *Link) read(h Handler) reason.Reason {
 	}
 }
 
-// Defer has f called on the reader goroutine once no more has arrived, before it
-// waits for the peer. f is called at most once, the end of the link may be first,
-// and f must neither block nor write to a link: Rouse is what it may call. False:
-// the carrier cannot tell, and f is never called. From HandleBatch only.
-func (l *Link) Defer(f func()) bool {
-	c, ok := l.Carrier.(interface{ BeforeWait(f func()) bool })
-	return ok && c.BeforeWait(f)
-}
-
 // carrierCause is why a link ends whose carrier failed. A carrier that made no
 // progress in writing says so with a deadline error.
 func carrierCause(err error) reason.Reason {
@@ -136,12 +127,10 @@ func (l *Link) flush() error {
 	if err == nil {
 		err = l.Carrier.Flush()
 	}
-	took, bytes := time.Since(begin), l.txBytes.Load()-before
+	slow := l.slow(time.Since(begin), l.txBytes.Load()-before)
 	l.mu.Lock()
 	l.writing = false
-	if bytes >= limits.SlowBatch/2 { // less says nothing of the rate
-		l.queue.slow = took.Seconds()*limits.SlowRate > float64(bytes)
-	}
+	l.queue.slow = slow
 	l.ring.left(time.Now)
 	return err
 }
