@@ -47,6 +47,12 @@ type lateness struct {
 	passOn        func() // walker.passOn, made once
 }
 
+// enough says that they have to be told now: what others could begin with would
+// only wait.
+func (l *lateness) enough() bool {
+	return l.bytes >= limits.ReadAhead || l.frames >= limits.ReadAheadFrames
+}
+
 // run is a stretch of a batch whose frames go to one link in one class.
 type run struct {
 	to     *link.Link
@@ -140,7 +146,7 @@ func (w *walker) sendOn() {
 	}
 	if len(w.touched)+len(w.fed) == 0 {
 		w.late.frames, w.late.bytes = 0, 0
-	} else if w.late.bytes >= limits.ReadAhead || !w.link.Defer(w.late.passOn) {
+	} else if w.late.enough() || !w.link.Defer(w.late.passOn) {
 		w.passOn()
 	}
 }
