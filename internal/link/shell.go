@@ -188,9 +188,9 @@ func (l *Link) Rouse() {
 	l.mu.Unlock()
 }
 
-// AppendOwn is AppendFrame, Kick and Rouse at once for one frame of this node itself.
-// On a quiet link the caller writes it, without blocking; the clock is read
-// only then.
+// AppendOwn is AppendFrame, Kick and Rouse at once for one frame of this node
+// itself. On a quiet link the caller writes it, without blocking; the clock is
+// read only then.
 func (l *Link) AppendOwn(class wire.Class, frame []byte) Admission {
 	l.mu.Lock()
 	a := l.append(Self, class, frame)
