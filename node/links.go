@@ -149,6 +149,7 @@ func (n *Node) runLink(conn transport.Conn, remote *link.Remote, t *engine.Targe
 	}
 	if n.admit(w, t, origin(conn, remote)) {
 		w.link.Run(n.reader(w))
+		w.passOn()
 	} else {
 		w.link.Dismiss()
 	}

@@ -11,9 +11,12 @@
 // batch to a [Handler]. Batching comes by itself while the writer is busy and
 // adds no delay while it is not: whoever completes a small batch on an idle
 // link flushes it itself, without blocking ([Link.Kick], [Link.AppendOwn]). An
-// idle link has no writer: it is started when it is needed. On a
-// link that moves less than limits.SlowRate a flush takes a small chunk, so that
-// the other sources' turn comes soon.
+// idle link has no writer: it is started when it is needed. A
+// handler that sends frames on rouses the writers of other links ([Link.Rouse])
+// when it has dealt with all that has arrived ([Link.Defer]): else small batches
+// stay small over a whole chain of relays, at up to twice the cost. On a
+// link that moves less than limits.SlowRate a flush takes a small chunk, and less
+// of it waits in the carrier, so that the other sources' turn comes soon.
 //
 // # Back-pressure
 //

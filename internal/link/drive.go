@@ -8,7 +8,7 @@ import (
 
 // A link can be driven without goroutines, by one caller who owns it alone and
 // tells the time: Config.Wake says when there is something to write, Pump writes
-// it, Handle takes what came. Run, Dismiss, Kick, AppendOwn and Wait are not for
+// it, Handle takes what came. Run, Dismiss, Kick, Rouse, AppendOwn and Wait are not for
 // such a link, and Carrier.Receive, Flush and TryFlush are never called.
 
 // Pump hands all that has gathered to the carrier, record by record, and ends a

@@ -140,7 +140,7 @@ const (
 
 // Append queues a run of frames of one class that came by source src: n
 // length-prefixed frames, at most limits.MaxRun bytes or a single frame. The
-// bytes are copied. It wakes nobody: Kick does, once per batch.
+// bytes are copied. It wakes nobody: Kick or Rouse does, once per batch.
 func (l *Link) Append(src uint64, class wire.Class, run []byte, n int) Admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -30,7 +30,7 @@ func TestWriterLivesWhileThereIsWork(t *testing.T) {
 		for round := range 3 {
 			for i := range 100 { // closer together than limits.IdleTick
 				a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, 20, i), 1)
-				a.Kick(limits.InlineFrames + 1)
+				a.Rouse()
 				tickFor(limits.IdleTick/2, a, b)
 				if !a.runs() {
 					t.Fatal("busy link: got no writer, want one")

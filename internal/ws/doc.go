@@ -10,7 +10,7 @@
 //	Conn      Receive, Send, Flush, TryFlush, Close
 //	socket    the library: frames, masking, pings, the closing handshake
 //	cork      gathers complete WebSocket frames, writes them on Flush
-//	source    reads ahead, one frame after the other
+//	source    reads ahead, one frame after the other; tells when it is about to wait
 //	net.Conn  TCP or TLS
 //
 // Send hands one message to the library, which writes its frame into the cork:

@@ -29,16 +29,20 @@ const (
 // about: between messages the library holds none, and await can do the waiting.
 //
 // While it waits it holds no memory to read into and calls nothing deep, so that
-// an idle connection costs no buffer and a small stack.
+// an idle connection costs no buffer and a small stack. It alone knows when that
+// begins, and tells who asked (beforeWait).
 type source struct {
 	conn net.Conn
 	raw  syscall.RawConn // nil: passes bytes through
 
-	mu    sync.Mutex // who closes may read besides who receives; held while waiting
-	once  func(fd uintptr) bool
-	ahead *buffer // read and not yet taken; nil: nothing
-	left  int     // bytes of a frame that are still to be taken; 0: a head comes next
-	err   error   // why nothing more comes
+	mu     sync.Mutex // who closes may read besides who receives; held while waiting
+	once   func(fd uintptr) bool
+	ahead  *buffer // read and not yet taken; nil: nothing
+	direct []byte  // the reader's own memory, which fill is to fill; nil: ahead is
+	filled int     // bytes of it
+	left   int     // bytes of a frame that are still to be taken; 0: a head comes next
+	tell   func()  // is called before the next wait; nil: nobody asked, or told already
+	err    error   // why nothing more comes
 }
 
 // start begins to look at frames. What was read before they began comes first;
@@ -70,6 +74,18 @@ func (s *source) await() {
 	if s.raw != nil && s.ahead == nil {
 		_ = s.fill()
 	}
+}
+
+// beforeWait has f called, once, when a read finds that nothing has arrived, before
+// it waits. False: s passes bytes through and cannot tell.
+func (s *source) beforeWait(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.raw == nil {
+		return false
+	}
+	s.tell = f
+	return true
 }
 
 // Read implements io.Reader.
@@ -118,13 +134,21 @@ func (s *source) head() error {
 func (s *source) part(p []byte) (int, error) {
 	if s.ahead == nil {
 		if len(p) >= readAhead {
-			return s.conn.Read(p)
+			return s.past(p)
 		}
 		if err := s.fill(); err != nil {
 			return 0, err
 		}
 	}
 	return s.take(p), nil
+}
+
+// past reads straight into p.
+func (s *source) past(p []byte) (int, error) {
+	s.direct, s.filled = p, 0
+	err := s.fill()
+	s.direct = nil
+	return s.filled, err
 }
 
 // take moves what was read ahead to p.
@@ -137,7 +161,7 @@ func (s *source) take(p []byte) int {
 	return n
 }
 
-// fill waits until there is more to read and reads it ahead.
+// fill waits until there is more to read and reads it, ahead or past.
 func (s *source) fill() error {
 	if s.err != nil {
 		return s.err
@@ -151,22 +175,14 @@ func (s *source) fill() error {
 // attempt reads once without waiting; false: nothing is there, wait and call
 // again.
 func (s *source) attempt(fd uintptr) bool {
-	b := s.ahead // a part of a head, or nothing
-	if b == nil {
-		b = newBuffer(readAhead)
-	} else {
-		b = b.room(headRoom)
-	}
-	n, err := readOnce(int(fd), b.b[len(b.b):cap(b.b)])
-	b.b = b.b[:len(b.b)+n]
-	if s.ahead = b; len(b.rest()) == 0 {
-		b.free()
-		s.ahead = nil
-	}
+	n, err := s.read(int(fd))
 	switch {
 	case n > 0:
-		return true
 	case errors.Is(err, syscall.EAGAIN):
+		if f := s.tell; f != nil {
+			s.tell = nil
+			f()
+		}
 		return false
 	case err != nil:
 		s.err = os.NewSyscallError("read", err)
@@ -174,4 +190,25 @@ func (s *source) attempt(fd uintptr) bool {
 		s.err = io.EOF
 	}
 	return true
+}
+
+// read reads once, and keeps no buffer that nothing came into.
+func (s *source) read(fd int) (n int, err error) {
+	if s.direct != nil {
+		s.filled, err = readOnce(fd, s.direct)
+		return s.filled, err
+	}
+	b := s.ahead // a part of a head, or nothing
+	if b == nil {
+		b = newBuffer(readAhead)
+	} else {
+		b = b.room(headRoom)
+	}
+	n, err = readOnce(fd, b.b[len(b.b):cap(b.b)])
+	b.b = b.b[:len(b.b)+n]
+	if s.ahead = b; len(b.rest()) == 0 {
+		b.free()
+		s.ahead = nil
+	}
+	return n, err
 }
