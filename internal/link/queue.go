@@ -215,13 +215,11 @@ func (q *queue) join(out *chunks, c *chunk) {
 		out.push(c)
 		return
 	}
-	t.buf = append(t.buf, c.buf...)
-	t.frames += c.frames
-	c.free()
+	t.adopt(c)
 }
 
 // drain empties the queue: the frames of classes 0 to 2 as one batch, and how
-// many bulk frames there were.
+// many bulk frames, and datagrams that shared one, there were.
 func (q *queue) drain() (batch []byte, bulk int) {
 	for _, src := range slices.Sorted(maps.Keys(q.inlets)) { // the same frames go first in every run of a simulation
 		in := q.inlets[src]
@@ -231,7 +229,7 @@ func (q *queue) drain() (batch []byte, bulk int) {
 				if wire.Class(class) < wire.ClassBulk {
 					batch = append(batch, c.buf...)
 				} else {
-					bulk += c.frames
+					bulk += c.datagrams()
 				}
 				c.free()
 			}
