@@ -74,7 +74,7 @@ func (c *chunk) adopt(from *chunk) {
 	from.free()
 }
 
-// datagrams is how many bulk frames c holds, those in one frame counted singly.
+// datagrams is how many frames c holds, datagrams that share one counted singly.
 func (c *chunk) datagrams() int {
 	n := c.frames
 	for i := range c.drafts {

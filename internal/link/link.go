@@ -61,7 +61,7 @@ type Link struct {
 	cause    reason.Reason
 	ended    bool
 	txFrames uint64
-	flushed  int       // frames of the last flush
+	flushed  int       // frames of the last flush, datagrams that shared one counted singly
 	inlineAt time.Time // last inline flush
 	ring     ring
 	live     liveness
@@ -240,7 +240,7 @@ func (l *Link) prepare(out *chunks) {
 		out.push(l.takeControl())
 	}
 	mesh := chunks{}
-	frames := l.queue.take(&mesh)
+	frames, single := l.queue.take(&mesh)
 	idle := len(l.ring.entries) == 0
 	for c := mesh.head; c != nil; c = c.next {
 		if c.kept {
@@ -251,7 +251,7 @@ func (l *Link) prepare(out *chunks) {
 		l.busy()
 	}
 	l.txFrames += uint64(frames)
-	l.flushed = frames
+	l.flushed = single
 	out.splice(&mesh, l.queue.recordMax)
 	l.takeLast(out)
 }

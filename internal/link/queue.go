@@ -135,17 +135,19 @@ func (q *queue) pushed(in *inlet, n int) {
 }
 
 // take moves at most a batch, but one chunk in any case, chunk by chunk and
-// source by source, to out, and joins small chunks that fit one record.
-func (q *queue) take(out *chunks) (frames int) {
+// source by source, to out, and joins small chunks that fit one record. single
+// is frames with the datagrams that share one counted singly.
+func (q *queue) take(out *chunks) (frames, single int) {
 	max := q.batch()
 	for taken := 0; len(q.turn) > 0; {
 		in := q.turn[0]
 		if next := in.peek(); taken > 0 && taken+len(next.buf) > max {
-			return frames
+			return frames, single
 		}
 		class, c := in.pop()
 		taken += len(c.buf)
 		frames += c.frames
+		single += c.datagrams()
 		in.bytes -= len(c.buf)
 		q.bytes -= len(c.buf)
 		q.rotate(in)
@@ -156,7 +158,7 @@ func (q *queue) take(out *chunks) (frames int) {
 		c.kept = class < wire.ClassBulk
 		q.join(out, c)
 	}
-	return frames
+	return frames, single
 }
 
 // urgent is the most urgent class that has a chunk; an active inlet has one.
