@@ -17,8 +17,9 @@ import (
 
 // sender is what one send needs; senders are pooled.
 type sender struct {
-	in  *engine.Ingress // this node itself
-	buf []byte
+	in      *engine.Ingress // this node itself
+	buf     []byte
+	opening session.Opening // what it holds is good for one send
 }
 
 func newSender() *sender {
@@ -44,7 +45,7 @@ func (n *Node) Request(ctx context.Context, to routing.ID, data []byte) ([]byte,
 // waits to be written, or for a session with the node. It never waits: a full
 // queue is an [ErrQueueFull] at once.
 func (n *Node) SendDatagram(to routing.ID, data []byte) error {
-	return n.datagram(0, Addr{ID: to}, data, patience{})
+	return n.datagram(0, &Addr{ID: to}, data, patience{})
 }
 
 // message is what send sends.
@@ -121,7 +122,7 @@ type patience struct {
 }
 
 // datagram sends one datagram.
-func (n *Node) datagram(from uint16, to Addr, data []byte, w patience) error {
+func (n *Node) datagram(from uint16, to *Addr, data []byte, w patience) error {
 	if n.ended.Load() {
 		return ErrClosed
 	}
@@ -131,7 +132,7 @@ func (n *Node) datagram(from uint16, to Addr, data []byte, w patience) error {
 	return err
 }
 
-func (n *Node) sendDatagram(s *sender, from uint16, to Addr, data []byte, w patience) error {
+func (n *Node) sendDatagram(s *sender, from uint16, to *Addr, data []byte, w patience) error {
 	if len(data) <= limits.SmallDatagram {
 		return n.sendSmall(s, from, to, data, w)
 	}
@@ -151,10 +152,9 @@ func (n *Node) sendDatagram(s *sender, from uint16, to Addr, data []byte, w pati
 }
 
 // sendSmall sends a datagram that its link may put into one frame with others.
-func (n *Node) sendSmall(s *sender, from uint16, to Addr, data []byte, w patience) error {
-	now := n.clock.load()
-	o, ok := n.sessions.Opening(s.buf[:0], now, wire.ID(to.ID), to.Port, from)
-	if !ok {
+func (n *Node) sendSmall(s *sender, from uint16, to *Addr, data []byte, w patience) error {
+	now, o := n.clock.load(), &s.opening
+	if !n.sessions.Open(o, s.buf[:0], now, (*wire.ID)(&to.ID), to.Port, from) {
 		return n.firstDatagram(from, to, data)
 	}
 	l, head, why := n.firstHop(s, o.Head, now)
@@ -162,7 +162,7 @@ func (n *Node) sendSmall(s *sender, from uint16, to Addr, data []byte, w patienc
 		return n.noHop(to, why)
 	}
 	o.Head = head
-	err := n.push(l, &parcel{opening: &o, data: data}, w)
+	err := n.push(l, &parcel{opening: o, data: data}, w)
 	if err == errSpent {
 		return n.firstDatagram(from, to, data)
 	}
@@ -184,14 +184,14 @@ func (n *Node) firstHop(s *sender, frame []byte, now time.Time) (*link.Link, []b
 }
 
 // noHop counts a datagram that no link takes.
-func (n *Node) noHop(to Addr, why reason.Reason) error {
+func (n *Node) noHop(to *Addr, why reason.Reason) error {
 	n.drops.Add(why, 1)
 	return n.sendError(to.ID, session.Result{Err: why, Outcome: session.Undelivered})
 }
 
 // firstDatagram sends what found no session: there is none, or the datagram is one
 // that can never be sent.
-func (n *Node) firstDatagram(from uint16, to Addr, data []byte) error {
+func (n *Node) firstDatagram(from uint16, to *Addr, data []byte) error {
 	if err := n.checkSend(to.ID, len(data)); err != nil {
 		return err
 	}

@@ -24,18 +24,18 @@ type Opening struct {
 // before them.
 const plainPorts = wire.PlainHeaderLen - 1
 
-// Opening appends the Head of an Opening of class 3 to dst. ok is false when no
-// session stands that may seal more: use Datagram then. Any goroutine; it takes
-// no lock for a peer used lately and allocates nothing when dst has room for
-// MaxOverhead bytes more.
-func (t *Table) Opening(dst []byte, now time.Time, to wire.ID, dstPort, srcPort uint16) (o Opening, ok bool) {
-	p := t.find(&to)
+// Open makes o the Opening of a frame of class 3; its Head is appended to dst. ok
+// is false when no session stands that may seal more: use Datagram then. Any
+// goroutine; it takes no lock for a peer used lately and allocates nothing when
+// dst has room for MaxOverhead bytes more.
+func (t *Table) Open(o *Opening, dst []byte, now time.Time, to *wire.ID, dstPort, srcPort uint16) (ok bool) {
+	p := t.find(to)
 	if p == nil {
-		return o, false
+		return false
 	}
 	s := p.usable()
 	if s == nil {
-		return o, false
+		return false
 	}
 	at := t.at(now)
 	p.touch(at)
@@ -46,7 +46,7 @@ func (t *Table) Opening(dst []byte, now time.Time, to wire.ID, dstPort, srcPort 
 	o.Head = wire.AppendDataHeader(p.route.Load().append(dst, wire.TypeData, wire.ClassBulk, 0), s.remote, 0)
 	binary.BigEndian.PutUint16(o.ports[:], dstPort)
 	binary.BigEndian.PutUint16(o.ports[2:], srcPort)
-	return o, true
+	return true
 }
 
 // Len is how long a frame with one datagram of n bytes is.
