@@ -4,7 +4,6 @@ package arch
 // neither of the two leaves knows the other, with the test that compares them.
 var mirrors = map[string]string{
 	"MaxHops":      "internal/identity/identity_test.go",
-	"MaxBundle":    "internal/identity/identity_test.go",
 	"TopicPayload": "internal/identity/identity_test.go",
 }
 
@@ -97,6 +96,7 @@ var bounds = map[string]map[string]string{
 		"queue.inlets":     allLinks,
 		"queue.turn":       allLinks,
 		"chunk.buf":        "limits.LinkQueue in all that wait, limits.ControlFrames of the link's own, limits.SentRing in the ring; limits.MaxRecord each",
+		"chunk.drafts":     "limits.LinkQueue: one for each frame of this node's own that waits",
 		"ring.entries":     "limits.SentRing bytes",
 		"inlet.space":      oneSignal,
 		"Link.done":        "bounded by nothing ever sent: closed at the end",
@@ -150,6 +150,7 @@ var bounds = map[string]map[string]string{
 		"waitingDatagram.data": "limits.WaitingBytes toward one peer",
 		"Message.Data":         "limits.MaxMessage",
 		"Delivery.Data":        "limits.MaxMessage",
+		"Opening.Head":         "bounded by MaxOverhead: what stands before the data of a frame",
 		"Result.Response":      "limits.MaxMessage",
 		"arrival.body":         oneFrame,
 	},
@@ -186,6 +187,8 @@ var bounds = map[string]map[string]string{
 		"tracing.hops":         "limits.TraceHops",
 		"Message.Data":         "limits.PortQueue: a part of the port's queue",
 		"message.data":         "limits.MaxMessage",
+		"parcel.data":          "limits.SmallDatagram",
+		"parcel.frame":         oneFrame,
 		"Status.Peers":         picture,
 		"Status.Bootstraps":    picture,
 		"Status.Drops":         picture,
