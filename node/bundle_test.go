@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
 )
 
@@ -156,4 +157,51 @@ func TestEveryDatagramOfABundleIsAccounted(t *testing.T) {
 			t.Errorf("got %d delivered, %d dropped, %d refused and %d of these counted; want %d in all", got, dropped, refused, counted, sent)
 		}
 	})
+}
+
+// held keeps the links of a node from being read while it is closed.
+type held struct {
+	w    *walker
+	gate *sync.RWMutex // locked: closed
+}
+
+// HandleBatch implements [link.Handler].
+func (h held) HandleBatch(l *link.Link, batch []byte) reason.Reason {
+	h.gate.RLock()
+	defer h.gate.RUnlock()
+	return h.w.HandleBatch(l, batch)
+}
+
+// Only small datagrams share frames. Large ones are sealed by who sends them.
+func TestLargeDatagramsHaveFramesOfTheirOwn(t *testing.T) {
+	for size, shared := range map[int]bool{limits.SmallDatagram: true, limits.SmallDatagram + 1: false} {
+		synctest.Test(t, func(t *testing.T) {
+			var gate sync.RWMutex
+			m := &mesh{t: t}
+			c := m.start("c", Config{MaxLeaves: 4})
+			c.between = func(w *walker) link.Handler { return held{w, &gate} }
+			m.open("c", c)
+			a := m.start("a", Config{Bootstrap: []string{"mem://c"}})
+			ready(t, a)
+			box := newInbox()
+			c.Handle(box)
+			if err := a.Send(within(t, time.Second), c.ID(), nil); err != nil {
+				t.Fatal(err)
+			}
+			frames, sent := a.Peers()[0].TxFrames, 0
+			gate.Lock()
+			for a.SendDatagram(c.ID(), filler[:size]) == nil {
+				sent++
+			}
+			gate.Unlock()
+			synctest.Wait()
+			frames = a.Peers()[0].TxFrames - frames
+			if got := box.len() - 1; got != sent || sent == 0 {
+				t.Errorf("%d bytes: got %d datagrams of %d", size, got, sent)
+			}
+			if shared && frames > uint64(sent)/2 || !shared && frames != uint64(sent) {
+				t.Errorf("%d bytes: got %d frames for %d datagrams", size, frames, sent)
+			}
+		})
+	}
 }
