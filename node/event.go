@@ -80,7 +80,7 @@ type Status struct {
 	Ports      []uint16          `json:"ports"`
 	Forwarded  uint64            `json:"forwarded"`
 	Delivered  uint64            `json:"delivered"`
-	Drops      map[string]uint64 `json:"drops"`     // by reason
+	Drops      map[string]uint64 `json:"drops"`     // by reason; a frame of several datagrams counts as one where it is relayed
 	LimitsHit  map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused
 	Limits     []LimitUse        `json:"limits"`
 	Attached   bool              `json:"attached"` // others than the peers can reach this node

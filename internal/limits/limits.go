@@ -9,6 +9,8 @@ import "time"
 const (
 	MaxFrame      = 65_000         // bytes of one mesh frame
 	MaxMessage    = 60_000         // bytes of one application message; larger: use a stream
+	MaxBundle     = 3_584          // bytes of a bundle's datagrams, with their lengths; with all headers, and a full detour list, its frame stays below 4,096 bytes
+	SmallDatagram = 512            // bytes of a datagram up to which it may share a frame with others
 	MaxRecord     = 65_535         // bytes of one link record on the wire, its tag included (the Noise limit)
 	RecordPayload = MaxRecord - 16 // bytes of frames in one record
 	MaxHops       = 64             // crossings of a frame, detours included

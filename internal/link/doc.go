@@ -18,6 +18,14 @@
 // link that moves less than limits.SlowRate a flush takes a small chunk, and less
 // of it waits in the carrier, so that the other sources' turn comes soon.
 //
+// # Drafts
+//
+// Small datagrams of this node itself are written into the queue unsealed, those
+// to one port of one peer in one frame while nothing stands behind it
+// ([Link.AppendDatagram]). The frame is sealed together with the record that it
+// leaves in, outside of the link's lock. All other frames come sealed. Only class
+// bulk, which is not kept, has drafts: none gets into the sent ring.
+//
 // # Back-pressure
 //
 // limits.LinkQueue bytes may wait, shared among the sources that have
@@ -36,7 +44,7 @@
 //
 // # Purity
 //
-// The state (queue.go, ring.go, liveness.go, duplicate.go) knows neither
+// The state (queue.go, draft.go, ring.go, liveness.go, duplicate.go) knows neither
 // goroutines nor clocks; shell.go and writer.go are the goroutines, the timers
 // and the carrier around it.
 package link

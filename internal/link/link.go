@@ -61,7 +61,7 @@ type Link struct {
 	cause    reason.Reason
 	ended    bool
 	txFrames uint64
-	flushed  int       // frames of the last flush
+	flushed  int       // frames of the last flush, datagrams that shared one counted singly
 	inlineAt time.Time // last inline flush
 	ring     ring
 	live     liveness
@@ -136,6 +136,7 @@ const (
 	Full              // the source's share is used up: wait, or give up
 	Stalled           // the source waited in vain before and half of its share is not yet free: drop
 	Ended             // the link is over
+	Spent             // the session of a datagram has sealed as much as it may: it needs another
 )
 
 // Append queues a run of frames of one class that came by source src: n
@@ -244,7 +245,7 @@ func (l *Link) prepare(out *chunks) {
 		out.push(l.takeControl())
 	}
 	mesh := chunks{}
-	frames := l.queue.take(&mesh)
+	frames, single := l.queue.take(&mesh)
 	idle := len(l.ring.entries) == 0
 	for c := mesh.head; c != nil; c = c.next {
 		if c.kept {
@@ -255,7 +256,7 @@ func (l *Link) prepare(out *chunks) {
 		l.busy()
 	}
 	l.txFrames += uint64(frames)
-	l.flushed = frames
+	l.flushed = single
 	out.splice(&mesh, l.queue.recordMax)
 	l.takeLast(out)
 }
@@ -283,9 +284,7 @@ func (l *Link) takeControl() *chunk {
 // splice puts more behind l, into l's last record where it fits.
 func (l *chunks) splice(more *chunks, max int) {
 	if t := l.tail; t != nil && more.head != nil && t.room(max) >= len(more.head.buf) {
-		c := more.pop()
-		t.buf = append(t.buf, c.buf...)
-		c.free()
+		t.adopt(more.pop())
 	}
 	if more.head == nil {
 		return
@@ -344,7 +343,7 @@ func (l *Link) TakeRing() []byte {
 
 // Leftover empties a link that has ended. The batch holds the frames of classes
 // 0 to 2 that the neighbour has not taken, to be forwarded another way; lost is
-// how many others waited.
+// how many others waited, datagrams that shared a frame counted singly.
 func (l *Link) Leftover() (batch []byte, lost int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -154,14 +154,15 @@ func (l *Link) writeFailed(err error) {
 	time.AfterFunc(limits.ByeGrace, func() { l.Close(cause) })
 }
 
-// seal seals each record in place and gathers it in the carrier. Only the owner
-// of writing calls it.
+// seal seals each record in place, before that the frames in it that are not
+// sealed yet, and gathers it in the carrier. Only the owner of writing calls it.
 func (l *Link) seal(out *chunks) error {
 	var err error
 	var bytes int
 	for out.head != nil {
 		c := out.pop()
 		if err == nil {
+			c.sealDrafts()
 			if l.Send != nil {
 				c.buf = l.Send.Seal(c.buf[:0], c.buf, nil)
 			}
@@ -204,7 +205,12 @@ func (l *Link) Rouse() {
 // read only then.
 func (l *Link) AppendOwn(class wire.Class, frame []byte) Admission {
 	l.mu.Lock()
-	a := l.append(Self, class, frame)
+	return l.hurry(l.append(Self, class, frame))
+}
+
+// hurry has what was just appended written, see AppendOwn. It is called with mu
+// held and releases it.
+func (l *Link) hurry(a Admission) Admission {
 	switch {
 	case a != Queued || l.writing:
 	case l.flushed <= limits.InlineFrames && l.quiet():
