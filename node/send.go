@@ -189,8 +189,8 @@ func (n *Node) noHop(to *Addr, why reason.Reason) error {
 	return n.sendError(to.ID, session.Result{Err: why, Outcome: session.Undelivered})
 }
 
-// firstDatagram sends what found no session: there is none, or the datagram is one
-// that can never be sent.
+// firstDatagram sends what found no session to seal it: there is none, or the
+// datagram is one that can never be sent.
 func (n *Node) firstDatagram(from uint16, to *Addr, data []byte) error {
 	if err := n.checkSend(to.ID, len(data)); err != nil {
 		return err
@@ -230,9 +230,7 @@ var errSpent = errors.New("session spent")
 
 // push queues a parcel on a link, and waits for room if it may.
 func (n *Node) push(l *link.Link, p *parcel, w patience) error {
-	switch a := p.appendTo(l); {
-	case a == link.Full || a == link.Stalled:
-	default:
+	if a := p.appendTo(l); a != link.Full && a != link.Stalled {
 		return n.pushed(a)
 	}
 	if w.wait > 0 {
