@@ -27,5 +27,6 @@
 // been read, and the buffer of the reader is asked for when a message has begun
 // to arrive. An accepted connection has small buffers for the library instead of
 // those of net/http; a dialled one has the library's own, 4 KiB each way. Receive
-// waits outside the library, on a stack that stays small (TCP only).
+// waits outside the library, on a stack that stays small (TCP only), unless many
+// messages in a row have come soon.
 package ws

@@ -9,6 +9,9 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
 )
 
 const (
@@ -18,6 +21,8 @@ const (
 	// headRoom is the library's read buffer in bytes where reading ahead is ours:
 	// any head of a frame.
 	headRoom = 16
+	// busyWaits is after how many short waits in a row a connection is busy.
+	busyWaits = 16
 	// controlRoom is the library's write buffer in bytes: a control frame, which
 	// the cork wants whole, head, mask and 125 bytes.
 	controlRoom = 2 + 4 + 125
@@ -28,21 +33,23 @@ const (
 // reads ahead of the library, but hands over no byte beyond the frame that it is
 // about: between messages the library holds none, and await can do the waiting.
 //
-// While it waits it holds no memory to read into and calls nothing deep, so that
-// an idle connection costs no buffer and a small stack. It alone knows when that
-// begins, and tells who asked (beforeWait).
+// While it waits it holds no memory to read into, and unless it is busy nothing
+// deep has called it, so that an idle connection costs no buffer and a small
+// stack. It alone knows when a wait begins, and tells who asked (beforeWait).
 type source struct {
 	conn net.Conn
 	raw  syscall.RawConn // nil: passes bytes through
 
 	mu     sync.Mutex // who closes may read besides who receives; held while waiting
 	once   func(fd uintptr) bool
-	ahead  *buffer // read and not yet taken; nil: nothing
-	direct []byte  // the reader's own memory, which fill is to fill; nil: ahead is
-	filled int     // bytes of it
-	left   int     // bytes of a frame that are still to be taken; 0: a head comes next
-	tell   func()  // is called before the next wait; nil: nobody asked, or told already
-	err    error   // why nothing more comes
+	ahead  *buffer   // read and not yet taken; nil: nothing
+	direct []byte    // the reader's own memory, which fill is to fill; nil: ahead is
+	filled int       // bytes of it
+	left   int       // bytes of a frame that are still to be taken; 0: a head comes next
+	tell   func()    // is called before the next wait; nil: nobody asked, or told already
+	since  time.Time // when the wait under way began; zero: none is
+	short  int       // waits below limits.IdleTick since the last that was not, busyWaits at most
+	err    error     // why nothing more comes
 }
 
 // start begins to look at frames. What was read before they began comes first;
@@ -68,10 +75,14 @@ func (s *source) libraryRoom() int {
 }
 
 // await waits until there is something to read, or an error that Read will tell.
+// On a busy connection it leaves the waiting to Read: the library tells a goroutine
+// of its own of each read that begins, and has done so when the message comes.
+// Telling it after the wait, 128 messages of 1 KiB under way over a relay settled
+// on moving all together, one stage after the other, at three quarters of the rate.
 func (s *source) await() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.raw != nil && s.ahead == nil {
+	if s.raw != nil && s.ahead == nil && s.short < busyWaits {
 		_ = s.fill()
 	}
 }
@@ -178,11 +189,9 @@ func (s *source) attempt(fd uintptr) bool {
 	n, err := s.read(int(fd))
 	switch {
 	case n > 0:
+		s.waited()
 	case errors.Is(err, syscall.EAGAIN):
-		if f := s.tell; f != nil {
-			s.tell = nil
-			f()
-		}
+		s.waits()
 		return false
 	case err != nil:
 		s.err = os.NewSyscallError("read", err)
@@ -190,6 +199,30 @@ func (s *source) attempt(fd uintptr) bool {
 		s.err = io.EOF
 	}
 	return true
+}
+
+// waits is called when a wait begins, or goes on.
+func (s *source) waits() {
+	if f := s.tell; f != nil {
+		s.tell = nil
+		f()
+	}
+	if s.since.IsZero() {
+		s.since = time.Now()
+	}
+}
+
+// waited is called when something has come, whether after a wait or not.
+func (s *source) waited() {
+	if s.since.IsZero() {
+		return
+	}
+	if time.Since(s.since) >= limits.IdleTick {
+		s.short = 0
+	} else {
+		s.short = min(s.short+1, busyWaits)
+	}
+	s.since = time.Time{}
 }
 
 // read reads once, and keeps no buffer that nothing came into.
