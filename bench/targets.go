@@ -26,8 +26,8 @@ const (
 	trips         = 1.3 // times the round trip of the bare WebSocket relay
 	hopCPU        = 1.5 // us that a second relay may add
 	endAllocs     = 1   // per message, both ends together
-	endKiB        = 32  // of an idle link end
-	endGoroutines = 4   // of one
+	endKiB        = 26  // of an idle link end
+	endGoroutines = 3   // of one
 	firstMs       = 100 // start of four nodes in a line to the first message
 	lightMs       = 15  // p99 of a light flow beside a flood
 	relayMiB      = 32  // of a relay's process with idle links, above the empty process
@@ -85,6 +85,7 @@ func (r report) targets() []target {
 	if l := r.Loss; l != nil {
 		at(fmt.Sprintf("acknowledged messages lost or failed of %d that nobody paced", l.Sent), float64(l.Failed+l.Lost), 0, "", "<=", 0)
 		at(fmt.Sprintf("datagrams lost and not counted, of %d of which %d were dropped", l.Datagrams, l.Drops), abs(float64(l.Unaccounted)), 0, "", "<=", 0)
+		at(fmt.Sprintf("small datagrams lost beyond what the %d frames dropped can hold, of %d", l.Small.Frames, l.Small.Datagrams), float64(l.Small.Unaccounted), 0, "", "<=", 0)
 	}
 	if m := r.Relay; m != nil {
 		at(fmt.Sprintf("resident memory of a relay with %d idle links, above the empty process", m.Links), float64(m.Linked-m.Empty)/mebibyte, 1, " MiB", "<=", relayMiB)

@@ -3,6 +3,7 @@ package node
 import (
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -34,6 +35,38 @@ func (n *Node) URLs() []string {
 	return urls
 }
 
+// innerNetworks match the names of interfaces behind which containers and virtual
+// machines of this one sit, as their programs name them: Docker (its networks by
+// 12 hex digits; br-lan is something else), libvirt, LXC, Podman and what
+// Kubernetes puts on a node.
+var innerNetworks = regexp.MustCompile(`^(docker|virbr|lxcbr|lxdbr|podman|veth|cni|flannel|cali|kube-|br-[0-9a-f]{12}$)`)
+
+// localAddr is an address of this machine and its interface's name.
+type localAddr struct {
+	on   string
+	addr netip.Addr
+}
+
+// outward leaves out the addresses that only the inside of this machine can
+// dial, and that mean another machine, or none, to others: unless it has no other
+// to tell.
+func outward(all []localAddr) []netip.Addr {
+	var own, inner []netip.Addr
+	tellable := false
+	for _, l := range all {
+		if innerNetworks.MatchString(l.on) {
+			inner = append(inner, l.addr)
+			continue
+		}
+		own = append(own, l.addr)
+		tellable = tellable || engine.ScopeOf(l.addr.Unmap())&(engine.ScopePublic|engine.ScopePrivate) != 0
+	}
+	if tellable {
+		return own
+	}
+	return append(own, inner...)
+}
+
 // ownAddresses are those of this machine's interfaces that are up; none when
 // the system does not tell.
 func ownAddresses() []netip.Addr {
@@ -41,7 +74,7 @@ func ownAddresses() []netip.Addr {
 	if err != nil {
 		return nil
 	}
-	var own []netip.Addr
+	var own []localAddr
 	for _, i := range interfaces {
 		if i.Flags&net.FlagUp == 0 {
 			continue
@@ -49,11 +82,11 @@ func ownAddresses() []netip.Addr {
 		prefixes, _ := i.Addrs() // of one that has gone meanwhile there are none
 		for _, p := range prefixes {
 			if parsed, err := netip.ParsePrefix(p.String()); err == nil {
-				own = append(own, parsed.Addr())
+				own = append(own, localAddr{i.Name, parsed.Addr()})
 			}
 		}
 	}
-	return own
+	return outward(own)
 }
 
 // advertised chooses, of a machine's own addresses, those that a node on all of

@@ -43,6 +43,25 @@ func TestAdvertisedAddresses(t *testing.T) {
 	}
 }
 
+func TestAddressesOfInnerNetworksAreNotTold(t *testing.T) {
+	for _, test := range []struct{ own, want string }{ // each address after its interface
+		{"lo 127.0.0.1 eth0 10.1.2.3 docker0 172.17.0.1 br-0123456789ab 172.18.0.1", "127.0.0.1 10.1.2.3"},
+		{"virbr0 192.168.122.1 wlan0 2a00::1", "2a00::1"},
+		{"br-lan 192.168.1.1 br0 10.0.0.1 bridge0 10.0.1.1", "192.168.1.1 10.0.0.1 10.0.1.1"},
+		{"flannel.1 10.244.0.0 cni0 10.244.0.1 kube-ipvs0 10.96.0.1 cali12 10.9.0.1 eth0 10.0.0.5", "10.0.0.5"},
+		{"lo 127.0.0.1 eth0 fe80::1 docker0 172.17.0.1", "127.0.0.1 fe80::1 172.17.0.1"}, // none to tell but that
+		{"", ""},
+	} {
+		var own []localAddr
+		for fields := strings.Fields(test.own); len(fields) > 0; fields = fields[2:] {
+			own = append(own, localAddr{fields[0], netip.MustParseAddr(fields[1])})
+		}
+		if got := strings.Trim(fmt.Sprint(outward(own)), "[]"); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.own, got, test.want)
+		}
+	}
+}
+
 func TestURLsOfAPort(t *testing.T) {
 	for _, test := range []struct {
 		listen string

@@ -21,9 +21,13 @@
 // [Unknown] when a copy had left and no answer came. An acknowledgement means
 // that the receiver's port took the message into its bounded queue.
 //
+// Datagrams of up to limits.SmallDatagram bytes from one port to another that
+// wait for the same write of a link go in one frame, and are lost together. None
+// waits for others to come.
+//
 // # Goroutines
 //
-// Every link has two goroutines, a reader and a writer. A frame to be
+// Every link has a reader goroutine, and while it is busy a writer. A frame to be
 // forwarded is handled wholly by the reader of the link it came by. One
 // control loop owns everything that changes the node's state. Handlers of a
 // port run one after another on that port's goroutine, never on a link's.

@@ -83,7 +83,7 @@ type Status struct {
 	Ports      []uint16          `json:"ports"`
 	Forwarded  uint64            `json:"forwarded"`
 	Delivered  uint64            `json:"delivered"`
-	Drops      map[string]uint64 `json:"drops"`     // by reason
+	Drops      map[string]uint64 `json:"drops"`     // by reason; a frame of several datagrams counts as one where it is relayed
 	LimitsHit  map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused
 	Limits     []LimitUse        `json:"limits"`
 	Attached   bool              `json:"attached"` // others than the peers can reach this node
@@ -93,6 +93,9 @@ type Status struct {
 	Traffic    []Traffic         `json:"traffic"`  // by transport, ended links included
 	Dials      Dials             `json:"dials"`
 	Upkeep     Upkeep            `json:"upkeep"`
+
+	Hops         []HopsInfo   `json:"hops"` // of what was delivered, the fewest links first
+	ForwardTimes ForwardTimes `json:"forwardTimes"`
 }
 
 // LimitUse is how much of one bound is used.
@@ -129,6 +132,28 @@ type Upkeep struct {
 	MeshFrames uint64 `json:"meshFrames"` // lookups, their answers, and hints
 	LinkFrames uint64 `json:"linkFrames"` // between neighbours: lists, records and the like
 	Pings      uint64 `json:"pings"`      // pings, pongs and link acks
+}
+
+// HopsInfo counts the delivered frames that crossed so many links.
+type HopsInfo struct {
+	Hops   int    `json:"hops"`
+	Frames uint64 `json:"frames"`
+}
+
+// ForwardTimes tell how long it took to queue frames onward, from when their
+// batch was opened, waits for room included: of some batches that held such
+// frames, one in 64 of all.
+type ForwardTimes struct {
+	Batches uint64        `json:"batches"` // that were timed
+	Total   time.Duration `json:"totalNs"` // of them
+	Buckets []TimeBucket  `json:"buckets"` // the shortest first
+}
+
+// TimeBucket counts batches that took at most so long and longer than the bucket
+// before.
+type TimeBucket struct {
+	AtMost  time.Duration `json:"atMostNs"` // 0, the last: any time
+	Batches uint64        `json:"batches"`
 }
 
 // PingResult is the answer to one ping.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -161,6 +162,7 @@ func (n *Node) runLink(conn transport.Conn, remote *link.Remote, from source) {
 	}
 	if n.admit(w, from.target, origin(conn, remote, from)) {
 		w.link.Run(n.reader(w))
+		w.passOn()
 	} else {
 		w.link.Dismiss()
 	}
@@ -211,8 +213,8 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, from source) *w
 	cfg := link.Config{
 		Number: n.number.Add(1), Peer: remote.ID, Leaf: leaf, LeafLink: leaf || n.cfg.Leaf,
 		Outbound: from.outbound, Instance: remote.Hello.Instance, Dial: from.dial, Agent: remote.Hello.Agent,
-		Contact: remote.Hello.Contact, Carrier: conn, Send: remote.Send, Recv: remote.Recv,
-		Direct: from.direct,
+		Contact: bytes.Clone(remote.Hello.Contact), // the rest of the Hello is not kept
+		Carrier: conn, Send: remote.Send, Recv: remote.Recv, Direct: from.direct,
 	}
 	var w *walker
 	cfg.OnBusy = func() {

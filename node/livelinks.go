@@ -86,7 +86,7 @@ func (l *liveLink) traffic(sum Traffic) Traffic {
 func (s *liveLinks) traffic() []Traffic {
 	s.mu.Lock()
 	sums := maps.Clone(s.past)
-	live := s.list()
+	live := s.list(nil)
 	s.mu.Unlock()
 	for _, l := range live {
 		sums[l.conn.Kind()] = l.traffic(sums[l.conn.Kind()])
@@ -99,12 +99,18 @@ func (s *liveLinks) traffic() []Traffic {
 func (s *liveLinks) all() []liveLink {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.list()
+	return s.list(make([]liveLink, 0, len(s.links)))
+}
+
+// again is all in the memory of list, which the caller clears when it is done.
+func (s *liveLinks) again(list []liveLink) []liveLink {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.list(list[:0])
 }
 
 // list needs mu.
-func (s *liveLinks) list() []liveLink {
-	all := make([]liveLink, 0, len(s.links))
+func (s *liveLinks) list(all []liveLink) []liveLink {
 	for _, l := range s.links {
 		all = append(all, l)
 	}

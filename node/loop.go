@@ -147,7 +147,9 @@ func (n *Node) tellTraffic() {
 
 // tickLinks ticks the busy links, or all, and says whether one is still busy.
 func (n *Node) tickLinks(now time.Time, all bool) (busy bool) {
-	for _, r := range n.live.all() {
+	n.ticked = n.live.again(n.ticked)
+	defer clear(n.ticked) // keep the memory, not the links
+	for _, r := range n.ticked {
 		if !all && !r.busy.Load() {
 			continue
 		}

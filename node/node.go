@@ -69,6 +69,7 @@ type Node struct {
 	counters      counters
 	number        atomic.Uint64        // of the last link
 	reported      [reason.Count]uint64 // drops told; owned by the ticker
+	ticked        []liveLink           // the ticker's memory
 	refusals      *rate.Limiter        // events about strangers
 	known         *knownPeers          // nil: no state directory
 	linkAsks      linkAsks

@@ -31,14 +31,30 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, text) // who asked may be gone
 }
 
+// pagePath is the path of a page below where the node is mounted: what a
+// StripPrefix left, or what follows the pattern of a ServeMux.
+func pagePath(r *http.Request) string {
+	path := r.URL.Path
+	if i := strings.IndexByte(r.Pattern, '/'); i >= 0 && path != "/healthz" {
+		if rest, below := strings.CutPrefix(path, strings.TrimSuffix(r.Pattern[i:], "/")); below {
+			path = rest
+		}
+	}
+	if path == "" {
+		return "/"
+	}
+	return path
+}
+
 // page is the answer to a request that is no link.
 func (n *Node) page(r *http.Request) (status int, text string) {
+	path := pagePath(r)
 	switch {
-	case r.URL.Path != "/" && r.URL.Path != "/healthz" && r.URL.Path != "":
+	case path != "/" && path != "/healthz":
 		return http.StatusNotFound, "There is no such page: this is a node of a peermesh, and / says how to join.\n"
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return http.StatusMethodNotAllowed, "This page can only be read: ask with GET.\n"
-	case r.URL.Path != "/healthz":
+	case path != "/healthz":
 		return http.StatusOK, n.welcome(r)
 	case n.leaving.Load() || n.ended.Load():
 		return http.StatusServiceUnavailable, "leaving\n"

@@ -75,6 +75,8 @@ func TestPageSaysTheURLOfItsReader(t *testing.T) {
 		{"host and port", "/", Config{MaxLeaves: 1}, []func(*http.Request){host("10.0.0.7:8080")}, "--bootstrap ws://10.0.0.7:8080\n", ""},
 		{"TLS", "https://mesh.test/", Config{MaxLeaves: 1}, nil, "--bootstrap wss://mesh.test\n", ""},
 		{"behind a proxy", "/", proxied, []func(*http.Request){header("X-Forwarded-Proto", "https"), header("X-Forwarded-Host", "mesh.test")}, "--bootstrap wss://mesh.test\n", ""},
+		{"behind a proxy that takes a path off", "/", proxied, []func(*http.Request){header("X-Forwarded-Prefix", "/mesh")}, "--bootstrap ws://example.com/mesh/\n", ""},
+		{"a path that a shell would read", "/", proxied, []func(*http.Request){header("X-Forwarded-Prefix", "/$(x)")}, "no address", "$("},
 		{"behind nobody's proxy", "/", Config{MaxLeaves: 1}, []func(*http.Request){header("X-Forwarded-Proto", "https")}, "--bootstrap ws://example.com\n", ""},
 		{"a public URL", "/", Config{MaxLeaves: 1, PublicURLs: []string{"wss://mesh.test/x"}}, []func(*http.Request){host("mesh.test")}, "--bootstrap wss://mesh.test/x\n", ""},
 		{"a host that a shell would read", "/", Config{MaxLeaves: 1}, []func(*http.Request){host("x;rm -rf ~")}, "no address", "rm -rf"},
@@ -94,11 +96,27 @@ func TestPageSaysTheURLOfItsReader(t *testing.T) {
 	}
 }
 
+// What the page of a mounted node says can be dialled: with a slash at its end
+// where the server would send the dialler from the path without one to that.
 func TestPageBelowAPath(t *testing.T) {
 	n := startPage(t, Config{MaxLeaves: 1})
-	got := ask(http.StripPrefix("/mesh", n), "GET", "/mesh/").Body.String()
-	if want := "--bootstrap ws://example.com/mesh\n"; !strings.Contains(got, want) {
-		t.Errorf("got %q, want %q in it", got, want)
+	mux := http.NewServeMux()
+	mux.Handle("/stripped/", http.StripPrefix("/stripped", n))
+	mux.Handle("/below/", n)
+	mux.Handle("GET example.com/exact", n)
+	mux.Handle("/healthz", n)
+	for path, want := range map[string]string{
+		"/stripped/":        "--bootstrap ws://example.com/stripped/\n",
+		"/below/":           "--bootstrap ws://example.com/below/\n",
+		"/exact":            "--bootstrap ws://example.com/exact\n",
+		"/stripped/healthz": "ok\n",
+		"/below/healthz":    "ok\n",
+		"/healthz":          "ok\n",
+		"/below/other":      "no such page",
+	} {
+		if got := ask(mux, "GET", path).Body.String(); !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q in it", path, got, want)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package node
 import (
 	"bytes"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
@@ -45,36 +44,19 @@ func (l *liveLink) info(self routing.Key) PeerInfo {
 	return info
 }
 
-// counters count frames, and dials.
-type counters struct {
-	forwarded, delivered     atomic.Uint64
-	upkeep, links, pings     atomic.Uint64
-	dialsLinked, dialsFailed atomic.Uint64
-}
-
-// crossed adds what a batch brought.
-func (c *counters) crossed(by *engine.Crossings) {
-	c.upkeep.Add(by.Upkeep)
-	c.links.Add(by.Links)
-	c.pings.Add(by.Pings)
-}
-
-func (c *counters) upkeepSoFar() Upkeep {
-	return Upkeep{MeshFrames: c.upkeep.Load(), LinkFrames: c.links.Load(), Pings: c.pings.Load()}
-}
-
 // Status is a picture of the node now. It costs a walk over the links and takes
 // nothing that a frame waits for.
 func (n *Node) Status() Status {
 	board, peers := n.state.load(), n.Peers()
+	delivered, hops := n.counters.deliveredSoFar()
 	s := Status{
 		V: 1, ID: n.id, Uptime: time.Since(n.started), Leaf: n.cfg.Leaf, URLs: append([]string{}, n.URLs()...),
 		Peers: peers, Bootstraps: bootstraps(board.targets), Sessions: n.sessions.Len(), Ports: n.ports.list(),
-		Forwarded: n.counters.forwarded.Load(), Delivered: n.counters.delivered.Load(), Drops: n.drops.Map(),
+		Forwarded: n.counters.forwarded.Load(), Delivered: delivered, Drops: n.drops.Map(),
 		LimitsHit: make(map[string]uint64), Attached: board.linked, Settled: board.settled,
 		Homes: []routing.ID{}, Table: table(peers), Traffic: n.live.traffic(),
 		Dials:  Dials{Linked: n.counters.dialsLinked.Load(), Failed: n.counters.dialsFailed.Load()},
-		Upkeep: n.counters.upkeepSoFar(),
+		Upkeep: n.counters.upkeepSoFar(), Hops: hops, ForwardTimes: n.counters.forwardTimes.soFar(),
 	}
 	for _, id := range n.engine.Homes() {
 		s.Homes = append(s.Homes, routing.ID(id))

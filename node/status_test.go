@@ -48,6 +48,34 @@ func TestStatusTellsLinksTableAndLimits(t *testing.T) {
 	}
 }
 
+func TestStatusTellsHopsAndForwardTimes(t *testing.T) {
+	relay := startPage(t, Config{Listen: "127.0.0.1:0"})
+	a := startPage(t, Config{Leaf: true, MaxPeers: 1, Homes: 1, Bootstrap: relay.URLs()})
+	b := startPage(t, Config{Leaf: true, MaxPeers: 1, Homes: 1, Bootstrap: relay.URLs()})
+	ready(t, a)
+	ready(t, b)
+	const count = 2 * forwardSample
+	for range count { // each answered, so that the relay gets batches of one
+		if _, err := a.Ping(within(t, 20*time.Second), b.ID()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := b.Status()
+	if len(s.Hops) != 1 || s.Hops[0].Hops != 2 || s.Hops[0].Frames < count || s.Hops[0].Frames != s.Delivered {
+		t.Errorf("hops: got %v of %d delivered, want all by 2 links, at least %d", s.Hops, s.Delivered, count)
+	}
+	f := relay.Status().ForwardTimes
+	var timed uint64
+	for _, bucket := range f.Buckets {
+		timed += bucket.Batches
+	}
+	// Two links bring count batches each at least: two samples of each, but for
+	// those that hold nothing to forward.
+	if f.Batches < 2 || f.Batches > relay.Status().Forwarded/8 || timed != f.Batches || f.Total <= 0 {
+		t.Errorf("forward times: got %+v of %d frames, want some of them", f, relay.Status().Forwarded)
+	}
+}
+
 // A counter that went back would be taken for a restart by who watches it.
 func TestTrafficOutlivesItsLinks(t *testing.T) {
 	n := startPage(t, Config{Listen: "127.0.0.1:0"})

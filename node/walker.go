@@ -22,21 +22,25 @@ type walker struct {
 	link    *link.Link // nil: the loop's
 	src     uint64     // the source number on outgoing links
 	in      *engine.Ingress
-	batch   session.Batch
+	batch   *session.Batch // nil: nothing came for this node yet
 	run     run
-	touched []*link.Link // got something in this batch
-	fed     []*Port      // the same, of this node's own ports
+	touched []*link.Link // got something and have not been kicked
+	fed     []*Port      // this node's own ports that got something and have not been woken
+	late    lateness     // of these
 	ports   *map[uint16]*Port
 	port    *Port // found last in ports
 	prio    *rate.Limiter
-	timer   *time.Timer
+	timer   *time.Timer // nil: it never waited
 	busy    atomic.Bool // ticked often; not the reader's alone
 
 	admitted atomic.Bool // it has its place among the links
 
 	snapshot             *engine.Snapshot // for this batch
 	forwarded, delivered int              // in this batch
-	crossed              engine.Crossings // the same
+	hops                 int              // links that those of delivered crossed
+	crossed              engine.Crossings // in this batch
+	batches              uint32           // so far
+	began                time.Time        // when this batch did; zero: it is not timed
 }
 
 // run is a stretch of a batch whose frames go to one link in one class.
@@ -55,9 +59,7 @@ func newWalker(n *Node) *walker {
 // bind makes w the walker of a link.
 func (w *walker) bind(l *link.Link, p *engine.Peer) {
 	w.link, w.src, w.in = l, l.Number, engine.NewIngress(p)
-	w.batch.Context = w
-	w.timer = time.NewTimer(time.Hour)
-	w.timer.Stop()
+	w.late.passOn = w.passOn
 }
 
 // HandleBatch implements [link.Handler].
@@ -66,6 +68,9 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 	frames, kept, keptBytes := 0, 0, 0
 	cause := reason.None
 	w.snapshot = w.n.engine.Snapshot()
+	if w.batches++; w.batches%forwardSample == 1 {
+		w.began = time.Now()
+	}
 	for off := 0; off < len(batch); {
 		frame, _, err := wire.NextInBatch(batch[off:])
 		if err != nil {
@@ -95,7 +100,8 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 		w.frame(batch, off, end, now)
 		off = end
 	}
-	w.finish(frames, now)
+	w.finish(frames, len(batch), now)
+	w.sendOn()
 	l.Took(frames, kept, keptBytes)
 	return cause
 }
@@ -105,15 +111,20 @@ func isBulk(frame []byte) bool {
 	return len(frame) >= wire.HeaderLen && !wire.IsLink(frame) && wire.FrameFlags(frame).Class() == wire.ClassBulk
 }
 
-// finish sends on what the batch brought and wakes who got something.
-func (w *walker) finish(frames int, now time.Time) {
+// finish queues what is left of a batch and counts. passOn has it sent on.
+func (w *walker) finish(frames, bytes int, now time.Time) {
 	w.flushRun()
-	w.n.sessions.EndBatch(&w.batch, now)
-	w.signal()
-	w.kick(frames)
+	if !w.began.IsZero() {
+		w.timed()
+	}
+	if w.batch != nil {
+		w.n.sessions.EndBatch(w.batch, now)
+	}
+	w.late.frames += frames
+	w.late.bytes += bytes
 	w.n.counters.forwarded.Add(uint64(w.forwarded))
-	w.n.counters.delivered.Add(uint64(w.delivered))
-	w.forwarded, w.delivered = 0, 0
+	w.forwarded = 0
+	w.countDelivered()
 	if w.crossed != (engine.Crossings{}) {
 		w.n.counters.crossed(&w.crossed)
 		w.crossed = engine.Crossings{}
@@ -121,12 +132,20 @@ func (w *walker) finish(frames int, now time.Time) {
 	w.snapshot = nil // an idle link keeps no old picture alive
 }
 
-func (w *walker) kick(frames int) {
-	for i, l := range w.touched {
-		l.Kick(frames)
-		w.touched[i] = nil
+// timed notes how long the frames of this batch that go on took.
+func (w *walker) timed() {
+	if w.forwarded > 0 {
+		w.n.counters.forwardTimes.add(time.Since(w.began))
 	}
-	w.touched = w.touched[:0]
+	w.began = time.Time{}
+}
+
+// countDelivered counts what was delivered since the last call.
+func (w *walker) countDelivered() {
+	if w.delivered > 0 {
+		w.n.counters.delivered[w.hops].Add(uint64(w.delivered))
+		w.delivered = 0
+	}
 }
 
 // frame deals with the mesh frame in batch[off:end], its length included.
@@ -217,22 +236,13 @@ func (w *walker) append(to *link.Link, class wire.Class, run []byte, frames int)
 	}
 }
 
-func (w *walker) touch(l *link.Link) {
-	for _, t := range w.touched {
-		if t == l {
-			return
-		}
-	}
-	w.touched = append(w.touched, l)
-}
-
 // waitFor waits for room after an Append was not admitted; false: give the
 // frames up, they are counted.
 func (w *walker) waitFor(to *link.Link, a link.Admission, n, frames int) bool {
-	if a == link.Full && w.timer != nil {
-		w.kick(limits.InlineFrames + 1) // the room may depend on what was appended
+	if a == link.Full && w.link != nil {
+		w.passOn() // the room may depend on what was appended
 		w.touch(to)
-		w.timer.Reset(limits.TransitWait)
+		w.setTimer(limits.TransitWait)
 		if to.Wait(w.src, n, w.timer.C) {
 			w.timer.Stop()
 			return true
@@ -247,14 +257,30 @@ func (w *walker) waitFor(to *link.Link, a link.Admission, n, frames int) bool {
 	return false
 }
 
+func (w *walker) setTimer(d time.Duration) {
+	if w.timer == nil {
+		w.timer = time.NewTimer(d)
+		return
+	}
+	w.timer.Reset(d)
+}
+
 // deliver takes a frame for this node.
 func (w *walker) deliver(frame []byte, now time.Time) {
 	if wire.FrameType(frame) != wire.TypeData {
 		w.toLoop(frame)
 		return
 	}
-	switch why := w.n.sessions.Receive(&w.batch, now, frame); why { // which counts its drops
+	if w.batch == nil {
+		w.batch = &session.Batch{Context: w}
+	}
+	hops := wire.MaxHopLimit + 1 - int(wire.FrameHopLimit(frame))
+	switch why := w.n.sessions.Receive(w.batch, now, frame); why { // which counts its drops
 	case reason.None:
+		if hops != w.hops {
+			w.countDelivered()
+			w.hops = hops
+		}
 		w.delivered++
 	case reason.UnknownSession:
 		if w.in.AllowHint(now) {
@@ -294,5 +320,6 @@ func (n *Node) reforward(l *link.Link) {
 		w.frame(batch, off, end, now)
 		off = end
 	}
-	w.finish(frames, now)
+	w.finish(frames, len(batch), now)
+	w.passOn()
 }

@@ -23,6 +23,8 @@ const (
 	// idle is how long the links carry nothing before the memory is read: long
 	// enough for what links begin by themselves to end.
 	idle = 3 * time.Second
+	// gcPercent is that of the program peermesh, which the relay stands for.
+	gcPercent = 50
 )
 
 // Relay is the resident memory of a process with one relay, in bytes.
@@ -48,6 +50,9 @@ func RelayChild() bool {
 // relayMain says its memory and its URL, then its memory again at each line
 // that it reads; "tidy" collects garbage first.
 func relayMain(in io.Reader, out io.Writer) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	debug.FreeOSMemory()
 	fmt.Fprintln(out, resident())
 	n, err := node.New(node.Config{Listen: "127.0.0.1:0", MaxLeaves: 4096})

@@ -149,10 +149,12 @@ func TestDoctorAsHealthCheck(t *testing.T) {
 		t.Errorf("got %+v, want one finding", all)
 	}
 	wantFinding(t, found(t, all, "running", ""), verdictOK, "answers /healthz")
-	cmd := program(t, "doctor", "--running")
-	cmd.Env = append(cmd.Env, "PORT="+port)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("with PORT: got %v\n%s", err, out)
+	for _, env := range [][]string{{"PORT=" + port}, {"PORT=" + port, "PEERMESH_PORT="}, {"PORT=1", "PEERMESH_PORT=" + port}} {
+		cmd := program(t, "doctor", "--running")
+		cmd.Env = append(cmd.Env, env...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("with %q: got %v\n%s", env, err, out)
+		}
 	}
 	node.stop(t, os.Interrupt).wantCode(t, exitOK)
 	all = findings(t, exitError, "--running", "--host", loopback, "--port", port)

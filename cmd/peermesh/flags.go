@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -174,6 +176,9 @@ func meshFlags() []cli.Flag {
 func nodeFlags() []cli.Flag {
 	port := valueFlag("port", "TCP `PORT` to serve on; 0 takes a free one; without it nobody can dial this node", number(-1, 0, maxPort), "p")
 	port.EnvVars = append(port.EnvVars, "PORT")
+	if text, found := os.LookupEnv(port.EnvVars[0]); found && text == "" {
+		slices.Reverse(port.EnvVars) // an empty variable is none, but the parser takes the first that is there
+	}
 	return append([]cli.Flag{
 		port,
 		textFlag("host", "`ADDRESS` to serve on; without it all of this machine's"),

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -149,9 +147,7 @@ func simulate(c *cli.Context, std streams, opts testnet.Options) error {
 			hints:   []string{"give --transport ws"},
 		}
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(simGCPercent)
-	}
+	collectAt(simGCPercent)
 	s, err := testnet.Sim(opts)
 	if err != nil {
 		return err

@@ -254,6 +254,8 @@ func sample() Status {
 			Limits: []node.LimitUse{{Name: "sessions", Used: 3, Max: 4096}}, Attached: true, Settled: true, Homes: []routing.ID{b},
 			Table: []node.BucketInfo{{Bucket: 6, Links: 1}}, Traffic: []node.Traffic{{Transport: "ws", RxBytes: 1, TxBytes: 2, RxFrames: 3, TxFrames: 4}},
 			Dials: node.Dials{Linked: 1, Failed: 2}, Upkeep: node.Upkeep{MeshFrames: 1, LinkFrames: 2, Pings: 3},
+			Hops:         []node.HopsInfo{{Hops: 2, Frames: 9}},
+			ForwardTimes: node.ForwardTimes{Batches: 1, Total: 900, Buckets: []node.TimeBucket{{AtMost: time.Microsecond, Batches: 1}}},
 		},
 		Version: "1.2.3", Commit: "abc", Go: "go1.26", PID: 42, LogLevel: "warn",
 		Health: []Health{{Level: "warn", Text: "no link is up", Hint: "see the errors"}},

@@ -26,9 +26,8 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("peermesh_"+name, help, labels, nil)
 }
 
-// The metrics. Names and labels stay what they are. What would have to be
-// measured at every frame (hops, the time of a forward) is not here: a scrape
-// costs a walk over the links, a frame nothing.
+// The metrics. Names and labels stay what they are. A scrape costs a walk over
+// the links, a frame next to nothing.
 var (
 	buildInfo   = desc("build_info", "Always 1; the labels tell what runs.", "version", "goversion", "commit")
 	uptime      = desc("uptime_seconds", "Time since the node's start.")
@@ -48,7 +47,12 @@ var (
 	limitMax    = desc("limit_max", "The bound.", "limit")
 	attached    = desc("attached", "1 if others than its peers can reach the node.")
 	bootstraps  = desc("bootstraps", "Bootstrap URLs, by whether they are linked.", "linked")
+	hops        = desc("hops", "Links that the delivered frames crossed.")
+	forwardTime = desc("forward_seconds", "Time from opening a batch of frames to having queued them onward, of one batch in 64.")
 )
+
+// hopBounds are the buckets of hops: each number that is usual, up to limits.MaxHops.
+var hopBounds = []int{1, 2, 3, 4, 5, 6, 8, 12, 16, 32, 64}
 
 // collector reads the node's status at each scrape.
 type collector struct{ Config }
@@ -60,6 +64,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildInfo, uptime, links, suspects, frames, bytesTotal, drops, rtt, queueFill, tableSize, tableBucket, dials,
 		sessions, ports, limitUsed, limitMax, attached, bootstraps,
+		hops, forwardTime,
 	} {
 		ch <- d
 	}
@@ -151,8 +156,39 @@ func (m metrics) traffic(s *node.Status) {
 	m.counter(frames, s.Upkeep.MeshFrames, "upkeep", "received")
 	m.counter(frames, s.Upkeep.LinkFrames, "link", "received")
 	m.counter(frames, s.Upkeep.Pings, "ping", "received")
+	m.hops(s.Hops)
+	m.forwardTimes(&s.ForwardTimes)
 	m.counter(dials, s.Dials.Linked, "linked")
 	m.counter(dials, s.Dials.Failed, "failed")
+}
+
+func (m metrics) hops(by []node.HopsInfo) {
+	var frames, crossed uint64
+	buckets := make(map[float64]uint64, len(hopBounds))
+	for _, b := range hopBounds {
+		buckets[float64(b)] = 0
+	}
+	for _, h := range by {
+		frames += h.Frames
+		crossed += uint64(h.Hops) * h.Frames
+		for _, b := range hopBounds {
+			if h.Hops <= b {
+				buckets[float64(b)] += h.Frames
+			}
+		}
+	}
+	m <- prometheus.MustNewConstHistogram(hops, frames, float64(crossed), buckets)
+}
+
+func (m metrics) forwardTimes(t *node.ForwardTimes) {
+	buckets := make(map[float64]uint64, len(t.Buckets))
+	var batches uint64
+	for _, b := range t.Buckets {
+		if batches += b.Batches; b.AtMost > 0 {
+			buckets[b.AtMost.Seconds()] = batches
+		}
+	}
+	m <- prometheus.MustNewConstHistogram(forwardTime, batches, t.Total.Seconds(), buckets)
 }
 
 func direction(outbound bool) string {

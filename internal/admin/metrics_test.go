@@ -42,6 +42,7 @@ func TestMetricsParse(t *testing.T) {
 	for _, name := range []string{
 		"peermesh_build_info", "peermesh_uptime_seconds", "peermesh_links", "peermesh_frames_total", "peermesh_bytes_total",
 		"peermesh_queue_fill_ratio", "peermesh_table_entries", "peermesh_dials_total", "peermesh_limit_used", "peermesh_limit_max",
+		"peermesh_hops", "peermesh_forward_seconds",
 		"go_goroutines", "process_start_time_seconds",
 	} {
 		if families[name] == nil {
@@ -90,6 +91,48 @@ peermesh_limit_max{limit="sessions"} 4096
 peermesh_dials_total{result="failed"} %d
 peermesh_dials_total{result="linked"} %d
 `, 0, 0)), "peermesh_limit_max", "peermesh_dials_total")
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// collected are metrics that a test makes.
+type collected func(m metrics)
+
+func (collected) Describe(ch chan<- *prometheus.Desc)   { ch <- hops; ch <- forwardTime }
+func (c collected) Collect(ch chan<- prometheus.Metric) { c(ch) }
+
+func TestHistograms(t *testing.T) {
+	err := testutil.CollectAndCompare(collected(func(m metrics) {
+		m.hops([]node.HopsInfo{{Hops: 1, Frames: 10}, {Hops: 7, Frames: 2}})
+		m.forwardTimes(&node.ForwardTimes{Batches: 6, Total: time.Millisecond, Buckets: []node.TimeBucket{
+			{AtMost: time.Microsecond, Batches: 3}, {AtMost: 4 * time.Microsecond, Batches: 2}, {Batches: 1},
+		}})
+	}), strings.NewReader(`
+# HELP peermesh_forward_seconds Time from opening a batch of frames to having queued them onward, of one batch in 64.
+# TYPE peermesh_forward_seconds histogram
+peermesh_forward_seconds_bucket{le="1e-06"} 3
+peermesh_forward_seconds_bucket{le="4e-06"} 5
+peermesh_forward_seconds_bucket{le="+Inf"} 6
+peermesh_forward_seconds_sum 0.001
+peermesh_forward_seconds_count 6
+# HELP peermesh_hops Links that the delivered frames crossed.
+# TYPE peermesh_hops histogram
+peermesh_hops_bucket{le="1"} 10
+peermesh_hops_bucket{le="2"} 10
+peermesh_hops_bucket{le="3"} 10
+peermesh_hops_bucket{le="4"} 10
+peermesh_hops_bucket{le="5"} 10
+peermesh_hops_bucket{le="6"} 10
+peermesh_hops_bucket{le="8"} 12
+peermesh_hops_bucket{le="12"} 12
+peermesh_hops_bucket{le="16"} 12
+peermesh_hops_bucket{le="32"} 12
+peermesh_hops_bucket{le="64"} 12
+peermesh_hops_bucket{le="+Inf"} 12
+peermesh_hops_sum 24
+peermesh_hops_count 12
+`))
 	if err != nil {
 		t.Error(err)
 	}

@@ -466,6 +466,7 @@ func (e *Engine) ban(id routing.ID, now time.Time) {
 func (e *Engine) publish() {
 	e.publishAt, e.redraw = time.Time{}, false
 	cfg := SnapshotConfig{Self: e.cfg.Self, Leaf: e.cfg.Leaf, PlainGreedy: e.cfg.PlainGreedy, Records: &e.holder.store}
+	cfg.Peers = e.picture[:0]
 	elsewhere, trusted := e.links.elsewhere(), e.trusted()
 	for _, n := range e.links.list {
 		if inUse(e.links.byID[n.ID]) == n {
@@ -477,6 +478,8 @@ func (e *Engine) publish() {
 		}
 	}
 	e.snapshot.Store(NewSnapshot(cfg))
+	clear(cfg.Peers) // keep the memory, not the peers
+	e.picture = cfg.Peers
 }
 
 // elsewhere says whether there is a relay in good standing to send by.

@@ -126,13 +126,20 @@ func (s *Snapshot) addGuests(peers []PeerState) {
 // addPeers enters the peers that frames can be sent to and returns the relays
 // among them.
 func (s *Snapshot) addPeers(peers []PeerState) []routing.Hop[*Peer] {
-	relays := make([]routing.Hop[*Peer], 0, len(peers))
-	for _, p := range peers {
-		if p.Suspect {
-			continue
+	forwards := func(p *PeerState) bool { return !p.Suspect && !p.Leaf && !p.Doubted }
+	count := 0 // most peers of a large relay are leaves
+	for i := range peers {
+		if forwards(&peers[i]) {
+			count++
 		}
-		s.direct[wire.ID(p.ID)] = p.Peer
-		if !p.Leaf && !p.Doubted {
+	}
+	relays := make([]routing.Hop[*Peer], 0, count)
+	for i := range peers {
+		p := &peers[i]
+		if !p.Suspect {
+			s.direct[wire.ID(p.ID)] = p.Peer
+		}
+		if forwards(p) {
 			relays = append(relays, routing.Hop[*Peer]{ID: p.ID, Key: p.Key, Value: p.Peer})
 		}
 	}

@@ -57,6 +57,7 @@ type Engine struct {
 	banned   map[routing.ID]time.Time // until when a peer told to go stays away
 	snapshot atomic.Pointer[Snapshot]
 	actions  []Action
+	picture  []PeerState // publish's memory: with many links it is called often
 }
 
 // New returns an engine without links.

@@ -123,6 +123,7 @@ func TestWireHoldsTheLimits(t *testing.T) {
 	}{
 		{"MaxFrame", wire.MaxFrame, limits.MaxFrame},
 		{"MaxMessage", wire.MaxMessage, limits.MaxMessage},
+		{"MaxBundle", wire.MaxBundle, limits.MaxBundle},
 		{"MaxHopLimit", wire.MaxHopLimit, limits.MaxHops},
 		{"MaxByeContacts", wire.MaxByeContacts, limits.ByeContacts},
 		{"MaxPeers", wire.MaxPeers, limits.PeerListEntries},

@@ -9,6 +9,8 @@ import "time"
 const (
 	MaxFrame      = 65_000         // bytes of one mesh frame
 	MaxMessage    = 60_000         // bytes of one application message; larger: use a stream
+	MaxBundle     = 3_584          // bytes of a bundle's datagrams, with their lengths; with all headers, and a full detour list, its frame stays below 4,096 bytes
+	SmallDatagram = 512            // bytes of a datagram up to which it may share a frame with others
 	MaxRecord     = 65_535         // bytes of one link record on the wire, its tag included (the Noise limit)
 	RecordPayload = MaxRecord - 16 // bytes of frames in one record
 	MaxHops       = 64             // crossings of a frame, detours included
@@ -34,10 +36,13 @@ const (
 	SlowRate          = 64 << 20              // bytes/s below which a link is slow: a whole batch takes over 2 ms
 	SlowBatch         = 32 << 10              // bytes that one flush of a slow link takes, and that a chunk for it holds: who comes later waits 1.6 ms for them at 20 MB/s
 	SocketUnsent      = 64 << 10              // bytes unsent in a socket from which on it counts as full (measured without cost against 128 KiB)
+	SlowUnsent        = 16 << 10              // the same of a slow link's socket: 0.8 ms at 20 MB/s in place of 3.3
 	MaxRun            = 32 << 10              // bytes appended under one lock
 	TransitWait       = 25 * time.Millisecond // a reader waits for room; above the scheduler's time slice of 10 ms
 	InlineQuiet       = 20 * time.Microsecond // pause on a link after which whoever completes a small batch flushes it
 	InlineFrames      = 2                     // a batch of at most so many frames is flushed by whoever completed it
+	ReadAhead         = 32 << 10              // bytes of batches that a reader deals with before it has them sent on, although more has arrived
+	ReadAheadFrames   = 32                    // frames of them: a record's own cost, some 9 us a link, is then 0.3 for each
 	ControlFrames     = 64                    // link frames pending; one more ends the link
 	PriorityRate      = 64 << 10              // bytes/s of classes 0-1 from one ingress that keep their class
 	PriorityBurst     = 64 << 10              // bytes

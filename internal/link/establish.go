@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/identity"
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
@@ -134,8 +136,12 @@ func write(c Carrier, hs *session.Handshake, payload []byte) error {
 	return send(c, msg)
 }
 
+var preAuthBuffers = sync.Pool{New: func() any { return new([limits.PreAuthBytes + 1]byte) }}
+
 func read(c Carrier, hs *session.Handshake) ([]byte, error) {
-	msg, err := receive(c, errHungUp)
+	room := preAuthBuffers.Get().(*[limits.PreAuthBytes + 1]byte)
+	defer preAuthBuffers.Put(room) // the handshake copies what it keeps
+	msg, err := receive(c, room[:], errHungUp)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ type Link struct {
 	txBytes atomic.Uint64
 
 	mu       sync.Mutex
-	writer   sync.Cond // the writer goroutine waits here for work
+	writer   writer
 	queue    queue
 	control  chunk  // link frames, written before all else
 	writing  bool   // somebody owns the carrier's sending side
@@ -62,7 +62,7 @@ type Link struct {
 	cause    reason.Reason
 	ended    bool
 	txFrames uint64
-	flushed  int       // frames of the last flush
+	flushed  int       // frames of the last flush, datagrams that shared one counted singly
 	inlineAt time.Time // last inline flush
 	ring     ring
 	live     liveness
@@ -84,7 +84,7 @@ func New(cfg Config, now time.Time) *Link {
 		live:   newLiveness(cfg.LeafLink, now),
 		done:   make(chan struct{}),
 	}
-	l.writer.L = &l.mu
+	l.writer.work.L = &l.mu
 	return l
 }
 
@@ -137,11 +137,12 @@ const (
 	Full              // the source's share is used up: wait, or give up
 	Stalled           // the source waited in vain before and half of its share is not yet free: drop
 	Ended             // the link is over
+	Spent             // the session of a datagram has sealed as much as it may: it needs another
 )
 
 // Append queues a run of frames of one class that came by source src: n
 // length-prefixed frames, at most limits.MaxRun bytes or a single frame. The
-// bytes are copied. It wakes nobody: Kick does, once per batch.
+// bytes are copied. It wakes nobody: Kick or Rouse does, once per batch.
 func (l *Link) Append(src uint64, class wire.Class, run []byte, n int) Admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -201,7 +202,7 @@ func (l *Link) Forget(src uint64) {
 	l.mu.Unlock()
 }
 
-// AppendControl queues one link frame and wakes the writer. A peer that reads
+// AppendControl queues one link frame and has it written. A peer that reads
 // so slowly that too many gather has its link ended.
 func (l *Link) AppendControl(frame []byte) {
 	l.mu.Lock()
@@ -220,12 +221,17 @@ func (l *Link) AppendControl(frame []byte) {
 	l.mu.Unlock()
 }
 
-// wakeWriter needs mu.
+// wakeWriter has link frames written: on a quiet link by the caller, without
+// blocking, so that an idle link needs no writer for its pings. It needs mu,
+// which it may let go of meanwhile.
 func (l *Link) wakeWriter() {
 	switch {
 	case l.Wake != nil:
 		l.Wake()
-	case !l.writing:
+	case l.writing:
+	case l.flushed <= limits.InlineFrames && l.quiet():
+		l.writeInline()
+	default:
 		l.writer.Signal()
 	}
 }
@@ -240,7 +246,7 @@ func (l *Link) prepare(out *chunks) {
 		l.takeControl(out)
 	}
 	mesh := chunks{}
-	frames := l.queue.take(&mesh)
+	frames, single := l.queue.take(&mesh)
 	idle := len(l.ring.entries) == 0
 	for c := mesh.head; c != nil; c = c.next {
 		if c.kept {
@@ -251,7 +257,7 @@ func (l *Link) prepare(out *chunks) {
 		l.busy()
 	}
 	l.txFrames += uint64(frames)
-	l.flushed = frames
+	l.flushed = single
 	out.splice(&mesh, l.queue.recordMax)
 	l.takeLast(out)
 }
@@ -290,9 +296,7 @@ func (l *Link) takeControl(out *chunks) {
 // splice puts more behind l, into l's last record where it fits.
 func (l *chunks) splice(more *chunks, max int) {
 	if t := l.tail; t != nil && more.head != nil && t.room(max) >= len(more.head.buf) {
-		c := more.pop()
-		t.buf = append(t.buf, c.buf...)
-		c.free()
+		t.adopt(more.pop())
 	}
 	if more.head == nil {
 		return
@@ -351,7 +355,7 @@ func (l *Link) TakeRing() []byte {
 
 // Leftover empties a link that has ended. The batch holds the frames of classes
 // 0 to 2 that the neighbour has not taken, to be forwarded another way; lost is
-// how many others waited.
+// how many others waited, datagrams that shared a frame counted singly.
 func (l *Link) Leftover() (batch []byte, lost int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -60,8 +60,8 @@ type Health struct {
 }
 
 // Tick looks at the link's clocks: it pings an idle neighbour, sends an ack
-// that was owed for limits.AckDelay, and says whether the neighbour is suspect
-// or dead. nonce is used if a ping goes out. A busy link is ticked every
+// that was owed for limits.AckDelay, ends a writer that has nothing to do, and
+// says whether the neighbour is suspect or dead. nonce is used if a ping goes out. A busy link is ticked every
 // limits.LinkTick, the others every limits.IdleTick.
 func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 	l.mu.Lock()
@@ -69,6 +69,7 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 	if l.ended || l.closing {
 		return Health{}
 	}
+	l.writer.tick(now)
 	v := &l.live
 	if bytes := l.rx.bytes.Load(); bytes != v.heard {
 		v.heard, v.heardAt, v.told = bytes, now, l.txFrames

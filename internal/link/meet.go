@@ -38,7 +38,7 @@ func Meet(c Carrier, local *Local, peer wire.ID, session wire.Session, outbound 
 	if err := send(c, wire.AppendHello(nil, &hello)); err != nil {
 		return nil, err
 	}
-	msg, err := receive(c, errNotMet)
+	msg, err := receive(c, make([]byte, limits.PreAuthBytes+1), errNotMet)
 	if err != nil {
 		return nil, err
 	}
@@ -78,9 +78,10 @@ func send(c Carrier, msg []byte) error {
 	return nil
 }
 
-// receive reads one message of a handshake; hungUp is what it means if none comes.
-func receive(c Carrier, hungUp error) ([]byte, error) {
-	msg, err := c.Receive(func() []byte { return make([]byte, limits.PreAuthBytes+1) })
+// receive reads one message of a handshake into room; hungUp is what it means if
+// none comes.
+func receive(c Carrier, room []byte, hungUp error) ([]byte, error) {
+	msg, err := c.Receive(func() []byte { return room })
 	if err != nil {
 		return nil, &HandshakeError{reason.CarrierFailed, fmt.Errorf("%w: %w", hungUp, err)}
 	}

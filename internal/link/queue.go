@@ -172,17 +172,19 @@ func (q *queue) pushed(in *inlet, n int) {
 }
 
 // take moves at most a batch, but one chunk in any case, chunk by chunk and
-// source by source, to out, and joins small chunks that fit one record.
-func (q *queue) take(out *chunks) (frames int) {
+// source by source, to out, and joins small chunks that fit one record. single
+// is frames with the datagrams that share one counted singly.
+func (q *queue) take(out *chunks) (frames, single int) {
 	max := q.batch()
 	for taken := 0; len(q.turn) > 0; {
 		in := q.turn[0]
 		if next := in.peek(); taken > 0 && taken+len(next.buf) > max {
-			return frames
+			return frames, single
 		}
 		class, c := in.pop()
 		taken += len(c.buf)
 		frames += c.frames
+		single += c.datagrams()
 		in.bytes -= len(c.buf)
 		q.bytes -= len(c.buf)
 		q.rotate(in)
@@ -193,7 +195,7 @@ func (q *queue) take(out *chunks) (frames int) {
 		c.kept = class < wire.ClassBulk
 		q.join(out, c)
 	}
-	return frames
+	return frames, single
 }
 
 // urgent is the most urgent class that has a chunk; an active inlet has one.
@@ -252,13 +254,11 @@ func (q *queue) join(out *chunks, c *chunk) {
 		out.push(c)
 		return
 	}
-	t.buf = append(t.buf, c.buf...)
-	t.frames += c.frames
-	c.free()
+	t.adopt(c)
 }
 
 // drain empties the queue: the frames of classes 0 to 2 as one batch, and how
-// many bulk frames there were.
+// many bulk frames, and datagrams that shared one, there were.
 func (q *queue) drain() (batch []byte, bulk int) {
 	for _, src := range slices.Sorted(maps.Keys(q.inlets)) { // the same frames go first in every run of a simulation
 		in := q.inlets[src]
@@ -268,7 +268,7 @@ func (q *queue) drain() (batch []byte, bulk int) {
 				if wire.Class(class) < wire.ClassBulk {
 					batch = append(batch, c.buf...)
 				} else {
-					bulk += c.frames
+					bulk += c.datagrams()
 				}
 				c.free()
 			}

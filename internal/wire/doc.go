@@ -30,6 +30,7 @@
 //	frame.go       mesh frames: header, zero-copy accessors
 //	options.go     detour, waypoints, return
 //	batch.go       frames in one carrier message
+//	bundle.go      datagrams in one frame
 //	link*.go       frames between two neighbours
 //	hello.go       what two neighbours tell each other first
 //	handshake.go   end-to-end handshakes and sealed data

@@ -206,6 +206,25 @@ var (
 			return v, nil
 		},
 	}
+	bundles = codec[[][]byte]{
+		func(dst []byte, v *[][]byte) []byte {
+			for _, data := range *v {
+				dst = AppendToBundle(dst, data)
+			}
+			return dst
+		},
+		func(b []byte) (v [][]byte, err error) {
+			if err := CheckBundle(b); err != nil {
+				return nil, err
+			}
+			for len(b) > 0 {
+				var data []byte
+				data, b = NextInBundle(b)
+				v = append(v, data)
+			}
+			return v, nil
+		},
+	}
 )
 
 // plain is a plaintext cut behind its header.

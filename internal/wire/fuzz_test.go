@@ -137,6 +137,10 @@ func FuzzPlainHeader(f *testing.F) {
 	fuzzFixed(f, plains, plain{PlainHeader{PlainDatagram, 1, 2}, []byte("data")})
 }
 
+func FuzzBundle(f *testing.F) {
+	fuzzFixed(f, bundles, [][]byte{{}, {}}, [][]byte{[]byte("a"), pattern(0, 300), {}})
+}
+
 func FuzzMessageBody(f *testing.F) { fuzzFixed(f, messages, MessageBody{2, 1, []byte("data")}) }
 
 func FuzzResponseBody(f *testing.F) { fuzzFixed(f, responses, ResponseBody{2, 1, 9, []byte("data")}) }

@@ -186,7 +186,7 @@ func invalidPlain(t *testing.T) []invalid {
 	var all []invalid
 	all = append(all, reject(t, plains, "plain", []refusal{
 		{"kind 0", make([]byte, 9), ErrType},
-		{"kind 8", with(make([]byte, 9), 0, 8), ErrType},
+		{"kind 9", with(make([]byte, 9), 0, 9), ErrType},
 		{"header cut", []byte{1, 0, 0, 0}, ErrShort},
 	})...)
 	all = append(all, rejectPlain(t, messages, PlainMessage, []refusal{
@@ -209,6 +209,10 @@ func invalidPlain(t *testing.T) []invalid {
 		{"refusal: reason 0", make([]byte, 9), ErrValue},
 		{"refusal: 10 bytes", append(AppendRefusalBody(nil, &RefusalBody{1, 2}), 0), ErrTrailing},
 	})...)
+	for _, row := range bundleRefusals() {
+		row.name = "bundle: " + row.name
+		all = append(all, rejectPlain(t, bundles, PlainBundle, []refusal{row})...)
+	}
 	return append(all, rejectPlain(t, homes, PlainHomes, []refusal{
 		{"homes: five", append(make([]byte, 16), append([]byte{5}, pattern(0, 100)...)...), ErrCount},
 		{"homes: lowest above id", AppendHomesBody(nil, &HomesBody{1, 2, nil}), ErrValue},

@@ -79,7 +79,7 @@ func vectorsLimits() any {
 		"recordOverhead": RecordOverhead, "maxRecordBody": MaxRecordBody, "maxRecordLen": MaxRecordLen,
 		"maxContactURLs": MaxContactURLs, "maxContactURLBytes": MaxContactURLBytes, "maxHomes": MaxHomes,
 		"maxTopicPayload": MaxTopicPayload, "firstFrameLen": FirstFrameLen, "secondFrameMax": SecondFrameMax,
-		"maxAckRanges": MaxAckRanges, "messageWindow": MessageWindow, "maxHolders": MaxHolders,
+		"maxAckRanges": MaxAckRanges, "messageWindow": MessageWindow, "maxHolders": MaxHolders, "maxBundle": MaxBundle,
 		"maxSDP": MaxSDP, "maxCandidates": MaxCandidates, "maxCandidateBytes": MaxCandidateBytes,
 	}
 }
@@ -241,6 +241,7 @@ func vectorsPlain(t *testing.T) []vector {
 	add(PlainRefusal, "refusal", example(t, refusals, "refusal", "", RefusalBody{5, 14}))
 	add(PlainHomes, "no homes", example(t, homes, "homes", "", HomesBody{7, 7, nil}))
 	add(PlainHomes, "homes", example(t, homes, "homes", "", HomesBody{8, 7, []ID{testID(1), testID(2)}}))
+	add(PlainBundle, "bundle", example(t, bundles, "bundle", "", [][]byte{[]byte("hi"), {}, []byte("there")}))
 	return list
 }
 

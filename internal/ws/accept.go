@@ -55,9 +55,8 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	h.cork = newCork(conn, h.stall)
-	h.cork.start()
-	brw.Writer.Reset(h.cork)
-	return h.cork, brw, nil
+	h.cork.start(buffered(brw.Reader))
+	return h.cork, h.cork.room(), nil
 }
 
 // WriteHeaderNow is for frameworks that put the header off until they are told

@@ -86,6 +86,7 @@ func (c *Conn) ReceiveMessage(buf func() []byte) (Type, []byte, error) {
 	if e := c.end.Load(); e != nil {
 		return 0, nil, fmt.Errorf("ws: receive: %w", e.err)
 	}
+	c.cork.source.await()
 	t, r, err := c.sock.next()
 	if err != nil {
 		return 0, nil, c.failed("receive", err)
@@ -100,6 +101,14 @@ func (c *Conn) ReceiveMessage(buf func() []byte) (Type, []byte, error) {
 	}
 	return t, msg, nil
 }
+
+// BeforeWait has f called when Receive finds that nothing more has arrived,
+// before it waits: once, on the goroutine that receives, which alone may ask for
+// it. f must neither block nor use the connection. To look costs nothing: it is
+// the read that would wait. False: this connection cannot tell (TLS), and f is
+// never called. It is not for connections that CloseWith, which reads, may end
+// meanwhile.
+func (c *Conn) BeforeWait(f func()) bool { return c.cork.source.beforeWait(f) }
 
 // readAll reads r to its end. Memory that is full before the end was seen is
 // too small.

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"bufio"
 	"net"
 	"sync"
 	"time"
@@ -13,11 +14,13 @@ import (
 // bytes through (the HTTP upgrade). Then it gathers complete frames: data
 // frames until they are flushed, control frames until the way is free.
 //
-// Reads, deadlines and addresses are those of the connection below.
+// Reads go by its source; deadlines and addresses are those of the connection
+// below.
 type cork struct {
 	net.Conn
-	way   *inline // writes that do not block; nil if the connection cannot
-	stall time.Duration
+	source source
+	way    *inline // writes that do not block; nil if the connection cannot
+	stall  time.Duration
 
 	mu       sync.Mutex
 	idle     sync.Cond      // signalled when flushing ends; L is &mu
@@ -33,13 +36,30 @@ type cork struct {
 
 func newCork(conn net.Conn, stall time.Duration) *cork {
 	tune(conn)
-	c := &cork{Conn: conn, way: newInline(conn), stall: stall}
+	c := &cork{Conn: conn, source: source{conn: conn}, way: newInline(conn), stall: stall}
 	c.idle.L = &c.mu
 	return c
 }
 
-// start begins to gather frames.
-func (c *cork) start() {
+// room returns small buffers for a library that reads and writes by c: those of
+// net/http, 4 KiB each, would be an idle connection's largest part.
+func (c *cork) room() *bufio.ReadWriter {
+	return bufio.NewReadWriter(bufio.NewReaderSize(c, c.source.libraryRoom()), bufio.NewWriterSize(c, controlRoom))
+}
+
+// Read implements net.Conn.
+func (c *cork) Read(p []byte) (int, error) { return c.source.Read(p) }
+
+// buffered is what r has read and nobody has taken; r's memory.
+func buffered(r *bufio.Reader) []byte {
+	b, _ := r.Peek(r.Buffered())
+	return b
+}
+
+// start begins to gather frames, and to look at those that come, first those
+// that came early. It copies them.
+func (c *cork) start(early []byte) {
+	c.source.start(early)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.framed = true

@@ -144,7 +144,7 @@ func TestFramesStayWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		conn := &taker{}
 		c := newCork(conn, time.Second)
-		c.start()
+		c.start(nil)
 		var data, control []byte
 		for i := range rapid.IntRange(1, 20).Draw(t, "frames") {
 			switch rapid.SampledFrom([]string{"data", "pong", "flush", "try"}).Draw(t, "what") {
@@ -241,7 +241,7 @@ func TestWriteAll(t *testing.T) {
 func TestPongBehindMessage(t *testing.T) {
 	conn := &taker{}
 	c := newCork(conn, time.Second)
-	c.start()
+	c.start(nil)
 	msg, pong := frame(2, false, []byte("message")), frame(10, false, nil)
 	for _, f := range [][]byte{msg, pong} {
 		if _, err := c.Write(f); err != nil {
@@ -266,7 +266,7 @@ func TestPongBehindMessage(t *testing.T) {
 // Pongs that cannot leave are bounded; a close frame is never dropped.
 func TestControlIsBounded(t *testing.T) {
 	c := newCork(&taker{}, time.Second)
-	c.start()
+	c.start(nil)
 	if _, err := c.Write(frame(2, false, nil)); err != nil { // holds the pongs back
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func TestControlIsBounded(t *testing.T) {
 
 func TestClosedCork(t *testing.T) {
 	c := newCork(&taker{}, time.Second)
-	c.start()
+	c.start(nil)
 	_ = c.Close()
 	if _, err := c.Write(frame(2, false, nil)); !errors.Is(err, transport.ErrClosed) {
 		t.Errorf("Write: got %v, want ErrClosed", err)

@@ -82,9 +82,8 @@ func (d *dial) upgrade(ctx context.Context) (*Conn, error) {
 	return nil, d.explain(resp, err)
 }
 
-// opened makes the connection: from here on the cork gathers frames.
+// opened makes the connection.
 func (d *dial) opened(sock socket) (*Conn, error) {
-	d.cork.start()
 	conn := newConn(sock, d.cork, d.opts.Settings)
 	if len(d.opts.Subprotocols) > 0 && conn.Subprotocol() == "" {
 		_ = conn.Close()

@@ -10,6 +10,7 @@
 //	Conn      Receive, Send, Flush, TryFlush, Close
 //	socket    the library: frames, masking, pings, the closing handshake
 //	cork      gathers complete WebSocket frames, writes them on Flush
+//	source    reads ahead, one frame after the other; tells when it is about to wait
 //	net.Conn  TCP or TLS
 //
 // Send hands one message to the library, which writes its frame into the cork:
@@ -21,7 +22,11 @@
 //
 // # What an idle connection costs
 //
-// One goroutine (the library's), two 4 KiB buffers (bufio), no others: the
-// buffer of the cork goes back to its pool when it has been written, the
-// buffer of the reader is asked for when a message has begun to arrive.
+// One goroutine (the library's) and little memory: the buffer of the cork goes
+// back to its pool when it has been written, the one of the source when it has
+// been read, and the buffer of the reader is asked for when a message has begun
+// to arrive. An accepted connection has small buffers for the library instead of
+// those of net/http; a dialled one has the library's own, 4 KiB each way. Receive
+// waits outside the library, on a stack that stays small (TCP only), unless many
+// messages in a row have come soon.
 package ws

@@ -19,9 +19,28 @@ func isControl(b []byte) bool { return b[0]&opcodeClose != 0 }
 // isClose tells whether the frame that b begins is a close.
 func isClose(b []byte) bool { return b[0]&opcodeMask == opcodeClose }
 
+// hasHead tells whether b holds the whole head of the frame that it begins.
+func hasHead(b []byte) bool {
+	if len(b) < 2 {
+		return false
+	}
+	n := 2
+	if b[1]&maskBit != 0 {
+		n += 4
+	}
+	switch b[1] &^ maskBit {
+	case 126:
+		n += 2
+	case 127:
+		n += 8
+	}
+	return len(b) >= n
+}
+
 // frameLen is the length in bytes of the frame that b begins, its head
-// included. b holds at least the whole head: the library writes into a buffer
-// that is empty when a frame begins and larger than any head.
+// included. b holds at least the whole head, which in what the library writes
+// comes at once: its buffer is empty when a frame begins and larger than any head.
+// A length that no frame may have makes it negative.
 func frameLen(b []byte) int {
 	n := 2
 	if b[1]&maskBit != 0 {

@@ -21,6 +21,17 @@ type inline struct {
 
 // newInline returns nil for a connection that is not plain TCP.
 func newInline(conn net.Conn) *inline {
+	raw := rawTCP(conn)
+	if raw == nil {
+		return nil
+	}
+	w := &inline{raw: raw}
+	w.once = w.attempt
+	return w
+}
+
+// rawTCP is the socket of a plain TCP connection, nil for any other.
+func rawTCP(conn net.Conn) syscall.RawConn {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return nil
@@ -29,9 +40,7 @@ func newInline(conn net.Conn) *inline {
 	if err != nil {
 		return nil
 	}
-	w := &inline{raw: raw}
-	w.once = w.attempt
-	return w
+	return raw
 }
 
 // write hands the kernel what it takes of p at once: between none and all.
@@ -59,5 +68,15 @@ func (w *inline) attempt(fd uintptr) bool {
 			w.err = os.NewSyscallError("write", err)
 		}
 		return true
+	}
+}
+
+// readOnce reads what is there without waiting; EAGAIN: nothing is.
+func readOnce(fd int, p []byte) (int, error) {
+	for {
+		n, err := syscall.Read(fd, p)
+		if !errors.Is(err, syscall.EINTR) {
+			return max(n, 0), err
+		}
 	}
 }

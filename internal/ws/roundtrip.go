@@ -30,7 +30,8 @@ func (d *dial) RoundTrip(req *http.Request) (*http.Response, error) {
 			d.stage = transport.StageSubprotocol
 			return nil, errUnasked
 		}
-		resp.Body = &upgraded{cork: d.cork, early: r}
+		d.cork.start(buffered(r))
+		resp.Body = d.cork
 	}
 	return resp, nil
 }
@@ -43,21 +44,4 @@ func readResponse(r *bufio.Reader, req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 	}
-}
-
-// upgraded is the connection after the upgrade. What came with the response
-// is read first, then its buffer is let go.
-type upgraded struct {
-	*cork
-	early *bufio.Reader
-}
-
-func (u *upgraded) Read(p []byte) (int, error) {
-	if u.early != nil {
-		if u.early.Buffered() > 0 {
-			return u.early.Read(p)
-		}
-		u.early = nil
-	}
-	return u.cork.Read(p)
 }

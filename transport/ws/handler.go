@@ -21,8 +21,8 @@ type Handler struct {
 	// on the goroutine of the request and returns at once, so that an idle
 	// link keeps no goroutine. It must be set.
 	Accept func(transport.Conn)
-	// TrustedProxies are the addresses of proxies whose X-Forwarded-For, -Proto
-	// and -Host are believed. Empty: nobody's.
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For, -Proto,
+	// -Host and -Prefix are believed. Empty: nobody's.
 	TrustedProxies []netip.Prefix
 }
 

@@ -41,12 +41,13 @@ func (h *Handler) trusted(addr netip.Addr) bool {
 }
 
 // URL is the address at which the client of r reaches this server, ws:// or
-// wss:// with host and path: what the client itself said, or the last of the
-// trusted proxies by X-Forwarded-Proto and -Host. It is empty if that is not
+// wss:// with host and path, the latter exactly as the client wrote it, but for a
+// lone slash: what the client itself said, or the last of the trusted proxies by
+// X-Forwarded-Proto, -Host and -Prefix, the path that it took off. It is empty if that is not
 // made of the letters, digits and marks of a plain URL, so that the result can
 // be shown in a page or a command line.
 func (h *Handler) URL(r *http.Request) string {
-	scheme, host := "ws", r.Host
+	scheme, host, prefix := "ws", r.Host, ""
 	if r.TLS != nil {
 		scheme = "wss"
 	}
@@ -57,12 +58,20 @@ func (h *Handler) URL(r *http.Request) string {
 		if forwarded := lastOf(r, "X-Forwarded-Host"); forwarded != "" {
 			host = forwarded
 		}
+		prefix = strings.TrimSuffix(lastOf(r, "X-Forwarded-Prefix"), "/")
 	}
 	at, err := url.ParseRequestURI(r.RequestURI) // what a StripPrefix took off is still in it
-	if err != nil || host == "" || !isPlain(host) || !isPlain(at.EscapedPath()) {
+	if err != nil || host == "" || prefix != "" && prefix[0] != '/' {
 		return ""
 	}
-	return scheme + "://" + host + strings.TrimSuffix(at.EscapedPath(), "/")
+	path := prefix + at.EscapedPath()
+	if !isPlain(host) || !isPlain(path) {
+		return ""
+	}
+	if path == "/" {
+		path = ""
+	}
+	return scheme + "://" + host + path
 }
 
 // lastOf is the last value of a comma-separated header.
