@@ -44,14 +44,14 @@ func (g *gathering) found(c *pion.ICECandidate) {
 		g.finish()
 		return
 	}
+	if c.Typ == pion.ICECandidateTypeHost {
+		g.owns(c.Address)
+	}
 	own, ok, err := parseCandidate(c.ToJSON().Candidate)
 	if err != nil || !ok {
 		return
 	}
-	switch own.typ {
-	case typeHost:
-		g.owns(own.addr.Addr())
-	case typeSrflx:
+	if own.typ == typeSrflx {
 		g.reflexive(own.addr.Addr())
 	}
 	if own.typ != typeHost || g.tell(own.addr.Addr()) {
@@ -59,10 +59,13 @@ func (g *gathering) found(c *pion.ICECandidate) {
 	}
 }
 
-func (g *gathering) owns(a netip.Addr) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.own = append(g.own, a)
+// owns notes an address of this machine, of whatever kind.
+func (g *gathering) owns(text string) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.own = append(g.own, a.Unmap().WithZone(""))
+	}
 }
 
 // isOwn says whether an address is one of this machine's.
