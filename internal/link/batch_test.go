@@ -101,7 +101,7 @@ func TestLinkFramesFitTheirMessages(t *testing.T) {
 		sent    *[][]byte
 		most    int
 	}{{&small, &small.sent, smallBatch}, {&large, &large.sent, limits.MaxRecord}} {
-		l := New(Config{Number: 1, Carrier: c.carrier}, drivenStart)
+		l := New(Config{Number: 1, Carrier: c.carrier, Wake: func() {}}, drivenStart)
 		for i := range 4 { // the longest answers, as many as a peer may ask for at once
 			l.AppendControl(append(wire.AppendPing(nil, [8]byte{byte(i)}), make([]byte, 43_000)...))
 			l.AppendControl(wire.AppendPing(nil, [8]byte{byte(i)}))
