@@ -94,8 +94,13 @@ type Status struct {
 	Dials      Dials             `json:"dials"`
 	Upkeep     Upkeep            `json:"upkeep"`
 
-	Hops         []HopsInfo   `json:"hops"` // of what was delivered, the fewest links first
-	ForwardTimes ForwardTimes `json:"forwardTimes"`
+	Hops []HopsInfo `json:"hops"` // of what was delivered, the fewest links first
+	// ForwardTimes tell how long it took to queue frames onward, from when their
+	// batch was opened, waits for room included: of some batches that held such
+	// frames, one in 64 of all. SignalTimes tell how long links over WebRTC took from
+	// the offer until each end had proved itself.
+	ForwardTimes Times `json:"forwardTimes"`
+	SignalTimes  Times `json:"signalTimes"`
 }
 
 // LimitUse is how much of one bound is used.
@@ -140,20 +145,17 @@ type HopsInfo struct {
 	Frames uint64 `json:"frames"`
 }
 
-// ForwardTimes tell how long it took to queue frames onward, from when their
-// batch was opened, waits for room included: of some batches that held such
-// frames, one in 64 of all.
-type ForwardTimes struct {
-	Batches uint64        `json:"batches"` // that were timed
-	Total   time.Duration `json:"totalNs"` // of them
+// Times tell how long something took.
+type Times struct {
+	Count   uint64        `json:"count"`   // of what was timed
+	Total   time.Duration `json:"totalNs"` // of all of it
 	Buckets []TimeBucket  `json:"buckets"` // the shortest first
 }
 
-// TimeBucket counts batches that took at most so long and longer than the bucket
-// before.
+// TimeBucket counts what took at most so long and longer than the bucket before.
 type TimeBucket struct {
-	AtMost  time.Duration `json:"atMostNs"` // 0, the last: any time
-	Batches uint64        `json:"batches"`
+	AtMost time.Duration `json:"atMostNs"` // 0, the last: any time
+	Count  uint64        `json:"count"`
 }
 
 // PingResult is the answer to one ping.

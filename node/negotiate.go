@@ -174,6 +174,7 @@ func (n *Node) establish(a *attempt, dial uint32) (*webrtc.Conn, *link.Remote, e
 	if err != nil {
 		return nil, nil, &stageError{ConnectHello, err}
 	}
+	n.counters.signalTimes.add(time.Since(a.began))
 	return conn, remote, nil
 }
 

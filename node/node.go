@@ -98,6 +98,7 @@ func New(cfg Config) (*Node, error) {
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.senders.New = func() any { return newSender() }
 	n.clock.set(n.started)
+	n.counters.forwardTimes.first, n.counters.signalTimes.first = forwardFirst, signalFirst
 	n.live.init()
 	n.ports.init()
 	n.state.init()

@@ -57,6 +57,7 @@ type attempt struct {
 	session wire.Session
 	offered bool // by this node
 	direct  bool
+	began   time.Time
 	ctx     context.Context // ends with the attempt
 	cancel  context.CancelCauseFunc
 	pc      *webrtc.Attempt // nil: not made yet; guarded by rtc.mu
@@ -117,6 +118,7 @@ func (r *rtc) begin(ctx context.Context, peer routing.ID, direct bool) (*attempt
 
 // enter needs mu.
 func (r *rtc) enter(ctx context.Context, a attempt) *attempt {
+	a.began = time.Now()
 	timed, stop := context.WithTimeoutCause(ctx, limits.SignalTimeout, ErrTimeout)
 	cancellable, cancel := context.WithCancelCause(timed)
 	a.ctx, a.cancel = cancellable, func(cause error) {

@@ -198,7 +198,7 @@ var bounds = map[string]map[string]string{
 		"Message.Data":         "limits.PortQueue: a part of the port's queue",
 		"message.data":         "limits.MaxMessage",
 		"Status.Hops":          "bounded by the hop limits that a frame can have, 66",
-		"ForwardTimes.Buckets": "bounded by forwardBounds, 10",
+		"Times.Buckets":        "bounded by times.buckets, 10",
 		"parcel.data":          "limits.SmallDatagram",
 		"parcel.frame":         oneFrame,
 		"Status.Peers":         picture,
