@@ -33,6 +33,9 @@ const (
 	relayMiB      = 32  // of a relay's process with idle links, above the empty process
 	quicShare     = 0.4 // of QUIC over loopback UDP
 	everything    = 1.0 // share of a light flow
+	connectMs     = 50  // median of a Connect over WebRTC through one relay
+	rtcRate       = 0.9 // times the messages of pion alone over a link
+	rtcTrips      = 1.2 // times its round trip
 	mebibyte      = 1 << 20
 )
 
@@ -94,6 +97,7 @@ func (r report) targets() []target {
 	if q := r.QUIC; q != nil {
 		at(fmt.Sprintf("QUIC through a relay (%.0f MB/s), against QUIC over loopback UDP", q.Median.Mesh/1e6), q.Ratio, 2, "x", ">=", quicShare)
 	}
+	r.rtcTargets(at)
 	return out
 }
 
