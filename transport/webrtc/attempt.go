@@ -85,7 +85,7 @@ func (e *Endpoint) attempt(s Setup) (*Attempt, error) {
 		opened: make(chan struct{}), over: make(chan struct{}),
 		vetting: vetting{take: s.take},
 	}
-	a.gather = newGathering(s.tell, a.seenAs)
+	a.gather = newGathering(e.addresses(), s.tell, a.seenAs)
 	if err := e.add(a); err != nil {
 		_ = pc.Close()
 		return nil, err

@@ -102,6 +102,24 @@ func (e *Endpoint) Close() error {
 	return e.mux.Close()
 }
 
+// addresses are this machine's, link-local ones too: packets to a peer that is here
+// as well may come from any of them. None when the system does not tell.
+func (e *Endpoint) addresses() (all []netip.Addr) {
+	interfaces, err := e.config.Net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	for _, i := range interfaces {
+		addrs, _ := i.Addrs() // of one that has gone meanwhile there are none
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil {
+				all = append(all, p.Addr().Unmap().WithZone(""))
+			}
+		}
+	}
+	return all
+}
+
 // add counts an attempt in, unless the Endpoint is closed.
 func (e *Endpoint) add(a *Attempt) error {
 	e.mu.Lock()

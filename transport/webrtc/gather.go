@@ -19,20 +19,21 @@ type gathering struct {
 	reflexive func(netip.Addr) // told each address that a server saw; must not block
 	complete  chan struct{}    // closed when there is nothing more to come
 
+	own []netip.Addr // this machine's addresses, told or not
+
 	mu       sync.Mutex
-	own      []netip.Addr // this machine's addresses, told or not
-	hosts    int          // of told
-	told     int          // so far, limits.Candidates at most
-	first    []string     // for the description
-	late     chan string  // what comes after it; never full
-	isLate   bool         // the description is made
-	finished bool         // complete and late are closed, or will be with the description
-	ended    bool         // late is closed
+	hosts    int         // of told
+	told     int         // so far, limits.Candidates at most
+	first    []string    // for the description
+	late     chan string // what comes after it; never full
+	isLate   bool        // the description is made
+	finished bool        // complete and late are closed, or will be with the description
+	ended    bool        // late is closed
 }
 
-func newGathering(tell func(netip.Addr) bool, reflexive func(netip.Addr)) *gathering {
+func newGathering(own []netip.Addr, tell func(netip.Addr) bool, reflexive func(netip.Addr)) *gathering {
 	return &gathering{
-		tell: tell, reflexive: reflexive, complete: make(chan struct{}),
+		own: own, tell: tell, reflexive: reflexive, complete: make(chan struct{}),
 		late: make(chan string, limits.Candidates),
 	}
 }
@@ -43,9 +44,6 @@ func (g *gathering) found(c *pion.ICECandidate) {
 	if c == nil {
 		g.finish()
 		return
-	}
-	if c.Typ == pion.ICECandidateTypeHost {
-		g.owns(c.Address)
 	}
 	own, ok, err := parseCandidate(c.ToJSON().Candidate)
 	if err != nil || !ok {
@@ -59,21 +57,8 @@ func (g *gathering) found(c *pion.ICECandidate) {
 	}
 }
 
-// owns notes an address of this machine, of whatever kind.
-func (g *gathering) owns(text string) {
-	if a, err := netip.ParseAddr(text); err == nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.own = append(g.own, a.Unmap().WithZone(""))
-	}
-}
-
 // isOwn says whether an address is one of this machine's.
-func (g *gathering) isOwn(a netip.Addr) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.Contains(g.own, a)
-}
+func (g *gathering) isOwn(a netip.Addr) bool { return slices.Contains(g.own, a) }
 
 func (g *gathering) add(c candidate) {
 	g.mu.Lock()
