@@ -1,6 +1,7 @@
 # make test   the whole check of a change, as CI runs it
 # make check  the same without fuzzing and without the benchmarks' tests: before each commit
 # make fuzz   each fuzz target for FUZZTIME seconds
+# make natlab nodes behind address translators, in network namespaces; writes docs/natlab.md
 # make sim    the figures of whole meshes in virtual time; most of an hour
 # make bench  the benchmarks, against others
 # make build  bin/peermesh
@@ -11,9 +12,11 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit budgets bench-build bench-test tools fuzz sim bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit budgets bench-build bench-test lab lab-tools natlab tools browser fuzz sim bench build fmt
 
-test: check bench-test
+# What the check leaves out where it is missing is needed here.
+test: export REQUIRE_CHROMIUM = 1
+test: browser check bench-test lab
 	.ci/fuzz 10
 
 check: tools fmt-check vet staticcheck unit budgets bench-build
@@ -22,6 +25,10 @@ check: tools fmt-check vet staticcheck unit budgets bench-build
 tools:
 	@command -v go >/dev/null || { echo "install Go 1.26 or newer first: https://go.dev/dl" >&2; exit 1; }
 	@command -v gcc >/dev/null || { apt-get update && apt-get install -y gcc libc6-dev; }
+
+# A browser to link with, as Debian has it.
+browser:
+	@command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
 
 fmt-check:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
@@ -33,19 +40,32 @@ staticcheck:
 	go run $(STATICCHECK) ./...
 
 unit:
-	go test -race -shuffle=on ./...
+	go test -race -shuffle=on $$(go list ./... | grep -v /internal/natlab$$)
 
-# Budgets of memory and allocations, and transfers of full size: what the race
-# detector changes too much.
+# Budgets of memory and allocations, transfers of full size and a simulation: what
+# the race detector changes too much.
 budgets:
 	go test ./dgram ./internal/ws
 	go test -run IdleLinkBudget ./node
+	go test -run SimOfNodesWithoutURLs ./testnet
 
 bench-build:
 	cd bench && go vet ./... && go build -o /dev/null .
 
 bench-test:
 	cd bench && go test ./...
+
+# Only root has network namespaces; without it the tests skip and say why.
+lab-tools:
+	@[ "$$(id -u)" != 0 ] || { PATH="$$PATH:/usr/sbin:/sbin"; command -v ip && command -v nft; } >/dev/null || { apt-get update && apt-get install -y iproute2 nftables; }
+
+# In the directory of the package, so that go test shows the table. It measures
+# times, so it runs beside no other package and without the race detector.
+lab: lab-tools
+	cd internal/natlab && go test -count=1 -timeout 5m
+
+natlab: lab-tools
+	cd internal/natlab && go test -count=1 -timeout 5m -table ../../docs/natlab.md
 
 fuzz: tools
 	.ci/fuzz $(FUZZTIME)

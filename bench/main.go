@@ -19,7 +19,7 @@ import (
 )
 
 // allModes are the measurements, in the order of the report.
-var allModes = []string{"win", "own", "echo", "hop", "idle", "overhead", "start", "first", "light", "loss", "relay", "quic"}
+var allModes = []string{"win", "own", "echo", "hop", "idle", "overhead", "start", "first", "light", "loss", "relay", "quic", "connect", "rtc"}
 
 const (
 	minSize = harness.MinSize

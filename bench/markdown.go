@@ -22,6 +22,7 @@ func (r report) markdown() string {
 	r.idleTable(&b)
 	r.overheadTable(&b)
 	r.firstTable(&b)
+	r.rtcTables(&b)
 	r.startLine(&b)
 	for _, f := range r.Failures {
 		fmt.Fprintf(&b, "\nFAILED: %s\n", f)

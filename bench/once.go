@@ -69,6 +69,7 @@ func (p *plan) trials(ctx context.Context) {
 		p.note(err)
 		p.relay = &r
 	}
+	p.onceRTC(ctx)
 	for range quicRuns {
 		if p.wants("quic") {
 			q, err := trials.MeasureQUIC(ctx, quicTime)

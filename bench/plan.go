@@ -56,6 +56,7 @@ type plan struct {
 	loss     *trials.Loss
 	relay    *trials.Relay
 	quic     []trials.QUIC
+	rtc      rtc
 	load     []float64
 	started  time.Time
 	failures []string
@@ -65,7 +66,7 @@ func newPlan(o options) *plan {
 	p := &plan{
 		options: o, started: time.Now(), failures: []string{},
 		rates: make(map[result][]harness.Rate), trips: make(map[result][]harness.RTT),
-		idle: make(map[string]harness.Memory), wire: make(map[string]harness.Wire), first: make(map[string]first),
+		rtc: newRTC(), idle: make(map[string]harness.Memory), wire: make(map[string]harness.Wire), first: make(map[string]first),
 	}
 	for _, size := range o.sizes {
 		for _, mode := range []string{"win", "own", "echo"} {
@@ -118,6 +119,7 @@ func (p *plan) expected() time.Duration {
 	if p.wants("first") {
 		total += time.Duration(len(p.systems)) * 2 * time.Second
 	}
+	total += p.expectedRTC()
 	for _, mode := range []string{"light", "loss", "relay", "quic"} {
 		if p.wants(mode) {
 			total += 10 * time.Second
@@ -164,6 +166,7 @@ func (p *plan) run(ctx context.Context, log io.Writer) {
 				}
 			}
 		}
+		p.measureRTC(ctx, round)
 	}
 	p.load = append(p.load, loadAverage())
 }

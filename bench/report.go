@@ -31,6 +31,8 @@ type report struct {
 	Loss        *trials.Loss  `json:"loss,omitempty"`
 	Relay       *trials.Relay `json:"relay,omitempty"`
 	QUIC        *quicStream   `json:"quic,omitempty"`
+	Connect     []connectTime `json:"connect,omitempty"`
+	RTC         *rtcReport    `json:"rtc,omitempty"`
 	Targets     []target      `json:"targets"`
 	Failures    []string      `json:"failures"`
 }
@@ -128,7 +130,7 @@ func (p *plan) report() report {
 		p.addOnce(&r, s.Name())
 	}
 	r.Light, r.Loss, r.Relay = p.light, p.loss, p.relay
-	r.QUIC = p.quicReport()
+	r.QUIC, r.Connect, r.RTC = p.quicReport(), p.connectReport(), p.rtcReport()
 	r.Targets = r.targets()
 	return r
 }

@@ -33,6 +33,9 @@ const (
 	relayMiB      = 32  // of a relay's process with idle links, above the empty process
 	quicShare     = 0.4 // of QUIC over loopback UDP
 	everything    = 1.0 // share of a light flow
+	connectMs     = 50  // median of a Connect over WebRTC through one relay
+	rtcRate       = 0.9 // times the messages of pion alone over a link
+	rtcTrips      = 1.2 // times its round trip
 	mebibyte      = 1 << 20
 )
 
@@ -85,6 +88,7 @@ func (r report) targets() []target {
 	if l := r.Loss; l != nil {
 		at(fmt.Sprintf("acknowledged messages lost or failed of %d that nobody paced", l.Sent), float64(l.Failed+l.Lost), 0, "", "<=", 0)
 		at(fmt.Sprintf("datagrams lost and not counted, of %d of which %d were dropped", l.Datagrams, l.Drops), abs(float64(l.Unaccounted)), 0, "", "<=", 0)
+		at(fmt.Sprintf("small datagrams lost beyond what the %d frames dropped can hold, of %d", l.Small.Frames, l.Small.Datagrams), float64(l.Small.Unaccounted), 0, "", "<=", 0)
 	}
 	if m := r.Relay; m != nil {
 		at(fmt.Sprintf("resident memory of a relay with %d idle links, above the empty process", m.Links), float64(m.Linked-m.Empty)/mebibyte, 1, " MiB", "<=", relayMiB)
@@ -93,6 +97,7 @@ func (r report) targets() []target {
 	if q := r.QUIC; q != nil {
 		at(fmt.Sprintf("QUIC through a relay (%.0f MB/s), against QUIC over loopback UDP", q.Median.Mesh/1e6), q.Ratio, 2, "x", ">=", quicShare)
 	}
+	r.rtcTargets(at)
 	return out
 }
 

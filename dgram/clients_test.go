@@ -37,7 +37,7 @@ func relays(t testing.TB, count int) []*node.Node {
 		for _, r := range all {
 			urls = append(urls, r.URLs()...)
 		}
-		n, err := node.New(node.Config{Listen: "127.0.0.1:0", Bootstrap: urls})
+		n, err := node.New(node.Config{Listen: "127.0.0.1:0", WebRTC: node.WebRTCOff, Bootstrap: urls})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func relays(t testing.TB, count int) []*node.Node {
 // it wants no more than one home, with no others.
 func leaf(t testing.TB, port uint16, homes ...*node.Node) *dgram.PacketConn {
 	t.Helper()
-	cfg := node.Config{Leaf: true, Homes: 1}
+	cfg := node.Config{Leaf: true, Homes: 1, WebRTC: node.WebRTCOff} // by relays alone
 	for _, h := range homes {
 		cfg.Bootstrap = append(cfg.Bootstrap, h.URLs()...)
 	}

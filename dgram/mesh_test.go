@@ -29,7 +29,7 @@ type memNet struct{ mem.Network }
 
 // leaf returns the Config of a node that links to the named ones.
 func (m *memNet) leaf(name string, bootstrap ...string) node.Config {
-	cfg := node.Config{Leaf: true, Dialers: map[string]transport.Dialer{"mem": m.Dialer(name)}}
+	cfg := node.Config{Leaf: true, WebRTC: node.WebRTCOff, Dialers: map[string]transport.Dialer{"mem": m.Dialer(name)}}
 	for _, b := range bootstrap {
 		cfg.Bootstrap = append(cfg.Bootstrap, "mem://"+b)
 	}
@@ -105,7 +105,7 @@ func wsPair(t testing.TB) (a, b *dgram.PacketConn) {
 	t.Cleanup(func() { relay.Close() })
 	server := httptest.NewServer(relay)
 	t.Cleanup(server.Close)
-	cfg := node.Config{Bootstrap: []string{"ws" + strings.TrimPrefix(server.URL, "http")}}
+	cfg := node.Config{WebRTC: node.WebRTCOff, Bootstrap: []string{"ws" + strings.TrimPrefix(server.URL, "http")}}
 	a, b = conn(t, cfg, 7), conn(t, cfg, 0)
 	greet(t, a, b)
 	return a, b

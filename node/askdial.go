@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -20,7 +21,7 @@ var (
 // that the asker's own links may tell of. ctx bounds it; the error is a
 // [*ConnectError].
 func (n *Node) AskDial(ctx context.Context, id routing.ID) error {
-	c := connecting{n: n, id: id, stage: ConnectAsk}
+	c := connecting{n: n, id: id, stage: ConnectNegotiate}
 	if err := c.askBack(ctx); err != nil {
 		return &ConnectError{ID: id, Stage: c.stage, Err: err}
 	}
@@ -37,9 +38,6 @@ func (c *connecting) askBack(ctx context.Context) error {
 	case len(urls) == 0:
 		return errNoURLs
 	}
-	answer, err := c.request(ctx, linkAsk{askLinkBack, urls})
-	if err != nil {
-		return err
-	}
-	return c.conclude(ctx, answer)
+	reply, err := c.n.question(ctx, c.id, &wire.ConnectAsk{Kind: wire.ConnectLinkBack, URLs: urls})
+	return c.conclude(ctx, bargain{reply: reply}, err)
 }

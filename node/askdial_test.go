@@ -35,7 +35,7 @@ func TestAskDial(t *testing.T) {
 func wantAskError(t *testing.T, err, want error) {
 	t.Helper()
 	var c *ConnectError
-	if !errors.As(err, &c) || c.Stage != ConnectAsk || !errors.Is(err, want) {
+	if !errors.As(err, &c) || c.Stage != ConnectNegotiate || !errors.Is(err, want) {
 		t.Errorf("got %v, want a ConnectError of %v", err, want)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport/webrtc"
 	"github.com/peermesh/peermesh/transport/ws"
 )
 
@@ -38,6 +39,15 @@ func (c Config) withDefaults() Config {
 	if c.MaxLeaves == 0 && c.Listen != "" {
 		c.MaxLeaves = limits.LeafLinksPort
 	}
+	if c.WebRTC == "" {
+		c.WebRTC = WebRTCOff
+		if webrtc.Supported {
+			c.WebRTC = WebRTCOn
+		}
+	}
+	if c.MaxWebRTC == 0 {
+		c.MaxWebRTC = limits.WebRTCLinks
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -56,7 +66,7 @@ func (c Config) Check() error {
 func (c *Config) check() (*plan, error) {
 	p := &plan{dialers: make(dialers)}
 	errs := []error{
-		c.checkNumbers(), c.checkListen(), c.checkPublicURLs(), c.checkTLS(p),
+		c.checkNumbers(), c.checkListen(), c.checkPublicURLs(), c.checkTLS(p), c.checkWebRTC(),
 	}
 	for scheme, d := range c.Dialers {
 		p.dialers[scheme] = d
@@ -87,17 +97,53 @@ func (c *Config) checkNumbers() error {
 }
 
 func (c *Config) checkListen() error {
-	if c.Listen == "" {
+	return checkAddress("Listen", c.Listen)
+}
+
+// checkAddress checks an address to listen on; empty: none.
+func checkAddress(field, address string) error {
+	if address == "" {
 		return nil
 	}
-	_, port, err := net.SplitHostPort(c.Listen)
+	_, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("config: Listen is %q: give host:port, or :port for all addresses", c.Listen)
+		return fmt.Errorf("config: %s is %q: give host:port, or :port for all addresses", field, address)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("config: Listen is %q: the port must be a number from 0 to 65535", c.Listen)
+		return fmt.Errorf("config: %s is %q: the port must be a number from 0 to 65535", field, address)
 	}
 	return nil
+}
+
+func (c *Config) checkWebRTC() error {
+	var errs []error
+	switch c.WebRTC {
+	case WebRTCOff:
+	case WebRTCOn, WebRTCWhenNeeded:
+		if !webrtc.Supported {
+			errs = append(errs, fmt.Errorf("config: WebRTC is %q: this program was built without it (tag nowebrtc); give %q", c.WebRTC, WebRTCOff))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("config: WebRTC is %q: give %s, %s or %s", c.WebRTC, WebRTCOn, WebRTCWhenNeeded, WebRTCOff))
+	}
+	if c.MaxWebRTC < 1 || c.MaxWebRTC > limits.MaxLinks {
+		errs = append(errs, fmt.Errorf("config: MaxWebRTC is %d: give 1 to %d, or 0 for the default", c.MaxWebRTC, limits.MaxLinks))
+	}
+	if err := checkAddress("WebRTCListen", c.WebRTCListen); err != nil {
+		errs = append(errs, err)
+	}
+	if c.WebRTCListen != "" && c.WebRTC == WebRTCOff {
+		errs = append(errs, errors.New("config: WebRTCListen needs WebRTC"))
+	}
+	if len(c.ICEServers) > limits.ICEServers {
+		errs = append(errs, fmt.Errorf("config: ICEServers has %d servers: give at most %d", len(c.ICEServers), limits.ICEServers))
+	}
+	for _, server := range c.ICEServers {
+		if _, err := webrtc.ParseServer(server); err != nil {
+			errs = append(errs, fmt.Errorf("config: ICEServers has %q: %w", server, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (c *Config) checkPublicURLs() error {

@@ -58,6 +58,24 @@ type Config struct {
 	// Agent is a short text that peers see beside the ID, at most 64 bytes.
 	Agent string
 
+	// WebRTC says when links are made over WebRTC. Empty: WebRTCOn, or WebRTCOff in
+	// a program built with the tag nowebrtc. Flag --webrtc.
+	WebRTC WebRTCUse
+
+	// MaxWebRTC caps the links over WebRTC. 0: 32. Flag --max-webrtc.
+	MaxWebRTC int
+
+	// WebRTCListen is a UDP address, "host:port", that all links over WebRTC share
+	// and that answers STUN to who looks for its own public address; peers are told
+	// of it. Empty: each link has a port of its own, and STUN is not answered. Flag
+	// --webrtc-port.
+	WebRTCListen string
+
+	// ICEServers are servers that help to find a way between NATs:
+	// "stun:host:port", "turn:user:password@host:port". Relays that this node is
+	// linked with and that answer STUN are used without being named. Flag --ice.
+	ICEServers []string
+
 	// Dialers open links by URL scheme. Nil: ws and wss. Given entries are added.
 	Dialers map[string]transport.Dialer
 

@@ -13,12 +13,16 @@ import (
 	"github.com/peermesh/peermesh/routing"
 )
 
-// The stages of a Connect, in their order.
+// The stages of a Connect.
 const (
-	ConnectLookup = "lookup" // the mesh is asked for a record of the node's URLs
-	ConnectDial   = "dial"   // its URLs are dialled
-	ConnectAsk    = "ask"    // the node itself is asked, over the mesh
-	ConnectArrive = "arrive" // the link that it says is up is waited for
+	ConnectNegotiate = "negotiate" // the node is asked over the mesh: for its URLs, to dial this node's, or for the answer to an offer of a link over WebRTC
+	ConnectSignal    = "signal"    // descriptions and candidates are exchanged
+	ConnectICE       = "ice"       // a way for packets between the two is looked for
+	ConnectDTLS      = "dtls"      // the channel is encrypted and opened
+	ConnectHello     = "hello"     // the other end proves who it is
+	ConnectLookup    = "lookup"    // the mesh is asked for a record of the node's URLs
+	ConnectDial      = "dial"      // URLs are dialled
+	ConnectArrive    = "arrive"    // the link that the other side makes is waited for
 )
 
 // ConnectError is why there is no direct link to a node.
@@ -43,14 +47,13 @@ func (e *ConnectError) Timeout() bool { return errors.Is(e.Err, ErrTimeout) }
 // Temporary is the same as Timeout; it completes [net.Error].
 func (e *ConnectError) Temporary() bool { return e.Timeout() }
 
-// errNoWay is the end when neither node has a URL that the other can dial.
-var errNoWay = &refusal{reason.Unsupported}
-
 // Connect makes a direct link with a node, and returns nil at once if there is
-// one. It dials the URLs that the mesh knows of the node; else it asks the node
-// itself over the mesh, which tells its URLs or dials this node's. Learnt URLs are
-// dialled only where whoever told of them can know what they mean. A Disconnect
-// from before is forgotten. ctx bounds it; the error is a [*ConnectError].
+// one. It dials the URLs that it knows of the node; else it asks the node itself
+// over the mesh, with an offer of a link over WebRTC in the question: the node
+// tells its URLs, dials this node's, or answers the offer. A node that says nothing
+// is looked up, and the URLs of its record are dialled. Learnt addresses are used
+// only where whoever told of them can know what they mean. A Disconnect from before
+// is forgotten. ctx bounds it; the error is a [*ConnectError].
 func (n *Node) Connect(ctx context.Context, id routing.ID) error {
 	c := connecting{n: n, id: id}
 	if err := c.run(ctx); err != nil {
@@ -64,107 +67,120 @@ type connecting struct {
 	n     *Node
 	id    routing.ID
 	stage string
+	count uint32 // of dials, for the Hello
 }
 
 func (c *connecting) run(ctx context.Context) error {
-	c.stage = ConnectLookup
+	c.stage = ConnectNegotiate
 	switch {
 	case c.id == c.n.id:
 		return &refusal{reason.OwnID}
 	case c.n.linkedWith(c.id):
 		return nil
+	case c.n.ended.Load():
+		return ErrClosed
+	case !c.n.state.load().linked:
+		return ErrNotConnected
 	}
+	if c.dial(ctx, engine.Contact{ID: c.id}) == nil { // by URLs known already
+		return nil
+	}
+	asked := c.ask(ctx)
+	if asked == nil || ctx.Err() != nil || errors.Is(asked, ErrClosed) || !silent(asked) {
+		return asked
+	}
+	if err := c.lookUp(ctx); err != nil {
+		return errors.Join(asked, err)
+	}
+	return nil
+}
+
+// silent says that a node that was asked for a link has not answered.
+func silent(err error) bool {
+	var s *SendError
+	return errors.As(err, &s)
+}
+
+// failed notes at which stage it ended.
+func (c *connecting) failed(err error) error {
+	if e := (*stageError)(nil); errors.As(err, &e) {
+		c.stage = e.stage
+		return e.err
+	}
+	return err
+}
+
+// lookUp dials the URLs that the mesh knows of the node.
+func (c *connecting) lookUp(ctx context.Context) error {
+	c.stage = ConnectLookup
 	contacts, err := c.n.lookup(ctx, c.id.Key())
 	if err != nil {
 		return err
 	}
-	dialled := c.dial(ctx, c.contact(contacts))
-	if dialled == nil || ctx.Err() != nil || errors.Is(dialled, ErrClosed) {
-		return dialled
-	}
-	if err := c.ask(ctx); err != nil {
-		return errors.Join(err, dialled)
-	}
-	return nil
-}
-
-// contact is the node's among those found; without one the engine may still
-// have URLs of it.
-func (c *connecting) contact(found []engine.Contact) engine.Contact {
-	for _, f := range found {
-		if f.ID == c.id {
-			return f
+	for _, found := range contacts {
+		if found.ID == c.id {
+			return c.dial(ctx, found)
 		}
 	}
-	return engine.Contact{ID: c.id}
+	return ErrNoRoute
 }
 
 func (c *connecting) dial(ctx context.Context, to engine.Contact) error {
 	c.stage = ConnectDial
-	return c.n.reach(ctx, to, false)
+	return c.n.reach(ctx, to, false, true)
 }
 
-// ask asks the node itself: for its URLs and, when they lead nowhere, to dial
-// ours.
+// ask asks the node itself: for a link, and when its URLs lead nowhere for one
+// that does without them.
 func (c *connecting) ask(ctx context.Context) error {
+	c.count = c.n.countDial()
+	b, err := c.bargain(ctx, wire.ConnectLink)
+	if err != nil || b.reply.Kind != wire.ConnectDialMe {
+		return c.conclude(ctx, b, err)
+	}
 	told := c.n.believed()
-	first := linkAsk{askLink, told.allowed(c.n.URLs())}
-	answer, err := c.request(ctx, first)
-	if err != nil {
-		return err
-	}
-	if answer.kind != dialMe {
-		return c.conclude(ctx, answer)
-	}
-	dialled := c.dial(ctx, engine.Contact{ID: c.id, URLs: answer.urls, Scopes: told.scopes})
-	if dialled == nil || ctx.Err() != nil || len(first.urls) == 0 {
+	dialled := c.dial(ctx, engine.Contact{ID: c.id, URLs: b.reply.URLs, Scopes: told.scopes})
+	if dialled == nil || ctx.Err() != nil {
 		return dialled
 	}
-	answer, err = c.request(ctx, linkAsk{askLinkBack, first.urls})
-	if err == nil {
-		err = c.conclude(ctx, answer)
-	}
-	if err != nil {
+	c.count = c.n.countDial()
+	b, err = c.bargain(ctx, wire.ConnectLinkBack)
+	if err = c.conclude(ctx, b, err); err != nil {
 		return errors.Join(err, dialled)
 	}
 	return nil
 }
 
-func (c *connecting) request(ctx context.Context, a linkAsk) (linkAsk, error) {
-	c.stage = ConnectAsk
-	m := message{kind: wire.PlainRequest, data: appendLinkAsk(nil, a)}
-	res, err := c.n.send(ctx, connectPort, Addr{c.id, connectPort}, m)
-	if err != nil {
-		return linkAsk{}, err
-	}
-	return parseLinkAsk(res.Response)
+func (c *connecting) bargain(ctx context.Context, kind wire.ConnectKind) (bargain, error) {
+	c.stage = ConnectNegotiate
+	ctx, cancel := context.WithTimeout(ctx, limits.SignalTimeout)
+	defer cancel()
+	return c.n.bargain(ctx, c.id, wire.ConnectAsk{Kind: kind, Direct: true}, c.count, true)
 }
 
-// conclude waits for the link that the other side has, or had, if it says so.
-func (c *connecting) conclude(ctx context.Context, answer linkAsk) error {
-	if answer.kind != isLinked {
-		return errNoWay
+// conclude brings what the other side said to a link.
+func (c *connecting) conclude(ctx context.Context, b bargain, err error) error {
+	switch {
+	case err == nil && b.conn != nil:
+		c.n.spawnLink(b.conn, b.remote, source{outbound: true, dial: c.count, direct: true, wanted: true})
+		err = c.n.arrive(ctx, c.id, limits.ConnectArrive)
+	case errors.Is(err, errElsewhere):
+		err = c.n.arrive(ctx, c.id, limits.SignalTimeout)
+	case err != nil:
+	case b.reply.Kind == wire.ConnectLinked:
+		err = c.n.arrive(ctx, c.id, limits.ConnectArrive)
+	default:
+		err = b.refused()
 	}
-	c.stage = ConnectArrive
-	ctx, cancel := context.WithTimeout(ctx, limits.ConnectArrive)
-	defer cancel()
-	for {
-		_, changed := c.n.state.look()
-		if c.n.linkedWith(c.id) {
-			return nil
-		}
-		if _, err := awaitAnswer(ctx, c.n, changed); err != nil {
-			return err
-		}
-	}
+	return c.failed(err)
 }
 
 // reach lets the engine dial a node, one URL after another, and waits for the
-// link. byPeer: that node asks for it.
-func (n *Node) reach(ctx context.Context, to engine.Contact, byPeer bool) error {
+// link. byPeer: that node asks for it; direct: for the two of them.
+func (n *Node) reach(ctx context.Context, to engine.Contact, byPeer, direct bool) error {
 	var failed []error
 	for range max(1, len(to.URLs)) { // the engine takes another URL each time
-		end, err := n.reachOnce(ctx, to, byPeer)
+		end, err := n.reachOnce(ctx, to, byPeer, direct)
 		if err != nil || end == nil {
 			return err
 		}
@@ -177,9 +193,9 @@ func (n *Node) reach(ctx context.Context, to engine.Contact, byPeer bool) error 
 }
 
 // reachOnce returns in end how the dial ended, in err why that is not known.
-func (n *Node) reachOnce(ctx context.Context, to engine.Contact, byPeer bool) (end, err error) {
+func (n *Node) reachOnce(ctx context.Context, to engine.Contact, byPeer, direct bool) (end, err error) {
 	done := make(chan error, 1)
-	if !n.post(engine.Reach{Contact: to, ByPeer: byPeer, Done: func(err error) { done <- err }}) {
+	if !n.post(engine.Reach{Contact: to, ByPeer: byPeer, Direct: direct, ByURL: true, Done: func(err error) { done <- err }}) {
 		return nil, ErrClosed
 	}
 	return awaitAnswer(ctx, n, done)

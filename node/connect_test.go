@@ -4,62 +4,16 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/time/rate"
-	"pgregory.net/rapid"
 
 	"github.com/peermesh/peermesh/internal/engine"
-	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
-
-func TestLinkAskIsReadAsWritten(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		want := linkAsk{
-			kind: linkAskKind(rapid.Byte().Draw(t, "kind")),
-			urls: rapid.SliceOfN(rapid.StringN(1, 60, limits.ContactURLBytes), 0, limits.ContactURLs).Draw(t, "urls"),
-		}
-		got, err := parseLinkAsk(appendLinkAsk(nil, want))
-		if err != nil || got.kind != want.kind || !slices.Equal(got.urls, want.urls) {
-			t.Fatalf("got %v, %v, want %v", got, err, want)
-		}
-	})
-}
-
-func TestLinkAskIsBounded(t *testing.T) {
-	long := strings.Repeat("u", limits.ContactURLBytes)
-	urls := append([]string{"", long + "u"}, slices.Repeat([]string{long}, 2*limits.ContactURLs)...)
-	got, err := parseLinkAsk(appendLinkAsk(nil, linkAsk{askLink, urls}))
-	if err != nil || len(got.urls) != limits.ContactURLs || got.urls[0] != long {
-		t.Errorf("got %d URLs, %v, want %d of the longest", len(got.urls), err, limits.ContactURLs)
-	}
-}
-
-func TestMalformedLinkAsk(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		b    []byte
-	}{
-		{"empty", nil},
-		{"no count", []byte{1, 1}},
-		{"another version", []byte{2, 1, 0}},
-		{"too many URLs", []byte{1, 1, limits.ContactURLs + 1}},
-		{"no URL", []byte{1, 1, 1}},
-		{"half a length", []byte{1, 1, 1, 0}},
-		{"an empty URL", []byte{1, 1, 1, 0, 0}},
-		{"half a URL", []byte{1, 1, 1, 0, 2, 'x'}},
-		{"no text", []byte{1, 1, 1, 0, 1, 0xff}},
-		{"too long", append([]byte{1, 1, 1, 1, 1}, make([]byte, 0x101)...)},
-	} {
-		if got, err := parseLinkAsk(test.b); !errors.Is(err, errLinkAsk) {
-			t.Errorf("%s: got %v, %v, want %v", test.name, got, err, errLinkAsk)
-		}
-	}
-}
 
 func TestURLsAreToldWhereTheyMeanSomething(t *testing.T) {
 	urls := []string{"ws://127.0.0.1:1", "ws://10.0.0.1:1", "ws://8.8.8.8:1", "wss://name:1", "ws://[fe80::1%25eth0]:1", "ws://[::ffff:127.0.0.1]:1", "ws://0.0.0.0:1"}
@@ -133,11 +87,11 @@ func TestConnectByBeingDialled(t *testing.T) {
 
 func TestConnectToWhoCannotDialEither(t *testing.T) {
 	home := relayOn(t, Config{})
-	a, b := leafOf(t, home, Config{}), leafOf(t, home, Config{})
+	a, b := leafOf(t, home, Config{}), leafOf(t, home, Config{WebRTC: WebRTCOff})
 	err := a.Connect(within(t, 10*time.Second), b.ID())
 	var e *ConnectError
-	if !errors.As(err, &e) || e.Stage != ConnectAsk || e.ID != b.ID() || !errors.Is(err, ErrRefused) {
-		t.Errorf("got %v, want a refusal at the stage %s", err, ConnectAsk)
+	if !errors.As(err, &e) || e.Stage != ConnectNegotiate || e.ID != b.ID() || !errors.Is(err, ErrRefused) {
+		t.Errorf("got %v, want a refusal at the stage %s", err, ConnectNegotiate)
 	}
 }
 
@@ -157,11 +111,11 @@ func TestConnectErrors(t *testing.T) {
 		stage string
 		want  error
 	}{
-		{"to itself", a, within(t, time.Second), a.ID(), ConnectLookup, reason.OwnID},
-		{"without a link", alone, within(t, time.Second), nobody, ConnectLookup, ErrNotConnected},
-		{"of a closed node", closed, within(t, time.Second), nobody, ConnectLookup, ErrClosed},
-		{"with a context that ended", a, ended, nobody, ConnectLookup, context.Canceled},
-		{"to nobody", a, within(t, 10*time.Second), nobody, ConnectAsk, ErrNoRoute},
+		{"to itself", a, within(t, time.Second), a.ID(), ConnectNegotiate, reason.OwnID},
+		{"without a link", alone, within(t, time.Second), nobody, ConnectNegotiate, ErrNotConnected},
+		{"of a closed node", closed, within(t, time.Second), nobody, ConnectNegotiate, ErrClosed},
+		{"with a context that ended", a, ended, nobody, ConnectNegotiate, context.Canceled},
+		{"to nobody", a, within(t, 10*time.Second), nobody, ConnectLookup, ErrNoRoute},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.n.Connect(test.ctx, test.to)
@@ -179,9 +133,9 @@ func TestLinkAsksAreLimited(t *testing.T) {
 	n := dialling(t)
 	n.cfg.PublicURLs = nil
 	n.linkAsks.rate = rate.NewLimiter(0, 0)
-	got := n.answerLinkAsk(within(t, time.Second), routing.ID{1}, linkAsk{askLink, []string{"ws://127.0.0.1:" + port}})
-	if got.kind != noWay || accepted() != 0 {
-		t.Errorf("got %v and %d connects, want %d and none", got, accepted(), noWay)
+	got, _ := n.answerAsk(within(t, time.Second), routing.ID{1}, &wire.ConnectAsk{Kind: wire.ConnectLink, URLs: []string{"ws://127.0.0.1:" + port}})
+	if got.Kind != wire.ConnectNoWay || accepted() != 0 {
+		t.Errorf("got %v and %d connects, want %d and none", got, accepted(), wire.ConnectNoWay)
 	}
 }
 
@@ -192,7 +146,7 @@ func TestConnectTriesEachURL(t *testing.T) {
 	b := leafOf(t, home, onPort)
 	a := leafOf(t, home, Config{})
 	c := engine.Contact{ID: b.ID(), URLs: append([]string{"ws://127.0.0.1:" + dead, "ws://u@127.0.0.1"}, b.URLs()...), Scopes: engine.AllScopes}
-	if err := a.reach(within(t, 10*time.Second), c, false); err != nil || !linkedTo(a, b.ID()) {
+	if err := a.reach(within(t, 10*time.Second), c, false, true); err != nil || !linkedTo(a, b.ID()) {
 		t.Errorf("got %v, want a link", err)
 	}
 }

@@ -2,67 +2,178 @@ package node
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"net/url"
 	"slices"
+	"time"
 
 	"golang.org/x/time/rate"
 
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/signal"
+	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport/webrtc"
 )
 
-// connectPort is the mesh's own port on which a node is asked for a link, see
-// linkAsk.
-const connectPort = 0xFF01
-
-// linkAsks bounds what others make this node dial.
+// linkAsks bounds what others make this node do for links with them.
 type linkAsks struct {
 	slots chan struct{} // one token per answer under way
-	rate  *rate.Limiter
+	rate  *rate.Limiter // of dials
 }
 
 func (n *Node) openConnectPort() {
 	n.linkAsks = linkAsks{make(chan struct{}, limits.ConnectAnswers), rate.NewLimiter(limits.ConnectRate, limits.ConnectBurst)}
-	_, _ = n.open(connectPort, HandlerFunc(func(ctx context.Context, m *Message) {
-		ask, err := parseLinkAsk(m.Data)
-		if err != nil || !m.WantsReply() {
-			n.drops.Add(reason.Malformed, 1)
-			return
-		}
-		select {
-		case n.linkAsks.slots <- struct{}{}:
-			n.spawn(func() {
-				_ = replyWithin(ctx, m, appendLinkAsk(nil, n.answerLinkAsk(ctx, m.From.ID, ask)))
-				<-n.linkAsks.slots
-			})
-		default:
-			n.drops.Add(reason.RateLimited, 1)
-		}
-	}))
+	_, _ = n.open(wire.ConnectPort, HandlerFunc(n.takeConnect))
 }
 
-// answerLinkAsk says how a link with the asker can be had, or makes it.
-func (n *Node) answerLinkAsk(ctx context.Context, from routing.ID, ask linkAsk) linkAsk {
-	if n.linkedWith(from) {
-		return linkAsk{kind: isLinked}
+// takeConnect takes a question for a link, or candidates for one under way.
+func (n *Node) takeConnect(ctx context.Context, m *Message) {
+	if !m.WantsReply() {
+		n.takeCandidates(m)
+		return
+	}
+	ask, err := wire.ParseConnectAsk(m.Data)
+	if err != nil {
+		n.drops.Add(reason.Malformed, 1)
+		return
+	}
+	select {
+	case n.linkAsks.slots <- struct{}{}:
+		n.spawn(func() {
+			defer func() { <-n.linkAsks.slots }()
+			n.replyToAsk(ctx, m, &ask)
+		})
+	default:
+		n.drops.Add(reason.RateLimited, 1)
+	}
+}
+
+// takeCandidates tries what a peer found after its description left.
+func (n *Node) takeCandidates(m *Message) {
+	c, err := wire.ParseCandidates(m.Data)
+	if err != nil {
+		n.drops.Add(reason.Malformed, 1)
+		return
+	}
+	pc, lines, why := n.rtc.candidates(m.From.ID, &c)
+	if why != reason.None {
+		n.drops.Add(why, 1)
+	}
+	for _, line := range lines {
+		n.tryCandidate(m.From.ID, pc, line)
+	}
+}
+
+// replyToAsk answers a question for a link, and makes the link over WebRTC if
+// that is the answer.
+func (n *Node) replyToAsk(ctx context.Context, m *Message, ask *wire.ConnectAsk) {
+	reply, a := n.answerAsk(ctx, m.From.ID, ask)
+	if reply.Kind == wire.ConnectNoWay {
+		n.drops.Add(reason.Reason(reply.Reason), 1)
+	}
+	if a != nil && !n.spawn(func() { n.finishAnswer(a) }) {
+		n.rtc.end(a, false)
+	}
+	_ = replyWithin(ctx, m, wire.AppendConnectReply(nil, &reply))
+}
+
+// answerAsk says how a link with the asker can be had, or makes it. The attempt
+// is one over WebRTC whose answer is the reply.
+func (n *Node) answerAsk(ctx context.Context, from routing.ID, ask *wire.ConnectAsk) (wire.ConnectReply, *attempt) {
+	if n.keepsLink(from, ask) {
+		return wire.ConnectReply{Kind: wire.ConnectLinked}, nil
 	}
 	told := n.believed()
-	if own := told.allowed(n.URLs()); ask.kind == askLink && len(own) > 0 {
-		return linkAsk{dialMe, own}
+	if own := told.allowed(n.URLs()); ask.Kind == wire.ConnectLink && len(own) > 0 {
+		return wire.ConnectReply{Kind: wire.ConnectDialMe, URLs: own}, nil
 	}
-	if len(ask.urls) == 0 || !n.linkAsks.rate.Allow() {
-		return linkAsk{kind: noWay}
+	if n.dialAsker(ctx, from, ask, told) {
+		return wire.ConnectReply{Kind: wire.ConnectLinked}, nil
+	}
+	if n.rtc.endpoint == nil || ask.SDP == "" {
+		return noWay(ask, reason.Unsupported), nil
+	}
+	return n.answerOffer(from, ask)
+}
+
+func noWay(ask *wire.ConnectAsk, why reason.Reason) wire.ConnectReply {
+	return wire.ConnectReply{Kind: wire.ConnectNoWay, Reason: uint8(why), Session: ask.Session}
+}
+
+// keepsLink says whether there is a link with the asker. One over WebRTC that
+// the asker, who makes a new offer, does not have any more, makes room for the
+// new one: it is closed first, as two between the same sockets disturb each
+// other. A younger one may have come up after the question left.
+func (n *Node) keepsLink(from routing.ID, ask *wire.ConnectAsk) bool {
+	kept := false
+	for _, l := range n.live.all() {
+		if l.link.Peer != from {
+			continue
+		}
+		if ask.SDP != "" && l.conn.Kind() == rtcKind && time.Since(l.since) > limits.SignalTimeout {
+			l.link.Close(reason.Replaced)
+		} else {
+			kept = true
+		}
+	}
+	return kept
+}
+
+// dialAsker tries the asker's URLs for a short time.
+func (n *Node) dialAsker(ctx context.Context, from routing.ID, ask *wire.ConnectAsk, told told) bool {
+	if len(ask.URLs) == 0 || !n.linkAsks.rate.Allow() {
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, limits.ConnectDial)
 	defer cancel()
-	if err := n.reach(ctx, engine.Contact{ID: from, URLs: ask.urls, Scopes: told.scopes}, true); err != nil {
+	err := n.reach(ctx, engine.Contact{ID: from, URLs: ask.URLs, Scopes: told.scopes}, true, ask.Direct)
+	if err != nil {
 		n.log.Debug("no link with a node that asked for one", "peer", from, "err", err)
-		return linkAsk{kind: noWay}
 	}
-	return linkAsk{kind: isLinked}
+	return err == nil
+}
+
+// answerOffer answers an offer of a link over WebRTC.
+func (n *Node) answerOffer(from routing.ID, ask *wire.ConnectAsk) (wire.ConnectReply, *attempt) {
+	if why := n.room(engine.Offered{ID: from, Direct: ask.Direct}); why != reason.None {
+		return noWay(ask, why), nil
+	}
+	a, verdict := n.rtc.offered(n.ctx, from, ask)
+	if a == nil {
+		if verdict.Action == signal.Yield {
+			return wire.ConnectReply{Kind: wire.ConnectYield, Session: ask.Session}, nil
+		}
+		return noWay(ask, verdict.Reason), nil
+	}
+	pc, err := n.rtc.endpoint.Answer(a.ctx, n.iceSetup(), ask.SDP)
+	if err != nil {
+		n.rtc.end(a, false)
+		n.log.Debug("offer refused", "peer", from, "err", err)
+		if errors.Is(err, webrtc.ErrDescription) || errors.Is(err, webrtc.ErrCandidate) {
+			return noWay(ask, reason.Malformed), nil
+		}
+		return noWay(ask, reason.CarrierFailed), nil
+	}
+	if !n.rtc.made(a, pc) {
+		n.rtc.end(a, false)
+		return noWay(ask, reason.Closed), nil
+	}
+	return wire.ConnectReply{Kind: wire.ConnectAnswer, Session: ask.Session, SDP: pc.Description()}, a
+}
+
+// finishAnswer waits for the link of an offer that was answered, and runs it.
+func (n *Node) finishAnswer(a *attempt) {
+	conn, remote, err := n.establish(a, 0)
+	n.rtc.end(a, conn != nil)
+	if err != nil {
+		n.log.Debug("no link over WebRTC with a node that offered one", "peer", a.peer, "err", err)
+		return
+	}
+	n.spawnLink(conn, remote, source{dial: remote.Hello.Dial, direct: a.direct})
 }
 
 // told is what a message that came over the mesh may tell of addresses, and may

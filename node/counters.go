@@ -12,47 +12,52 @@ import (
 // then cost a message nothing that can be measured.
 const forwardSample = 64
 
-// forwardBounds are the longest times that each bucket counts, a factor of 4
-// apart: from a few frames to more than limits.TransitWait.
-var forwardBounds = [...]time.Duration{
-	time.Microsecond, 4 * time.Microsecond, 16 * time.Microsecond, 64 * time.Microsecond, 256 * time.Microsecond,
-	time.Millisecond, 4 * time.Millisecond, 16 * time.Millisecond, 64 * time.Millisecond,
-}
-
 // counters count frames, and dials. Any goroutine.
 type counters struct {
 	forwarded                atomic.Uint64
 	delivered                [wire.MaxHopLimit + 2]atomic.Uint64 // by links crossed
-	forwardTimes             forwardTimes
+	forwardTimes             times
+	signalTimes              times // of links over WebRTC, from the offer to the proof
 	upkeep, links, pings     atomic.Uint64
 	dialsLinked, dialsFailed atomic.Uint64
 }
 
-// forwardTimes count batches by how long it took to queue their frames onward.
-type forwardTimes struct {
-	buckets [len(forwardBounds) + 1]atomic.Uint64 // the last: longer
-	total   atomic.Int64                          // ns
+// times count how long something took, in buckets a factor of 4 apart.
+type times struct {
+	first   time.Duration     // the longest that the first bucket counts
+	buckets [10]atomic.Uint64 // the last: longer than all others
+	total   atomic.Int64      // ns
 }
 
-func (f *forwardTimes) add(took time.Duration) {
+// The first buckets: a few frames to more than limits.TransitWait, and a link on
+// this machine to more than limits.SignalTimeout.
+const (
+	forwardFirst = time.Microsecond
+	signalFirst  = time.Millisecond
+)
+
+// most is the longest time that bucket i counts.
+func (t *times) most(i int) time.Duration { return t.first << (2 * i) }
+
+func (t *times) add(took time.Duration) {
 	i := 0
-	for i < len(forwardBounds) && took > forwardBounds[i] {
+	for i < len(t.buckets)-1 && took > t.most(i) {
 		i++
 	}
-	f.buckets[i].Add(1)
-	f.total.Add(int64(took))
+	t.buckets[i].Add(1)
+	t.total.Add(int64(took))
 }
 
-func (f *forwardTimes) soFar() ForwardTimes {
-	t := ForwardTimes{Total: time.Duration(f.total.Load()), Buckets: make([]TimeBucket, len(f.buckets))}
-	for i := range f.buckets {
-		if i < len(forwardBounds) {
-			t.Buckets[i].AtMost = forwardBounds[i]
+func (t *times) soFar() Times {
+	all := Times{Total: time.Duration(t.total.Load()), Buckets: make([]TimeBucket, len(t.buckets))}
+	for i := range t.buckets {
+		if i < len(t.buckets)-1 {
+			all.Buckets[i].AtMost = t.most(i)
 		}
-		t.Buckets[i].Batches = f.buckets[i].Load()
-		t.Batches += t.Buckets[i].Batches
+		all.Buckets[i].Count = t.buckets[i].Load()
+		all.Count += all.Buckets[i].Count
 	}
-	return t
+	return all
 }
 
 // deliveredSoFar tells how many frames came for this node, in all and by the

@@ -88,7 +88,7 @@ func (n *Node) contact(now time.Time) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.life.over(now, limits.ContactTTL*time.Second) {
-		body := wire.Contact{Role: wire.RoleRelay, URLs: n.URLs()}
+		body := wire.Contact{Role: wire.RoleRelay, URLs: n.URLs(), WebRTC: n.rtc.endpoint != nil, STUN: n.rtc.stunPort()}
 		if n.cfg.Leaf {
 			body.Role = wire.RoleLeaf
 		}
@@ -109,6 +109,7 @@ func (n *Node) local(now time.Time) *link.Local {
 	static, cert := n.creds.at(now)
 	return &link.Local{
 		ID: wire.ID(n.id), Static: static, NetworkKey: n.cfg.NetworkKey, Rand: rand.Reader, Clock: time.Now,
+		Prove: n.creds.identity.Prove,
 		Hello: wire.Hello{
 			Version: link.Version, Cert: cert, Instance: n.instance,
 			Contact: n.contact(now), Agent: n.cfg.Agent,

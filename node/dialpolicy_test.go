@@ -221,7 +221,7 @@ func TestHostileContactIsNotDialled(t *testing.T) {
 	n := relayOn(t, Config{})
 	for i, spelling := range []string{"ws://127.0.0.1:PORT", "ws://[::ffff:7f00:1]:PORT", "ws://0.0.0.0:PORT", "ws://localhost:PORT", "ws://u:p@127.0.0.1:PORT"} {
 		c := engine.Contact{ID: routing.ID{1, byte(i)}, URLs: []string{strings.ReplaceAll(spelling, "PORT", port)}, Scopes: engine.ScopePublic}
-		if err := n.reach(within(t, 5*time.Second), c, false); err == nil {
+		if err := n.reach(within(t, 5*time.Second), c, false, false); err == nil {
 			t.Errorf("%s: got a link", spelling)
 		}
 	}

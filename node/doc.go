@@ -21,6 +21,10 @@
 // [Unknown] when a copy had left and no answer came. An acknowledgement means
 // that the receiver's port took the message into its bounded queue.
 //
+// Datagrams of up to limits.SmallDatagram bytes from one port to another that
+// wait for the same write of a link go in one frame, and are lost together. None
+// waits for others to come.
+//
 // # Goroutines
 //
 // Every link has a reader goroutine, and while it is busy a writer. A frame to be

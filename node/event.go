@@ -18,6 +18,7 @@ const (
 	Retry         EventKind = "retry"           // a bootstrap URL did not answer; it is tried again after After
 	Refused       EventKind = "refused"         // a peer refused this node, or this node a peer; Reason says why
 	IdentityInUse EventKind = "identity-in-use" // another process runs with the same key
+	Upgraded      EventKind = "upgraded"        // what goes to and from Peer, of which there is much, takes a direct link from now on
 	ClockDoubted  EventKind = "clock-doubted"   // Peer refuses this leaf's record for its time: this machine's clock, or that one's, is wrong
 )
 
@@ -42,7 +43,9 @@ type PeerInfo struct {
 	Leaf      bool          `json:"leaf"`
 	Transport string        `json:"transport"`
 	Outbound  bool          `json:"outbound"`
-	Address   string        `json:"address"` // of the carrier, as seen through trusted proxies
+	Address   string        `json:"address"`          // of the carrier, as seen through trusted proxies
+	Path      string        `json:"path,omitempty"`   // over WebRTC: the kinds of the own and the peer's address, such as "host/srflx": host, srflx (as a STUN server sees it), prflx (as the peer sees it), relay (a TURN server's)
+	Direct    bool          `json:"direct,omitempty"` // it is there for the two nodes, not for the mesh
 	Agent     string        `json:"agent,omitempty"`
 	RTT       time.Duration `json:"rttNs"` // 0: not measured
 	Since     time.Time     `json:"since"`
@@ -80,7 +83,7 @@ type Status struct {
 	Ports      []uint16          `json:"ports"`
 	Forwarded  uint64            `json:"forwarded"`
 	Delivered  uint64            `json:"delivered"`
-	Drops      map[string]uint64 `json:"drops"`     // by reason
+	Drops      map[string]uint64 `json:"drops"`     // by reason; a frame of several datagrams counts as one where it is relayed
 	LimitsHit  map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused
 	Limits     []LimitUse        `json:"limits"`
 	Attached   bool              `json:"attached"` // others than the peers can reach this node
@@ -91,8 +94,13 @@ type Status struct {
 	Dials      Dials             `json:"dials"`
 	Upkeep     Upkeep            `json:"upkeep"`
 
-	Hops         []HopsInfo   `json:"hops"` // of what was delivered, the fewest links first
-	ForwardTimes ForwardTimes `json:"forwardTimes"`
+	Hops []HopsInfo `json:"hops"` // of what was delivered, the fewest links first
+	// ForwardTimes tell how long it took to queue frames onward, from when their
+	// batch was opened, waits for room included: of some batches that held such
+	// frames, one in 64 of all. SignalTimes tell how long links over WebRTC took from
+	// the offer until each end had proved itself.
+	ForwardTimes Times `json:"forwardTimes"`
+	SignalTimes  Times `json:"signalTimes"`
 }
 
 // LimitUse is how much of one bound is used.
@@ -137,20 +145,17 @@ type HopsInfo struct {
 	Frames uint64 `json:"frames"`
 }
 
-// ForwardTimes tell how long it took to queue frames onward, from when their
-// batch was opened, waits for room included: of some batches that held such
-// frames, one in 64 of all.
-type ForwardTimes struct {
-	Batches uint64        `json:"batches"` // that were timed
-	Total   time.Duration `json:"totalNs"` // of them
+// Times tell how long something took.
+type Times struct {
+	Count   uint64        `json:"count"`   // of what was timed
+	Total   time.Duration `json:"totalNs"` // of all of it
 	Buckets []TimeBucket  `json:"buckets"` // the shortest first
 }
 
-// TimeBucket counts batches that took at most so long and longer than the bucket
-// before.
+// TimeBucket counts what took at most so long and longer than the bucket before.
 type TimeBucket struct {
-	AtMost  time.Duration `json:"atMostNs"` // 0, the last: any time
-	Batches uint64        `json:"batches"`
+	AtMost time.Duration `json:"atMostNs"` // 0, the last: any time
+	Count  uint64        `json:"count"`
 }
 
 // PingResult is the answer to one ping.

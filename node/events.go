@@ -15,6 +15,8 @@ import (
 type broadcaster struct {
 	mu      sync.Mutex
 	readers map[*eventQueue]struct{}
+	early   []Event // what came before the first reader, see limits.EventsEarly
+	read    bool    // there was one
 	closed  bool
 }
 
@@ -26,7 +28,8 @@ type eventQueue struct {
 }
 
 // Events yields what happens to the node from now on, until ctx or the node
-// ends. A reader that falls more than limits.EventQueue events behind loses the
+// ends; its first call also what happened since the start, of that the newest
+// few dozen, as a link may be up before New has returned. A reader that falls more than limits.EventQueue events behind loses the
 // oldest; a Dropped event with the reason "queue-full" then says how many.
 // Break out of the loop to stop.
 func (n *Node) Events(ctx context.Context) iter.Seq[Event] {
@@ -64,6 +67,11 @@ func (b *broadcaster) add(q *eventQueue) {
 	if b.readers == nil {
 		b.readers = make(map[*eventQueue]struct{})
 	}
+	if !b.read && len(b.early) > 0 {
+		q.events = b.early
+		poke(q.ready)
+	}
+	b.read, b.early = true, nil
 	b.readers[q] = struct{}{}
 }
 
@@ -82,6 +90,12 @@ func (b *broadcaster) close() {
 func (b *broadcaster) send(ev Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.read {
+		if len(b.early) >= limits.EventsEarly {
+			b.early = b.early[1:]
+		}
+		b.early = append(b.early, ev)
+	}
 	for q := range b.readers {
 		if len(q.events) >= limits.EventQueue {
 			q.events = q.events[1:]
@@ -116,6 +130,7 @@ var noticeKinds = map[engine.NoticeKind]EventKind{
 	engine.NoticeAttached:      Attached,
 	engine.NoticeIdentityInUse: IdentityInUse,
 	engine.NoticeClockDoubted:  ClockDoubted,
+	engine.NoticeUpgraded:      Upgraded,
 }
 
 // tell makes a decision of the engine an event and a line in the log.

@@ -328,6 +328,7 @@ func TestKnownPeersAreWrittenSoon(t *testing.T) {
 		start := func(name string, cfg Config) *Node {
 			cfg.PublicURLs = []string{"ws://" + name + ":1"}
 			cfg.Dialers = map[string]transport.Dialer{"ws": wsInMemory{network.Dialer(name)}}
+			cfg.WebRTC = WebRTCOff // real sockets know no virtual time
 			n, err := New(cfg)
 			if err != nil {
 				t.Fatal(err)

@@ -24,6 +24,10 @@ const stageHandshake = "handshake"
 // dial opens a link to a target and runs it.
 func (n *Node) dial(d engine.Dial) {
 	t := d.Target
+	if id, ok := engine.ParseWebRTCURL(t.URL); ok {
+		n.dialByAsking(d, id)
+		return
+	}
 	conn, err := n.dialTarget(t)
 	if err != nil {
 		n.counters.dialsFailed.Add(1)
@@ -46,7 +50,7 @@ func (n *Node) dial(d engine.Dial) {
 		return
 	}
 	n.counters.dialsLinked.Add(1)
-	n.spawnLink(conn, remote, t, d.Count)
+	n.spawnLink(conn, remote, source{target: t, outbound: true, dial: d.Count, direct: d.Direct})
 }
 
 func (n *Node) dialFailed(t *engine.Target, stage string, why reason.Reason, err error) {
@@ -116,7 +120,7 @@ func (n *Node) accept(conn transport.Conn) {
 		n.acceptFailed(conn, err)
 		return
 	}
-	n.spawnLink(conn, remote, nil, remote.Hello.Dial)
+	n.spawnLink(conn, remote, source{dial: remote.Hello.Dial})
 }
 
 func (n *Node) acceptFailed(conn transport.Conn, err error) {
@@ -134,21 +138,31 @@ func (n *Node) acceptFailed(conn transport.Conn, err error) {
 
 // spawnLink runs a link on a goroutine of its own: the one of the handshake has
 // grown a stack for its cryptography that an idle link need not keep.
-func (n *Node) spawnLink(conn transport.Conn, remote *link.Remote, t *engine.Target, dial uint32) {
-	if !n.spawn(func() { n.runLink(conn, remote, t, dial) }) {
+func (n *Node) spawnLink(conn transport.Conn, remote *link.Remote, from source) {
+	if !n.spawn(func() { n.runLink(conn, remote, from) }) {
 		conn.Close()
 	}
 }
 
+// source is how a link came about.
+type source struct {
+	target   *engine.Target // nil: accepted, or the user's wish
+	outbound bool           // this node dialled, or made the offer
+	dial     uint32         // the dialler's count
+	direct   bool           // for two nodes that talk much, or told to link
+	wanted   bool           // by this node's user
+}
+
 // runLink runs a link that has proved itself, until it ends.
-func (n *Node) runLink(conn transport.Conn, remote *link.Remote, t *engine.Target, dial uint32) {
-	w := n.newLink(conn, remote, t != nil, dial)
+func (n *Node) runLink(conn transport.Conn, remote *link.Remote, from source) {
+	w := n.newLink(conn, remote, from)
 	if !n.live.add(w, conn) {
 		conn.Close()
 		return
 	}
-	if n.admit(w, t, origin(conn, remote)) {
+	if n.admit(w, from.target, origin(conn, remote, from)) {
 		w.link.Run(n.reader(w))
+		w.passOn()
 	} else {
 		w.link.Dismiss()
 	}
@@ -166,18 +180,18 @@ func (n *Node) reader(w *walker) link.Handler {
 }
 
 // origin says where a link comes from.
-func origin(conn transport.Conn, remote *link.Remote) engine.Origin {
-	from := engine.Origin{Scope: scopeOf(conn), Need: remote.Hello.Need, RTT: remote.RTT}
+func origin(conn transport.Conn, remote *link.Remote, from source) engine.Origin {
+	o := engine.Origin{Scope: scopeOf(conn), Need: remote.Hello.Need, RTT: remote.RTT, Direct: from.direct, Wanted: from.wanted}
 	ip, ok := remoteIP(conn)
-	if !ok || from.Scope == engine.ScopeLoopback {
-		return from
+	if !ok || o.Scope == engine.ScopeLoopback {
+		return o
 	}
 	bits := 16
 	if ip.Is6() {
 		bits = 48
 	}
-	from.Group, _ = ip.Prefix(bits)
-	return from
+	o.Group, _ = ip.Prefix(bits)
+	return o
 }
 
 // admit tells the loop of a link and waits for its word.
@@ -194,13 +208,13 @@ func (n *Node) admit(w *walker, t *engine.Target, from engine.Origin) bool {
 	}
 }
 
-func (n *Node) newLink(conn transport.Conn, remote *link.Remote, outbound bool, dial uint32) *walker {
+func (n *Node) newLink(conn transport.Conn, remote *link.Remote, from source) *walker {
 	leaf := remote.Contact.Role == wire.RoleLeaf
 	cfg := link.Config{
 		Number: n.number.Add(1), Peer: remote.ID, Leaf: leaf, LeafLink: leaf || n.cfg.Leaf,
-		Outbound: outbound, Instance: remote.Hello.Instance, Dial: dial, Agent: remote.Hello.Agent,
+		Outbound: from.outbound, Instance: remote.Hello.Instance, Dial: from.dial, Agent: remote.Hello.Agent,
 		Contact: bytes.Clone(remote.Hello.Contact), // the rest of the Hello is not kept
-		Carrier: conn, Send: remote.Send, Recv: remote.Recv,
+		Carrier: conn, Send: remote.Send, Recv: remote.Recv, Direct: from.direct,
 	}
 	var w *walker
 	cfg.OnBusy = func() {
@@ -245,6 +259,15 @@ func (d dialers) dial(ctx context.Context, raw string) (transport.Conn, error) {
 		return nil, &transport.DialError{URL: raw, Stage: transport.StageParse, Err: fmt.Errorf("unknown scheme %q", u.Scheme)}
 	}
 	return d[u.Scheme].Dial(ctx, u)
+}
+
+// dialable says whether a URL leads from here to a peer: there is a carrier for
+// it, or it stands for asking a node for a link over WebRTC.
+func (n *Node) dialable(raw string, scopes engine.Scopes) bool {
+	if _, ok := engine.ParseWebRTCURL(raw); ok {
+		return n.rtc.endpoint != nil
+	}
+	return n.dialers.dialable(raw, scopes)
 }
 
 // dialable says whether there is a carrier for a URL, and whether it may lead to

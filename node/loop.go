@@ -126,12 +126,22 @@ func (n *Node) runTicker() {
 		if idle {
 			lastIdle = now
 			n.reportDrops(now)
+			n.tellTraffic()
+			n.rtc.expire(now)
 		}
 		due = lastIdle.Add(limits.IdleTick)
 		if n.tickLinks(now, idle) {
 			due = now.Add(limits.LinkTick)
 		}
 		timer.Reset(time.Until(due))
+	}
+}
+
+// tellTraffic tells the engine which peers this node exchanges much with. The slice
+// is the engine's until it has seen it.
+func (n *Node) tellTraffic() {
+	if busy := n.sessions.Traffic(nil); len(busy) > 0 {
+		n.post(engine.Traffic{Peers: busy})
 	}
 }
 

@@ -75,7 +75,7 @@ func newLossyPair(b *testing.B) *lossyPair {
 	p.loss.on(relay)
 	server := httptest.NewServer(relay)
 	b.Cleanup(server.Close)
-	leaf := Config{Leaf: true, Bootstrap: []string{"ws" + strings.TrimPrefix(server.URL, "http")}}
+	leaf := Config{Leaf: true, WebRTC: WebRTCOff, Bootstrap: []string{"ws" + strings.TrimPrefix(server.URL, "http")}}
 	p.a, p.c = start(leaf), start(leaf)
 	p.c.Handle(HandlerFunc(p.take))
 	for _, n := range []*Node{p.a, p.c} {

@@ -101,7 +101,7 @@ func lossyLine(t *testing.T, ctx context.Context, share uint32) (a, c *dgram.Pac
 	var ends [2]*dgram.PacketConn
 	for i := range ends {
 		ends[i], err = dgram.ListenConfig(node.Config{
-			Leaf: true, Bootstrap: []string{"mem://relay"}, Dialers: map[string]transport.Dialer{"mem": network.Dialer("leaf")},
+			Leaf: true, WebRTC: node.WebRTCOff, Bootstrap: []string{"mem://relay"}, Dialers: map[string]transport.Dialer{"mem": network.Dialer("leaf")},
 		}, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -73,6 +73,7 @@ type Node struct {
 	refusals      *rate.Limiter        // events about strangers
 	known         *knownPeers          // nil: no state directory
 	linkAsks      linkAsks
+	rtc           rtc
 	ending        atomic.Int32               // links whose peers are given time to take a Bye
 	between       func(*walker) link.Handler // set by tests alone, before the first link; else nil
 }
@@ -97,6 +98,7 @@ func New(cfg Config) (*Node, error) {
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.senders.New = func() any { return newSender() }
 	n.clock.set(n.started)
+	n.counters.forwardTimes.first, n.counters.signalTimes.first = forwardFirst, signalFirst
 	n.live.init()
 	n.ports.init()
 	n.state.init()
@@ -140,14 +142,21 @@ func (n *Node) setUp(plan *plan) (err error) {
 		Self: n.id, Leaf: n.cfg.Leaf, MaxRelays: n.cfg.MaxPeers, MaxLeaves: n.cfg.MaxLeaves,
 		Rand: mathrand.New(mathrand.NewChaCha8(seed())), Sessions: n.sessions, Drops: &n.drops,
 		Homes: n.cfg.Homes, Sign: n.creds.sign, Verify: identity.VerifyRecord, Contact: n.contact,
-		Dialable: n.dialers.dialable,
+		Dialable: n.dialable, WebRTC: engineUse[n.cfg.WebRTC], MaxWebRTC: n.cfg.MaxWebRTC,
 	})
 	if err != nil {
 		return err
 	}
 	n.retry = newWalker(n)
 	n.retry.in = engine.NewIngress(nil)
-	return n.setUpListener(plan)
+	if err := n.setUpWebRTC(); err != nil {
+		return err
+	}
+	if err := n.setUpListener(plan); err != nil {
+		n.rtc.close()
+		return err
+	}
+	return nil
 }
 
 func seed() (s [32]byte) {
@@ -200,6 +209,7 @@ func (n *Node) Close() error {
 		n.cancel()
 		n.spawning.Unlock()
 		n.live.closeAll(reason.Closed)
+		n.rtc.close()
 		n.sessions.Close(time.Now())
 		n.ports.closeAll()
 		n.events.close()

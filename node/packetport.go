@@ -143,7 +143,7 @@ func (q *PacketPort) Write(data []byte, to Addr, wait time.Duration, cancel <-ch
 		p.n.loopBack(p, to.Port, data)
 		return nil
 	}
-	err := p.n.datagram(p.num, to, data, patience{wait, cancel})
+	err := p.n.datagram(p.num, &to, data, patience{wait, cancel})
 	if err == nil || errors.Is(err, ErrClosed) || err == ErrTimeout {
 		return err
 	}

@@ -64,13 +64,13 @@ func (p *Port) Request(ctx context.Context, to Addr, data []byte) ([]byte, error
 
 // SendDatagram is [Node.SendDatagram] from this port to any port.
 func (p *Port) SendDatagram(to Addr, data []byte) error {
-	return p.n.datagram(p.num, to, data, patience{})
+	return p.n.datagram(p.num, &to, data, patience{})
 }
 
 // SendDatagramWithin is SendDatagram that waits at most so long for room in the
 // first link's queue.
 func (p *Port) SendDatagramWithin(to Addr, data []byte, wait time.Duration) error {
-	return p.n.datagram(p.num, to, data, patience{wait: wait})
+	return p.n.datagram(p.num, &to, data, patience{wait: wait})
 }
 
 // Close closes the port. What waits for its handler is dropped. It does not

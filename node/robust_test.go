@@ -55,7 +55,7 @@ func TestTicksAreNotPutOff(t *testing.T) {
 		var ws []*walker
 		for i := range links {
 			near, far := mem.Pipe()
-			w := n.newLink(near, &link.Remote{ID: wire.ID{1, byte(i)}, Contact: wire.Contact{Role: wire.RoleRelay}}, false, 1)
+			w := n.newLink(near, &link.Remote{ID: wire.ID{1, byte(i)}, Contact: wire.Contact{Role: wire.RoleRelay}}, source{dial: 1})
 			if !n.live.add(w, near) {
 				t.Fatal("ended")
 			}
@@ -380,19 +380,45 @@ func TestWrongClockIsTold(t *testing.T) {
 	}
 }
 
+// Who reads events first gets those from before, the newest of them; who comes
+// later does not.
+func TestEventsBeforeTheFirstReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mesh{t: t}
+		_, b, _ := relayed(t, m, Config{})
+		synctest.Wait()
+		for range limits.EventsEarly {
+			b.events.send(Event{Kind: Dropped})
+		}
+		b.events.send(Event{Kind: PeerUp, Count: 7})
+		first, second := watch(t, b.Node), watch(t, b.Node)
+		synctest.Wait()
+		if len(first) != limits.EventsEarly || len(second) != 0 {
+			t.Fatalf("got %d and %d events, want %d and none", len(first), len(second), limits.EventsEarly)
+		}
+		var last Event
+		for len(first) > 0 {
+			last = <-first
+		}
+		if last.Count != 7 {
+			t.Errorf("got %+v last, want the newest", last)
+		}
+	})
+}
+
 func TestDisconnectEndToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &mesh{t: t}
 		b := m.listen("b", Config{})
 		a := m.start("a", Config{Bootstrap: []string{"mem://b"}})
 		ready(t, a)
-		events := watch(t, b.Node)
+		events, begin := watch(t, b.Node), time.Now()
 		a.Disconnect(b.ID())
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		ups := 0
 		for len(events) > 0 {
-			if ev := <-events; ev.Kind == PeerUp {
+			if ev := <-events; ev.Kind == PeerUp && ev.Time.After(begin) {
 				ups++
 			}
 		}

@@ -17,8 +17,9 @@ import (
 
 // sender is what one send needs; senders are pooled.
 type sender struct {
-	in  *engine.Ingress // this node itself
-	buf []byte
+	in      *engine.Ingress // this node itself
+	buf     []byte
+	opening session.Opening // what it holds is good for one send
 }
 
 func newSender() *sender {
@@ -44,7 +45,7 @@ func (n *Node) Request(ctx context.Context, to routing.ID, data []byte) ([]byte,
 // waits to be written, or for a session with the node. It never waits: a full
 // queue is an [ErrQueueFull] at once.
 func (n *Node) SendDatagram(to routing.ID, data []byte) error {
-	return n.datagram(0, Addr{ID: to}, data, patience{})
+	return n.datagram(0, &Addr{ID: to}, data, patience{})
 }
 
 // message is what send sends.
@@ -121,7 +122,7 @@ type patience struct {
 }
 
 // datagram sends one datagram.
-func (n *Node) datagram(from uint16, to Addr, data []byte, w patience) error {
+func (n *Node) datagram(from uint16, to *Addr, data []byte, w patience) error {
 	if n.ended.Load() {
 		return ErrClosed
 	}
@@ -131,7 +132,10 @@ func (n *Node) datagram(from uint16, to Addr, data []byte, w patience) error {
 	return err
 }
 
-func (n *Node) sendDatagram(s *sender, from uint16, to Addr, data []byte, w patience) error {
+func (n *Node) sendDatagram(s *sender, from uint16, to *Addr, data []byte, w patience) error {
+	if len(data) <= limits.SmallDatagram {
+		return n.sendSmall(s, from, to, data, w)
+	}
 	now := n.clock.load()
 	frame, ok := n.sessions.AppendDatagram(s.buf[:0], now, wire.ID(to.ID), to.Port, from, wire.ClassBulk, data)
 	if !ok {
@@ -140,21 +144,54 @@ func (n *Node) sendDatagram(s *sender, from uint16, to Addr, data []byte, w pati
 	if cap(frame) > cap(s.buf) && cap(frame) <= limits.MaxRecord+limits.Scratch {
 		s.buf = frame
 	}
+	l, frame, why := n.firstHop(s, frame, now)
+	if l == nil {
+		return n.noHop(to, why)
+	}
+	return n.push(l, &parcel{frame: frame}, w)
+}
+
+// sendSmall sends a datagram that its link may put into one frame with others.
+func (n *Node) sendSmall(s *sender, from uint16, to *Addr, data []byte, w patience) error {
+	now, o := n.clock.load(), &s.opening
+	if !n.sessions.Open(o, s.buf[:0], now, (*wire.ID)(&to.ID), to.Port, from) {
+		return n.firstDatagram(from, to, data)
+	}
+	l, head, why := n.firstHop(s, o.Head, now)
+	if l == nil {
+		return n.noHop(to, why)
+	}
+	o.Head = head
+	err := n.push(l, &parcel{opening: o, data: data}, w)
+	if err == errSpent {
+		return n.firstDatagram(from, to, data)
+	}
+	return err
+}
+
+// firstHop finds the link by which a frame of this node leaves, or the beginning
+// of one, and what is to be sent there. The link is nil when there is none.
+func (n *Node) firstHop(s *sender, frame []byte, now time.Time) (*link.Link, []byte, reason.Reason) {
 	snapshot := n.engine.Snapshot()
 	if hop, sent := snapshot.ExpressOwn(s.in, frame); hop != nil {
-		return n.push(hop.Link, sent, w)
+		return hop.Link, sent, reason.None
 	}
 	v := snapshot.ForwardOwn(s.in, frame, 0, now)
 	if v.Action != engine.ActionSend {
-		n.drops.Add(v.Reason, 1)
-		return n.sendError(to.ID, session.Result{Err: v.Reason, Outcome: session.Undelivered})
+		return nil, nil, v.Reason
 	}
-	return n.push(v.Peer.Link, v.Frame, w)
+	return v.Peer.Link, v.Frame, reason.None
 }
 
-// firstDatagram sends what AppendDatagram did not: there is no session, or the
+// noHop counts a datagram that no link takes.
+func (n *Node) noHop(to *Addr, why reason.Reason) error {
+	n.drops.Add(why, 1)
+	return n.sendError(to.ID, session.Result{Err: why, Outcome: session.Undelivered})
+}
+
+// firstDatagram sends what found no session to seal it: there is none, or the
 // datagram is one that can never be sent.
-func (n *Node) firstDatagram(from uint16, to Addr, data []byte) error {
+func (n *Node) firstDatagram(from uint16, to *Addr, data []byte) error {
 	if err := n.checkSend(to.ID, len(data)); err != nil {
 		return err
 	}
@@ -165,30 +202,63 @@ func (n *Node) firstDatagram(from uint16, to Addr, data []byte) error {
 	return nil
 }
 
-// push queues a frame of this node on a link, and waits for room if it may.
-func (n *Node) push(l *link.Link, frame []byte, w patience) error {
-	class := wire.FrameFlags(frame).Class()
-	switch l.AppendOwn(class, frame) {
-	case link.Queued:
-		return nil
-	case link.Ended:
-		n.drops.Add(reason.LinkLost, 1)
-		return ErrNotConnected
+// parcel is what is queued on a link: a whole frame of class 3, or a datagram and
+// how its frame begins.
+type parcel struct {
+	frame   []byte
+	opening *session.Opening
+	data    []byte
+}
+
+func (p *parcel) appendTo(l *link.Link) link.Admission {
+	if p.opening != nil {
+		return l.AppendDatagram(p.opening, p.data)
+	}
+	return l.AppendOwn(wire.ClassBulk, p.frame)
+}
+
+// size is the most bytes that it takes in the queue.
+func (p *parcel) size() int {
+	if p.opening != nil {
+		return wire.BatchHeader + p.opening.Len(len(p.data))
+	}
+	return wire.BatchHeader + len(p.frame)
+}
+
+// errSpent: the session has sealed as much as it may.
+var errSpent = errors.New("session spent")
+
+// push queues a parcel on a link, and waits for room if it may.
+func (n *Node) push(l *link.Link, p *parcel, w patience) error {
+	if a := p.appendTo(l); a != link.Full && a != link.Stalled {
+		return n.pushed(a)
 	}
 	if w.wait > 0 {
-		return n.pushWithin(l, frame, w)
+		return n.pushWithin(l, p, w)
 	}
 	n.drops.Add(reason.QueueFull, 1)
 	return ErrQueueFull
 }
 
+// pushed is what a parcel that need not wait has come to.
+func (n *Node) pushed(a link.Admission) error {
+	switch a {
+	case link.Ended:
+		n.drops.Add(reason.LinkLost, 1)
+		return ErrNotConnected
+	case link.Spent:
+		return errSpent
+	}
+	return nil
+}
+
 // pushWithin waits for room, and at the end of that time tries once more: those
 // who wait are woken only when half of the queue is free.
-func (n *Node) pushWithin(l *link.Link, frame []byte, w patience) error {
+func (n *Node) pushWithin(l *link.Link, p *parcel, w patience) error {
 	timer := time.NewTimer(w.wait)
 	defer timer.Stop()
 	for woken := true; woken; {
-		woken = l.WaitOr(link.Self, wire.BatchHeader+len(frame), timer.C, w.cancel)
+		woken = l.WaitOr(link.Self, p.size(), timer.C, w.cancel)
 		select {
 		case <-w.cancel:
 			return ErrTimeout
@@ -197,12 +267,8 @@ func (n *Node) pushWithin(l *link.Link, frame []byte, w patience) error {
 		if n.ended.Load() {
 			return ErrClosed
 		}
-		switch l.AppendOwn(wire.FrameFlags(frame).Class(), frame) {
-		case link.Queued:
-			return nil
-		case link.Ended:
-			n.drops.Add(reason.LinkLost, 1)
-			return ErrNotConnected
+		if a := p.appendTo(l); a != link.Full && a != link.Stalled {
+			return n.pushed(a)
 		}
 	}
 	n.drops.Add(reason.QueueFull, 1)

@@ -31,11 +31,15 @@ func (l *liveLink) info(self routing.Key) PeerInfo {
 		ID: id, Leaf: l.link.Leaf, Transport: l.conn.Kind(), Outbound: l.link.Outbound, Agent: l.link.Agent,
 		RTT: s.RTT, Since: l.since, Suspect: s.Suspect, Queued: s.Queued,
 		RxBytes: s.RxBytes, TxBytes: s.TxBytes, RxFrames: s.RxFrames, TxFrames: s.TxFrames,
-		QueueFill: min(1, float64(s.Queued)/limits.LinkQueue), Age: time.Since(l.since),
+		Direct: l.link.Direct, QueueFill: min(1, float64(s.Queued)/limits.LinkQueue), Age: time.Since(l.since),
 		Bucket: self.CommonPrefixLen(id.Key()),
 	}
 	if addr := l.conn.RemoteAddr(); addr != nil {
 		info.Address = addr.String()
+	}
+	if pair, ok := l.conn.(interface{ Pair() (local, remote string) }); ok {
+		local, remote := pair.Pair()
+		info.Path = local + "/" + remote
 	}
 	return info
 }
@@ -53,6 +57,7 @@ func (n *Node) Status() Status {
 		Homes: []routing.ID{}, Table: table(peers), Traffic: n.live.traffic(),
 		Dials:  Dials{Linked: n.counters.dialsLinked.Load(), Failed: n.counters.dialsFailed.Load()},
 		Upkeep: n.counters.upkeepSoFar(), Hops: hops, ForwardTimes: n.counters.forwardTimes.soFar(),
+		SignalTimes: n.counters.signalTimes.soFar(),
 	}
 	for _, id := range n.engine.Homes() {
 		s.Homes = append(s.Homes, routing.ID(id))
@@ -68,15 +73,19 @@ func (n *Node) Status() Status {
 
 // limits tells how near the node is to what it holds at most.
 func (n *Node) limits(s *Status) []LimitUse {
-	leaves := 0
+	leaves, overWebRTC := 0, 0
 	for _, p := range s.Peers {
 		if p.Leaf {
 			leaves++
+		}
+		if p.Transport == rtcKind {
+			overWebRTC++
 		}
 	}
 	return []LimitUse{
 		{"relay-links", len(s.Peers) - leaves, n.cfg.MaxPeers},
 		{"leaf-links", leaves, n.cfg.MaxLeaves},
+		{"webrtc-links", overWebRTC, n.cfg.MaxWebRTC},
 		{"links-under-way", n.gate.inside(), limits.PreAuthLinks},
 		{"sessions", s.Sessions, limits.Sessions},
 		{"ports", len(s.Ports), limits.Ports},

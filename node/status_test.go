@@ -67,11 +67,11 @@ func TestStatusTellsHopsAndForwardTimes(t *testing.T) {
 	f := relay.Status().ForwardTimes
 	var timed uint64
 	for _, bucket := range f.Buckets {
-		timed += bucket.Batches
+		timed += bucket.Count
 	}
 	// Two links bring count batches each at least: two samples of each, but for
 	// those that hold nothing to forward.
-	if f.Batches < 2 || f.Batches > relay.Status().Forwarded/8 || timed != f.Batches || f.Total <= 0 {
+	if f.Count < 2 || f.Count > relay.Status().Forwarded/8 || timed != f.Count || f.Total <= 0 {
 		t.Errorf("forward times: got %+v of %d frames, want some of them", f, relay.Status().Forwarded)
 	}
 }

@@ -24,8 +24,9 @@ type walker struct {
 	in      *engine.Ingress
 	batch   *session.Batch // nil: nothing came for this node yet
 	run     run
-	touched []*link.Link // got something in this batch
-	fed     []*Port      // the same, of this node's own ports
+	touched []*link.Link // got something and have not been kicked
+	fed     []*Port      // this node's own ports that got something and have not been woken
+	late    lateness     // of these
 	ports   *map[uint16]*Port
 	port    *Port // found last in ports
 	prio    *rate.Limiter
@@ -58,6 +59,7 @@ func newWalker(n *Node) *walker {
 // bind makes w the walker of a link.
 func (w *walker) bind(l *link.Link, p *engine.Peer) {
 	w.link, w.src, w.in = l, l.Number, engine.NewIngress(p)
+	w.late.passOn = w.passOn
 }
 
 // HandleBatch implements [link.Handler].
@@ -98,7 +100,8 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 		w.frame(batch, off, end, now)
 		off = end
 	}
-	w.finish(frames, now)
+	w.finish(frames, len(batch), now)
+	w.sendOn()
 	l.Took(frames, kept, keptBytes)
 	return cause
 }
@@ -108,8 +111,8 @@ func isBulk(frame []byte) bool {
 	return len(frame) >= wire.HeaderLen && !wire.IsLink(frame) && wire.FrameFlags(frame).Class() == wire.ClassBulk
 }
 
-// finish sends on what the batch brought and wakes who got something.
-func (w *walker) finish(frames int, now time.Time) {
+// finish queues what is left of a batch and counts. passOn has it sent on.
+func (w *walker) finish(frames, bytes int, now time.Time) {
 	w.flushRun()
 	if !w.began.IsZero() {
 		w.timed()
@@ -117,8 +120,8 @@ func (w *walker) finish(frames int, now time.Time) {
 	if w.batch != nil {
 		w.n.sessions.EndBatch(w.batch, now)
 	}
-	w.signal()
-	w.kick(frames)
+	w.late.frames += frames
+	w.late.bytes += bytes
 	w.n.counters.forwarded.Add(uint64(w.forwarded))
 	w.forwarded = 0
 	w.countDelivered()
@@ -143,14 +146,6 @@ func (w *walker) countDelivered() {
 		w.n.counters.delivered[w.hops].Add(uint64(w.delivered))
 		w.delivered = 0
 	}
-}
-
-func (w *walker) kick(frames int) {
-	for i, l := range w.touched {
-		l.Kick(frames)
-		w.touched[i] = nil
-	}
-	w.touched = w.touched[:0]
 }
 
 // frame deals with the mesh frame in batch[off:end], its length included.
@@ -241,20 +236,11 @@ func (w *walker) append(to *link.Link, class wire.Class, run []byte, frames int)
 	}
 }
 
-func (w *walker) touch(l *link.Link) {
-	for _, t := range w.touched {
-		if t == l {
-			return
-		}
-	}
-	w.touched = append(w.touched, l)
-}
-
 // waitFor waits for room after an Append was not admitted; false: give the
 // frames up, they are counted.
 func (w *walker) waitFor(to *link.Link, a link.Admission, n, frames int) bool {
 	if a == link.Full && w.link != nil {
-		w.kick(limits.InlineFrames + 1) // the room may depend on what was appended
+		w.passOn() // the room may depend on what was appended
 		w.touch(to)
 		w.setTimer(limits.TransitWait)
 		if to.Wait(w.src, n, w.timer.C) {
@@ -334,5 +320,6 @@ func (n *Node) reforward(l *link.Link) {
 		w.frame(batch, off, end, now)
 		off = end
 	}
-	w.finish(frames, now)
+	w.finish(frames, len(batch), now)
+	w.passOn()
 }

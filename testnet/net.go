@@ -51,6 +51,7 @@ type member struct {
 	node *node.Node
 	port *node.Port // where the messages of Deliver go
 	leaf bool
+	urls []string    // where others can join; none: it can be linked over WebRTC alone
 	gone atomic.Bool // it ended, or says nothing any more
 }
 
@@ -103,6 +104,7 @@ func (n *Net) roles() []bool {
 // error none of them runs.
 func (n *Net) startGroup(ctx context.Context, leaf []bool) ([]*member, error) {
 	group, errs := make([]*member, len(leaf)), make([]error, len(leaf))
+	first := len(n.all())
 	var wg sync.WaitGroup
 	for i := range leaf {
 		way, err := n.entry()
@@ -110,7 +112,8 @@ func (n *Net) startGroup(ctx context.Context, leaf []bool) ([]*member, error) {
 			errs[i] = err
 			break
 		}
-		wg.Go(func() { group[i], errs[i] = n.start(ctx, leaf[i], way) })
+		listens := !leaf[i] && n.listens(first+i)
+		wg.Go(func() { group[i], errs[i] = n.start(ctx, leaf[i], listens, way) })
 	}
 	wg.Wait()
 	err := errors.Join(errs...)
@@ -146,27 +149,44 @@ func (n *Net) entry() ([]string, error) {
 	}
 	var ways []*member
 	for _, m := range n.members {
-		if !m.leaf && !m.gone.Load() && n.faults.open(m) {
+		if len(m.urls) > 0 && !m.gone.Load() && n.faults.open(m) {
 			ways = append(ways, m)
 		}
 	}
 	if len(ways) == 0 {
 		return nil, errors.New("no relay runs that a new node could join by")
 	}
-	return ways[n.rand.IntN(len(ways))].node.URLs(), nil
+	return ways[n.rand.IntN(len(ways))].urls, nil
+}
+
+// listens says whether the relay that will be number i has a port.
+func (n *Net) listens(i int) bool {
+	switch n.opts.Transport {
+	case WebRTC:
+		return i == 0
+	case Mixed:
+		return i%2 == 0
+	}
+	return true
 }
 
 // start starts one node and waits for its first link.
-func (n *Net) start(ctx context.Context, leaf bool, way []string) (*member, error) {
+func (n *Net) start(ctx context.Context, leaf, listens bool, way []string) (*member, error) {
 	m := &member{leaf: leaf}
 	cfg := node.Config{
 		Bootstrap: way, Leaf: leaf, MaxPeers: n.opts.MaxPeers,
 		Dialers: map[string]transport.Dialer{"ws": &dialer{&ws.Dialer{}, &n.faults, m}},
 	}
+	if n.opts.Transport == WS {
+		cfg.WebRTC = node.WebRTCOff
+	}
 	if leaf {
 		cfg.Homes = n.opts.Homes
 	} else {
-		cfg.Listen, cfg.MaxLeaves = "127.0.0.1:0", n.opts.MaxLeaves
+		cfg.MaxLeaves = n.opts.MaxLeaves
+	}
+	if listens {
+		cfg.Listen = "127.0.0.1:0"
 	}
 	var err error
 	if m.node, err = node.New(cfg); err != nil {
@@ -181,7 +201,8 @@ func (n *Net) start(ctx context.Context, leaf bool, way []string) (*member, erro
 
 // equip makes a node that runs a part of the network.
 func (n *Net) equip(ctx context.Context, m *member) (err error) {
-	for _, raw := range m.node.URLs() {
+	m.urls = m.node.URLs()
+	for _, raw := range m.urls {
 		u, err := url.Parse(raw)
 		if err != nil {
 			return err

@@ -21,7 +21,10 @@ func (o Options) forNet() (Options, error) {
 	def(&o.Homes, limits.LeafHomes)
 	def(&o.MaxPeers, limits.RelayLinks)
 	def(&o.MaxLeaves, limits.LeafLinksPort)
-	return o, errors.Join(o.checkCounts(), o.checkShares(), o.checkReal())
+	if o.Transport == "" {
+		o.Transport = WS
+	}
+	return o, errors.Join(o.checkCounts(), o.checkShares(), o.checkReal(), o.checkTransport())
 }
 
 func (o *Options) checkCounts() error {
@@ -43,13 +46,35 @@ func (o *Options) checkCounts() error {
 	return errors.Join(errs...)
 }
 
+// checkTransport refuses faults that links over WebRTC cannot be given.
+func (o *Options) checkTransport() error {
+	switch o.Transport {
+	case WS:
+		return nil
+	case Mixed, WebRTC:
+	default:
+		return fmt.Errorf("options: Transport is %q: give %s, %s or %s", o.Transport, WS, Mixed, WebRTC)
+	}
+	var errs []error
+	for _, s := range []struct {
+		field string
+		given bool
+	}{{"Silent", o.Silent != 0}, {"Partition", o.Partition != 0}} {
+		if s.given {
+			errs = append(errs, fmt.Errorf("options: %s is for links over WebSocket alone: use Transport %s", s.field, WS))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (o *Options) checkShares() error {
 	var errs []error
 	for _, s := range []struct {
 		field string
 		got   float64
 	}{
-		{"Leaves", o.Leaves}, {"Kill", o.Kill}, {"Silent", o.Silent}, {"Partition", o.Partition},
+		{"Leaves", o.Leaves}, {"Kill", o.Kill}, {"Silent", o.Silent}, {"Partition", o.Partition}, {"NoURL", o.NoURL},
+		{"Apart", o.Apart},
 	} {
 		if !(s.got >= 0 && s.got <= 1) {
 			errs = append(errs, fmt.Errorf("options: %s is %v: give a share from 0 to 1", s.field, s.got))
@@ -77,7 +102,7 @@ func (o *Options) checkReal() error {
 	}{
 		{"LatencyMin", o.LatencyMin != 0}, {"LatencyMax", o.LatencyMax != 0}, {"Loss", o.Loss != 0},
 		{"PlainGreedy", o.PlainGreedy}, {"Session", o.Session != 0}, {"Sybils", o.Sybils != 0},
-		{"Nearest", o.Nearest},
+		{"Nearest", o.Nearest}, {"NoURL", o.NoURL != 0}, {"Apart", o.Apart != 0}, {"MaxWebRTC", o.MaxWebRTC != 0},
 	} {
 		if s.given {
 			errs = append(errs, fmt.Errorf("options: %s is for virtual time alone: use Sim", s.field))

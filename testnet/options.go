@@ -5,6 +5,16 @@ import (
 	"time"
 )
 
+// Transport says what the links of a network of real nodes are made over.
+type Transport string
+
+// The transports.
+const (
+	WS     Transport = "ws"     // WebSocket: every relay has a port
+	Mixed  Transport = "mixed"  // every other relay has a port, the others and the leaves can be linked over WebRTC alone
+	WebRTC Transport = "webrtc" // the first node alone has a port, by which the others join; all else is WebRTC
+)
+
 // Options describe a network and what happens to it. The zero value of each
 // field is a sensible default, told with it.
 type Options struct {
@@ -15,10 +25,16 @@ type Options struct {
 	MaxLeaves int     // links with leaves of each relay; 0: 256
 	Seed      uint64  // of all randomness
 
+	// Real nodes alone.
+	Transport Transport // what links are made over; empty: WS
+
 	// Virtual time alone.
 	LatencyMin, LatencyMax time.Duration // one way, of a pair of nodes; 0: 20 ms to 80 ms
 	Loss                   float64       // of carrier messages, 0 to 1
 	PlainGreedy            bool          // without the look-ahead, to be compared with
+	NoURL                  float64       // share of the relays that nobody can dial but over WebRTC, 0 to 1; all nodes speak it then, and pairs that talk much link
+	Apart                  float64       // share of the pairs of nodes that WebRTC cannot link, 0 to 1
+	MaxWebRTC              int           // links over WebRTC of each node then; 0: 32
 	Patience               time.Duration // how long a message may take until it is acknowledged; 0: 30 s
 
 	// What happens once the network has settled: nodes begin to come and go,

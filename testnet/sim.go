@@ -11,6 +11,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // simEpoch is when every simulation begins, on the clocks of its nodes.
@@ -33,7 +34,8 @@ type Simulation struct {
 	now   time.Duration
 	heap  simHeap
 	nodes []*simNode
-	alive []*simNode // in the order of their start
+	byID  map[routing.ID]*simNode // of those that speak WebRTC
+	alive []*simNode              // in the order of their start
 
 	posted  []simPosted // what engines have to be told in this instant
 	dirty   []*simLink  // have something to write
@@ -83,7 +85,7 @@ func Sim(o Options) (*Simulation, error) {
 		opts: o, rand: rand.New(rand.NewPCG(o.Seed, 1)), keys: newSimRandom(o.Seed, 2), salt: mix(o.Seed ^ 3),
 		own: engine.NewIngress(nil), retry: engine.NewIngress(nil), loss: o.Loss,
 	}
-	s.load.sim = s
+	s.load.sim, s.byID = s, make(map[routing.ID]*simNode)
 	s.heapBefore = heapBytes()
 	return s, nil
 }
@@ -153,9 +155,13 @@ func mix(x uint64) uint64 {
 
 // latency is the one-way latency between two nodes, the same both ways.
 func (s *Simulation) latency(a, b *simNode) time.Duration {
+	return s.opts.LatencyMin + time.Duration(s.lot(a, b, s.salt)*float64(s.opts.LatencyMax-s.opts.LatencyMin))
+}
+
+// lot draws a number in [0, 1) for a pair of nodes, the same for the same salt.
+func (s *Simulation) lot(a, b *simNode, salt uint64) float64 {
 	low, high := uint64(min(a.index, b.index)), uint64(max(a.index, b.index))
-	share := float64(mix(s.salt^mix(low<<32|high))>>11) / (1 << 53)
-	return s.opts.LatencyMin + time.Duration(share*float64(s.opts.LatencyMax-s.opts.LatencyMin))
+	return float64(mix(salt^mix(low<<32|high))>>11) / (1 << 53)
 }
 
 // cut says whether nothing gets from one node to another.
@@ -191,8 +197,11 @@ func (s *Simulation) displaced(l *simLink, why reason.Reason) {
 
 // Add starts one more node, which knows the address of one random running relay
 // and nothing else, and returns its index.
-func (s *Simulation) Add(leaf bool) int {
-	n := s.add(s.draw(), leaf)
+func (s *Simulation) Add(leaf bool) int { return s.start(leaf, false) }
+
+// start is Add of a node, or of one that nobody can dial but over WebRTC.
+func (s *Simulation) start(leaf, noURL bool) int {
+	n := s.make(s.draw(), leaf, noURL)
 	if via := s.randomRelay(n); via != nil {
 		s.join(n, via)
 	}
@@ -208,8 +217,12 @@ func (s *Simulation) join(n, via *simNode) {
 }
 
 func (s *Simulation) add(keys *identity.Identity, leaf bool) *simNode {
+	return s.make(keys, leaf, false)
+}
+
+func (s *Simulation) make(keys *identity.Identity, leaf, noURL bool) *simNode {
 	n := &simNode{
-		sim: s, index: int32(len(s.nodes)), leaf: leaf, keys: keys,
+		sim: s, index: int32(len(s.nodes)), leaf: leaf, noURL: noURL, keys: keys,
 	}
 	s.nodes = append(s.nodes, n)
 	s.run(n)
@@ -233,7 +246,7 @@ func (s *Simulation) run(n *simNode) {
 
 // randomRelay is a running relay other than n, nil when there is none.
 func (s *Simulation) randomRelay(n *simNode) *simNode {
-	return s.random(func(o *simNode) bool { return o != n && !o.leaf && !o.leaving && !o.sybil })
+	return s.random(func(o *simNode) bool { return o != n && !o.leaf && !o.noURL && !o.leaving && !o.sybil })
 }
 
 // random is a running node that fits, nil when none was found.

@@ -27,6 +27,8 @@ type simDial struct {
 	hello    []byte // of the side that spoke last
 	here     *simEnd
 	greeted  time.Duration // when the acceptor had message 1 and sent message 2
+	webRTC   bool          // it is signalled
+	why      reason.Reason // the offer was refused
 }
 
 const (
@@ -45,24 +47,55 @@ var (
 
 // stageHandshake is where a dial is once the carrier stands, as package node
 // names it.
-const stageHandshake = "handshake"
+const (
+	stageSignal    = "signal"
+	stageHandshake = "handshake"
+)
 
 // dial begins to open a link.
 func (s *Simulation) dial(from *simNode, a engine.Dial) {
 	d := &simDial{from: from, to: s.listener(a.Target.URL), action: a, began: s.now}
+	if id, ok := engine.ParseWebRTCURL(a.Target.URL); ok {
+		d.webRTC, d.to = true, s.byID[id]
+	}
 	if d.to == nil || d.to == from {
 		d.latency = s.opts.LatencyMin
 	} else {
 		d.latency = s.latency(from, d.to)
 	}
-	s.heap.push(s.now+s.delay(d.latency), d, dialConnect)
+	s.heap.push(s.now+d.way(s), d, dialConnect)
+}
+
+// way is how long a message takes before the carrier stands: what is signalled
+// goes by two links of the mesh, both as long as the new one.
+func (d *simDial) way(s *Simulation) time.Duration {
+	if d.webRTC {
+		return s.delay(d.latency) + s.delay(d.latency)
+	}
+	return s.delay(d.latency)
+}
+
+// offer lets the engine of the other side decide about an offer.
+func (d *simDial) offer(s *Simulation) {
+	s.post(d.to, engine.Offered{ID: d.from.id, Direct: d.action.Direct, Done: func(why reason.Reason) {
+		if d.why = why; why != reason.None {
+			s.heap.push(s.now+d.way(s), d, dialRefused)
+			return
+		}
+		if s.apart(d.from, d.to) {
+			s.heap.push(d.began+limits.SignalTimeout, d, dialSilent)
+			return
+		}
+		// The answer; then a round trip of ICE and two of DTLS.
+		s.heap.push(s.now+d.way(s)+6*s.delay(d.latency), d, dialGreeted)
+	}})
 }
 
 // listener returns the node at a URL, nil if none ever was there. A leaf has no URL.
 func (s *Simulation) listener(url string) *simNode {
 	index, ok := strings.CutPrefix(url, simScheme)
 	i, err := strconv.Atoi(index)
-	if !ok || err != nil || i < 0 || i >= len(s.nodes) || s.nodes[i].leaf {
+	if !ok || err != nil || i < 0 || i >= len(s.nodes) || s.nodes[i].leaf || s.nodes[i].noURL {
 		return nil
 	}
 	return s.nodes[i]
@@ -72,13 +105,23 @@ func (s *Simulation) listener(url string) *simNode {
 func (d *simDial) happen(s *Simulation, kind simKind) {
 	switch kind {
 	case dialConnect:
+		switch {
+		case d.webRTC && (d.to == nil || d.to == d.from):
+			d.failed(s, stageSignal, reason.NoRoute, errSilent)
+			return
+		case d.webRTC:
+			if d.heard(s) {
+				d.offer(s)
+			}
+			return
+		}
 		if d.to == nil || (d.to.dead || d.to.leaving) && !d.to.silent {
 			s.heap.push(s.now+s.delay(d.latency), d, dialRefused)
 		} else if d.heard(s) {
 			s.heap.push(s.now+s.delay(d.latency)+s.delay(d.latency), d, dialGreeted)
 		}
 	case dialRefused:
-		d.failed(s, transport.StageConnect, reason.None, errRefused)
+		d.failed(s, transport.StageConnect, d.why, errRefused)
 	case dialSilent:
 		stage := transport.StageConnect
 		if d.hello != nil {
@@ -101,7 +144,11 @@ func (d *simDial) happen(s *Simulation, kind simKind) {
 // for its end of patience.
 func (d *simDial) heard(s *Simulation) bool {
 	if d.to.dead || s.cut(d.from, d.to) || s.cut(d.to, d.from) {
-		s.heap.push(max(s.now, d.began+limits.HandshakeTimeout), d, dialSilent)
+		patience := limits.HandshakeTimeout
+		if d.webRTC {
+			patience = limits.SignalTimeout
+		}
+		s.heap.push(max(s.now, d.began+patience), d, dialSilent)
 		return false
 	}
 	return true
@@ -123,8 +170,8 @@ func (d *simDial) answered(s *Simulation) {
 		return
 	}
 	d.hello = d.from.hello(d.action.Count, d.action.Need)
-	here := &simEnd{node: d.from, latency: d.latency}
-	there := &simEnd{node: d.to, latency: d.latency, other: here}
+	here := &simEnd{node: d.from, latency: d.latency, webRTC: d.webRTC}
+	there := &simEnd{node: d.to, latency: d.latency, other: here, webRTC: d.webRTC}
 	here.other, d.here = there, here
 	there.last = s.now + s.delay(d.latency)
 	s.heap.push(there.last, d, dialUp)
@@ -146,7 +193,7 @@ func (d *simDial) accepted(s *Simulation) {
 		there.Close()
 		return
 	}
-	there.up(s, remote, engine.Dial{Count: remote.hello.Dial}, s.now-d.greeted)
+	there.up(s, remote, engine.Dial{Count: remote.hello.Dial, Direct: d.webRTC && d.action.Direct}, s.now-d.greeted)
 }
 
 // hello is what the node says of itself on a new link.
@@ -197,11 +244,11 @@ func (s *Simulation) verify(n *simNode, hello []byte, want wire.ID) (r simRemote
 func (e *simEnd) up(s *Simulation, r simRemote, dial engine.Dial, rtt time.Duration) {
 	n := e.node
 	n.number++
-	l := &simLink{node: n, since: s.now}
+	l := &simLink{node: n, since: s.now, direct: dial.Direct}
 	e.link = l
 	l.link = link.New(link.Config{
 		Number: n.number, Peer: r.id, Leaf: r.leaf, LeafLink: r.leaf || n.leaf,
-		Outbound: dial.Target != nil, Instance: r.hello.Instance, Dial: dial.Count,
+		Outbound: dial.Target != nil, Direct: dial.Direct, Instance: r.hello.Instance, Dial: dial.Count,
 		Contact: r.hello.Contact, Carrier: e, OnBusy: l.onBusy, Wake: l.wake,
 	}, s.time())
 	peer := engine.NewPeer(l.link)
@@ -210,6 +257,6 @@ func (e *simEnd) up(s *Simulation, r simRemote, dial engine.Dial, rtt time.Durat
 	n.links = append(n.links, l)
 	s.post(n, engine.LinkUp{
 		Peer: peer, Target: dial.Target,
-		From: engine.Origin{Need: r.hello.Need, RTT: rtt},
+		From: engine.Origin{Need: r.hello.Need, RTT: rtt, Direct: dial.Direct},
 	})
 }

@@ -28,7 +28,7 @@ func (s *Simulation) Restart(i int, disk bool) {
 	if !old.dead {
 		return
 	}
-	n := &simNode{sim: s, index: old.index, leaf: old.leaf, keys: old.keys, sequence: old.sequence}
+	n := &simNode{sim: s, index: old.index, leaf: old.leaf, noURL: old.noURL, keys: old.keys, sequence: old.sequence}
 	if !disk {
 		n.keys, n.sequence = s.draw(), 0
 	}
@@ -47,9 +47,11 @@ func (s *Simulation) end(n *simNode, silent bool) {
 		return
 	}
 	n.dead, n.silent = true, silent
-	if !silent {
-		for _, l := range slices.Clone(n.links) {
+	for _, l := range slices.Clone(n.links) {
+		if !silent {
 			l.link.Close(reason.Closed)
+		} else {
+			l.link.Carrier.(*simEnd).other.unheard(s)
 		}
 	}
 	s.load.died(n)

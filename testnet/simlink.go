@@ -23,6 +23,7 @@ type simLink struct {
 	admitted bool          // it is read
 	busy     bool          // in node.busy
 	dirty    bool          // in Simulation.dirty
+	direct   bool          // is none of the table
 	relay    bool          // counts as one of the node's links with relays
 }
 

@@ -24,6 +24,7 @@ type simNode struct {
 	index    int32
 	side     uint8 // of a partition
 	leaf     bool
+	noURL    bool // it can be dialled only over WebRTC
 	sybil    bool
 	drops    bool // acks what it is to forward, and drops it
 	dead     bool
@@ -47,8 +48,11 @@ type simNode struct {
 	links  []*simLink // that are not closed, in the order of their numbers
 	busy   []*simLink // that owe or await an ack
 	number uint64     // of the last link
-	relays int        // links with relays, closing ones aside
+	relays int        // links of the table with relays, closing ones aside
 	over   time.Duration
+
+	carried int // looks in a row that found more links over WebRTC than the cap
+	traffic []session.PeerTraffic
 
 	contact  []byte // contact record
 	renew    time.Duration
@@ -111,10 +115,14 @@ func (n *simNode) start() (err error) {
 	n.engine, err = engine.New(engine.Config{
 		Self: n.id, Leaf: n.leaf, MaxRelays: s.opts.MaxPeers, MaxLeaves: s.opts.MaxLeaves, Homes: s.opts.Homes,
 		Rand: n.random.Rand, Sessions: n.sessions, Drops: &s.drops,
+		WebRTC: s.webRTC(), MaxWebRTC: s.opts.MaxWebRTC,
 		Sign: n.sign, Verify: s.records.verify, Contact: n.contactRecord, PlainGreedy: s.opts.PlainGreedy,
 	})
 	if err != nil {
 		return err
+	}
+	if s.webRTC() != engine.WebRTCOff {
+		s.byID[n.id] = n
 	}
 	n.started = s.now
 	s.trace.begin(s.now, n.index, traceStart)
@@ -135,7 +143,10 @@ func (n *simNode) contactRecord(now time.Time) []byte {
 	if n.contact == nil || n.sim.now >= n.renew {
 		body := wire.Contact{Role: wire.RoleLeaf}
 		if !n.leaf {
-			body = wire.Contact{Role: wire.RoleRelay, URLs: []string{n.url()}}
+			body.Role = wire.RoleRelay
+		}
+		if body.WebRTC = n.sim.webRTC() != engine.WebRTCOff; !n.leaf && !n.noURL {
+			body.URLs = []string{n.url()}
 		}
 		n.contact = n.sim.records.intern(n.sign(wire.RecordContact, now, limits.ContactTTL, wire.AppendContact(nil, &body)), now)
 		n.renew = n.sim.now + limits.ContactTTL*time.Second/2
@@ -158,6 +169,7 @@ func (n *simNode) happen(s *Simulation, kind simKind) {
 			n.tick(l)
 		}
 		n.checkCap()
+		n.tellTraffic()
 		s.heap.push(s.now+limits.IdleTick, n, nodeTick)
 	case nodeTickBusy:
 		n.ticking = false
@@ -356,7 +368,7 @@ func (n *simNode) hint(frame []byte, why reason.Reason) {
 // count notes that a link does, or does not any more, fill a place of the
 // node's links with relays.
 func (n *simNode) count(l *simLink, up bool) {
-	if up == l.relay || up && (l.link.Leaf || n.leaf) {
+	if up == l.relay || up && (l.link.Leaf || n.leaf || l.direct) {
 		return
 	}
 	l.relay = up

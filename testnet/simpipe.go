@@ -21,6 +21,8 @@ type simEnd struct {
 	last    time.Duration // when the last message on its way here arrives
 	first   *simBuffer    // on its way here, in order
 	tail    *simBuffer
+	webRTC  bool // as that: silence ends it
+	mute    bool // what is sent gets lost
 	closed  bool // from here
 	held    bool // a cut holds what is on its way here
 }
@@ -28,7 +30,14 @@ type simEnd struct {
 // lossDelay is the least time to a retransmission (Linux: TCP_RTO_MIN).
 const lossDelay = 200 * time.Millisecond
 
-const endArrival simKind = 0
+const (
+	endArrival simKind = iota
+	endUnheard         // a carrier as WebRTC gives up
+)
+
+// webRTCDead is after how much silence of the other side a carrier over WebRTC
+// ends: its own pings tell, as package transport/webrtc has it.
+const webRTCDead = 8 * time.Second
 
 var errNotDriven = errors.New("testnet: a simulated carrier is driven, not read")
 
@@ -39,7 +48,12 @@ func (e *simEnd) Flush() error                          { return nil }
 func (e *simEnd) TryFlush() (bool, error)               { return true, nil }
 func (e *simEnd) Max() int                              { return limits.MaxRecord }
 func (e *simEnd) Binding() []byte                       { return nil }
-func (e *simEnd) Kind() string                          { return "sim" }
+func (e *simEnd) Kind() string {
+	if e.webRTC {
+		return "webrtc"
+	}
+	return "sim"
+}
 
 // Send lets a copy of msg arrive at the other end.
 func (e *simEnd) Send(msg []byte) error {
@@ -64,6 +78,10 @@ func (s *Simulation) delay(latency time.Duration) time.Duration {
 // post lets b, or with an empty one the end of the carrier, arrive at the other end.
 func (e *simEnd) post(b *simBuffer) {
 	s, to := e.node.sim, e.other
+	if e.mute {
+		s.buffers.give(b)
+		return
+	}
 	to.last = max(to.last, s.now+s.delay(e.latency))
 	if to.tail == nil {
 		to.first = b
@@ -110,8 +128,13 @@ func (e *simEnd) take() *simBuffer {
 }
 
 // happen lets the first message arrive that is on its way.
-func (e *simEnd) happen(s *Simulation, _ simKind) {
+func (e *simEnd) happen(s *Simulation, kind simKind) {
 	switch {
+	case kind == endUnheard:
+		if e.link != nil && !e.closed && !e.node.dead && (e.other.node.dead || e.other.mute) {
+			e.link.link.Close(reason.CarrierFailed)
+		}
+		return
 	case e.held || e.first == nil: // later, or dropped
 		return
 	case e.closed || e.node.dead:
@@ -133,6 +156,13 @@ func (e *simEnd) happen(s *Simulation, _ simKind) {
 		}
 	}
 	s.buffers.give(b)
+}
+
+// unheard notes that nothing comes from the other end any more.
+func (e *simEnd) unheard(s *Simulation) {
+	if e.webRTC {
+		s.heap.push(s.now+webRTCDead, e, endUnheard)
+	}
 }
 
 // release lets what a cut held arrive.

@@ -57,8 +57,13 @@ func (o *Options) checkVirtual() error {
 	if o.Session < 0 || o.Patience < 0 {
 		errs = append(errs, fmt.Errorf("options: Session is %v and Patience %v: give no time below zero", o.Session, o.Patience))
 	}
-	if o.Sybils < 0 {
-		errs = append(errs, fmt.Errorf("options: Sybils is %d: give no number below zero", o.Sybils))
+	for _, c := range []struct {
+		field string
+		got   int
+	}{{"Sybils", o.Sybils}, {"MaxWebRTC", o.MaxWebRTC}} {
+		if c.got < 0 {
+			errs = append(errs, fmt.Errorf("options: %s is %d: give no number below zero", c.field, c.got))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -86,18 +91,27 @@ func (s *Simulation) tell(format string, args ...any) {
 }
 
 // startNodes starts one node after the other. The leaves are spread evenly
-// among them; the first is a relay.
+// among them, and among the relays those without a URL; the first is neither.
 func (s *Simulation) startNodes() {
 	s.tell("starting %d nodes", s.opts.Nodes)
 	pace := min(startPace, startAll/time.Duration(max(s.opts.Nodes, 1)))
+	relays := 0
 	for i := range s.opts.Nodes {
-		due := math.Floor(float64(i+1)*s.opts.Leaves) > math.Floor(float64(i)*s.opts.Leaves)
-		s.Add(i > 0 && due)
+		leaf := i > 0 && due(s.opts.Leaves, i)
+		s.start(leaf, !leaf && relays > 0 && due(s.opts.NoURL, relays))
+		if !leaf {
+			relays++
+		}
 		s.Advance(pace)
 		if (i+1)%1_000 == 0 {
 			s.tell("%d nodes started", i+1)
 		}
 	}
+}
+
+// due says whether number i, from 0, is one of those that a share means.
+func due(share float64, i int) bool {
+	return math.Floor(float64(i+1)*share) > math.Floor(float64(i)*share)
 }
 
 // Settle lets virtual time pass until every node has found its place, for at
@@ -142,7 +156,7 @@ func (s *Simulation) expired(n *simNode) {
 		return
 	}
 	s.end(n, s.rand.Float64() < s.opts.Silent)
-	s.Add(n.leaf)
+	s.start(n.leaf, n.noURL)
 }
 
 // killShare kills what Options.Kill says.

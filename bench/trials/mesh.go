@@ -21,7 +21,7 @@ type mesh struct {
 }
 
 func (m *mesh) open() (err error) {
-	m.relay, err = m.start(node.Config{Listen: "127.0.0.1:0"})
+	m.relay, err = m.start(node.Config{Listen: "127.0.0.1:0", WebRTC: node.WebRTCOff})
 	return err
 }
 
@@ -53,7 +53,7 @@ func (m *mesh) leaf(rate int) (*node.Node, error) {
 		u.Host = t.listener.Addr().String()
 		at = u.String()
 	}
-	return m.start(node.Config{Leaf: true, MaxPeers: 1, Homes: 1, Bootstrap: []string{at}})
+	return m.start(node.Config{Leaf: true, WebRTC: node.WebRTCOff, MaxPeers: 1, Homes: 1, Bootstrap: []string{at}})
 }
 
 // close ends the leaves before their relay.

@@ -35,6 +35,20 @@ func TestLoss(t *testing.T) {
 	if l.Unaccounted != 0 || l.Drops == 0 {
 		t.Errorf("got %+v, want drops, and every one counted", l)
 	}
+	if l.Small.Unaccounted != 0 || l.Small.Frames == 0 {
+		t.Errorf("got %+v, want frames dropped, and the small datagrams missing that they held", l.Small)
+	}
+}
+
+func TestSmallLossAccounts(t *testing.T) {
+	for _, row := range []struct{ missing, frames, want uint64 }{
+		{0, 0, 0}, {1, 1, 0}, {mostInFrame, 1, 0}, {mostInFrame + 1, 1, 1}, {1, 0, 1}, {1, 3, 2},
+	} {
+		s := SmallLoss{Datagrams: 1000, Delivered: 900 - row.missing, AtEnds: 100, Frames: row.frames}
+		if s.account(); s.Unaccounted != row.want {
+			t.Errorf("%d missing, %d frames dropped: got %d unaccounted, want %d", row.missing, row.frames, s.Unaccounted, row.want)
+		}
+	}
 }
 
 func TestRelayMemory(t *testing.T) {

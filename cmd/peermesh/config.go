@@ -27,6 +27,8 @@ func meshConfig(c *cli.Context, std streams) (node.Config, error) {
 		TLSCA:      c.String("tls-ca"),
 		Bootstrap:  list(c, "bootstrap"),
 		NetworkKey: key,
+		WebRTC:     node.WebRTCUse(get[string](c, "webrtc")),
+		ICEServers: list(c, "ice"),
 		Agent:      "peermesh/" + version,
 		Logger:     logger(std.err, get[string](c, "log-level"), get[string](c, "log-format")),
 	}, err
@@ -41,20 +43,22 @@ func nodeConfig(c *cli.Context, std streams) (node.Config, error) {
 	cfg.TLSCert, cfg.TLSKey = c.String("cert"), c.String("key")
 	cfg.MaxPeers, cfg.MaxLeaves = get[int](c, "max-peers"), get[int](c, "max-leaves")
 	cfg.Leaf = c.Bool("leaf")
-	listen, errListen := listenAddress(c.String("host"), get[int](c, "port"))
-	cfg.Listen = listen
+	cfg.MaxWebRTC = get[int](c, "max-webrtc")
+	host := c.String("host")
+	cfg.Listen, cfg.WebRTCListen = listenAddress(host, get[int](c, "port")), listenAddress(host, get[int](c, "webrtc-port"))
+	var errListen error
+	if host != "" && cfg.Listen == "" && cfg.WebRTCListen == "" {
+		errListen = &usageError{text: "--host needs --port"}
+	}
 	return cfg, errors.Join(errListen, errProxies, errMesh)
 }
 
 // listenAddress joins host and port; a port below zero means none.
-func listenAddress(host string, port int) (string, error) {
-	if port >= 0 {
-		return net.JoinHostPort(host, strconv.Itoa(port)), nil
+func listenAddress(host string, port int) string {
+	if port < 0 {
+		return ""
 	}
-	if host != "" {
-		return "", &usageError{text: "--host needs --port"}
-	}
-	return "", nil
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
 // readNetworkKey reads the file of --network-key: 64 hex digits with blanks

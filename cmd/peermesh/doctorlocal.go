@@ -43,7 +43,35 @@ func (p *patient) listen(ctx context.Context) {
 func (p *patient) serve(listen string) (*node.Node, error) {
 	cfg := p.cfg
 	cfg.Listen, cfg.StateDir, cfg.Bootstrap, cfg.Leaf, cfg.Homes = listen, "", nil, true, oneHome
+	cfg.WebRTCListen = "" // looked at by itself
 	return node.New(cfg)
+}
+
+// webRTC looks at the UDP port. Nobody else is to need it: who stands for the node
+// does without.
+func (p *patient) webRTC(context.Context) {
+	f := finding{Verdict: verdictOK, Check: "webrtc", Subject: p.cfg.WebRTCListen}
+	switch {
+	case p.cfg.WebRTC == node.WebRTCOff:
+		f.Detail = "off: those who cannot dial each other talk by relays"
+	case p.cfg.WebRTCListen == "":
+		f.Detail = "each link has a UDP port of its own"
+	default:
+		f.Detail = "free; nodes behind NATs are told their public address here"
+		udp, err := net.ListenPacket("udp", p.cfg.WebRTCListen)
+		if err == nil {
+			_ = udp.Close()
+			break
+		}
+		f.Detail = bareCause(err)
+		if errors.Is(err, syscall.EADDRINUSE) && p.serving && p.own == nil {
+			f.Detail = "taken, by the node that runs there"
+			break
+		}
+		f.Verdict, f.Hint = verdictFail, "choose another with --webrtc-port, or 0 for any"
+	}
+	p.cfg.WebRTCListen = ""
+	p.say(f)
 }
 
 // taken says what a port that cannot be served is.

@@ -121,7 +121,8 @@ func message(err error) string {
 var flagOf = map[string]string{
 	"StateDir": "state", "Listen": "port", "PublicURLs": "public-url", "TLSCert": "cert", "TLSKey": "key", "TLSCA": "tls-ca",
 	"TrustedProxies": "trusted-proxy", "Bootstrap": "bootstrap", "MaxPeers": "max-peers", "MaxLeaves": "max-leaves",
-	"Leaf": "leaf", "NetworkKey": "network-key",
+	"Leaf": "leaf", "NetworkKey": "network-key", "WebRTC": "webrtc", "WebRTCListen": "webrtc-port",
+	"MaxWebRTC": "max-webrtc", "ICEServers": "ice",
 }
 
 // byFlags puts flags in the place of the fields that the node's mistakes name.

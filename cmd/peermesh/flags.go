@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/node"
 )
 
 // value is what a flag holds, with a reader of its own: a text that it cannot
@@ -86,6 +87,15 @@ func choice(words ...string) *value[string] {
 	}}
 }
 
+// webrtcUse reads a node.WebRTCUse; the default depends on how the program was built.
+func webrtcUse() *value[string] {
+	uses := []string{string(node.WebRTCOn), string(node.WebRTCWhenNeeded), string(node.WebRTCOff)}
+	if !node.WebRTCSupported {
+		uses = uses[2:]
+	}
+	return choice(uses...)
+}
+
 // envOf returns the environment's name for a flag.
 func envOf(flag string) string {
 	return "PEERMESH_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
@@ -154,6 +164,8 @@ func meshFlags() []cli.Flag {
 		textFlag("state", "`DIR` that keeps the identity, and with it the ID; without it each start has a fresh one"),
 		textFlag("network-key", "`FILE` with the key of a closed mesh: 64 hex digits, or 32 bytes"),
 		textFlag("tls-ca", "PEM `FILE` with further roots to trust for wss URLs"),
+		valueFlag("webrtc", "make links over WebRTC, `WHEN`: on, only-when-needed or off", webrtcUse()),
+		listFlag("ice", "`SERVER` that helps to find a way between NATs, stun:host:port or turn:user:password@host:port; relays help without it; may be repeated"),
 		valueFlag("log-level", "least `LEVEL` to log on standard error: debug, info, warn or error", choice("error", "warn", "info", "debug")),
 		valueFlag("log-format", "`FORM` of the log: text or json", choice("text", "json")),
 		boolFlag("json", "print JSON, one object on each line"),
@@ -176,6 +188,8 @@ func nodeFlags() []cli.Flag {
 		listFlag("trusted-proxy", "`CIDR` of proxies whose X-Forwarded-For is believed; may be repeated"),
 		valueFlag("max-peers", "most links with relays, `N`; 0: 24, or 200 with a port", number(0, 0, limits.MaxLinks)),
 		valueFlag("max-leaves", "most links with leaves, `N`; 0: none, or 256 with a port", number(0, 0, limits.MaxLinks)),
+		valueFlag("webrtc-port", "UDP `PORT` for all links over WebRTC, which also tells peers behind NATs their public address; 0 takes a free one; without it each link has its own", number(-1, 0, maxPort)),
+		valueFlag("max-webrtc", "most links over WebRTC, `N`; 0: 32", number(0, 0, limits.MaxLinks)),
 		boolFlag("leaf", "never forward for others"),
 		valueFlag("admin", "loopback `ADDRESS` of the admin page, which status, peers and top read; port 0 takes a free one; off: none", adminAddress()),
 		textFlag("config", "TOML `FILE` with any of these settings; without it the user's peermesh/config.toml if there is one"),

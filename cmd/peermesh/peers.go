@@ -70,7 +70,7 @@ func peerTable(s *admin.Status, full bool) *table {
 	t := &table{}
 	t.row("PEER", "VIA", "DIR", "ROLE", "CPL", "RTT", "UP", "RX", "TX", "QUEUE", "STATE")
 	for _, p := range s.Peers {
-		t.row(idText(p.ID, full), p.Transport, direction(p.Outbound), roleOf(p.Leaf), strconv.Itoa(p.Bucket), shortTime(p.RTT),
+		t.row(idText(p.ID, full), via(p), direction(p.Outbound), roleOf(p.Leaf), strconv.Itoa(p.Bucket), shortTime(p.RTT),
 			shortTime(p.Age), humanBytes(p.RxBytes), humanBytes(p.TxBytes), share(p.QueueFill), linkState(p))
 	}
 	for _, b := range s.Bootstraps {
@@ -79,6 +79,14 @@ func peerTable(s *admin.Status, full bool) *table {
 		}
 	}
 	return t
+}
+
+// via is what carries a link, and over WebRTC between what kinds of addresses.
+func via(p node.PeerInfo) string {
+	if p.Path == "" {
+		return p.Transport
+	}
+	return p.Transport + " " + p.Path
 }
 
 func idText(id routing.ID, full bool) string {

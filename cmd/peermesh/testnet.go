@@ -40,6 +40,7 @@ func testnetCommand(std streams) *cli.Command {
 			"peermesh testnet --nodes 50 --messages 1000",
 			"peermesh testnet --nodes 20 --keep --json",
 			"peermesh testnet --nodes 50 --kill 30% --silent 50%",
+			"peermesh testnet --transport webrtc --nodes 20",
 			"peermesh testnet --transport sim --nodes 1000 --latency 20ms-80ms --loss 1% --seed 7",
 			"peermesh testnet --transport sim --nodes 1000 --leaves 80% --session 10m --duration 5m"),
 		Flags:  testnetFlags(),
@@ -50,7 +51,7 @@ func testnetCommand(std streams) *cli.Command {
 func testnetFlags() []cli.Flag {
 	return []cli.Flag{
 		valueFlag("nodes", "how many, `N`, leaves included", number(50, 1, maxNodes), "n"),
-		valueFlag("transport", "`KIND`: ws, real nodes with sockets on loopback, or sim, simulated ones in virtual time", choice("ws", "sim")),
+		valueFlag("transport", "`KIND`: ws, real nodes with sockets on loopback; webrtc, the same linked over WebRTC but for the first; mixed, half of them; or sim, simulated ones in virtual time", choice("ws", "webrtc", "mixed", "sim")),
 		valueFlag("messages", "acknowledged messages to send, `N`; with --keep none unless given", number(1000, 0, maxCount), "m"),
 		valueFlag("max-peers", "most links with relays of each node, `N`; 0: 24", number(0, 0, limits.MaxLinks)),
 		valueFlag("max-leaves", "most links with leaves of each relay, `N`; 0: 256", number(0, 0, limits.MaxLinks)),
@@ -82,6 +83,12 @@ func runTestnet(c *cli.Context, std streams) error {
 	if err := realOnly(c); err != nil {
 		return err
 	}
+	opts.Transport = testnet.Transport(get[string](c, "transport"))
+	if opts.Transport != testnet.WS {
+		if err := webSocketOnly(c); err != nil {
+			return err
+		}
+	}
 	return runNet(c, std, opts)
 }
 
@@ -111,6 +118,20 @@ func realOnly(c *cli.Context) error {
 				command: c.Command.Name,
 				text:    dashed(name) + " is for virtual time alone: real sockets are as they are",
 				hints:   []string{"give --transport sim"},
+			}
+		}
+	}
+	return nil
+}
+
+// webSocketOnly refuses faults that links over WebRTC cannot be given.
+func webSocketOnly(c *cli.Context) error {
+	for _, name := range []string{"silent", "partition"} {
+		if c.IsSet(name) {
+			return &usageError{
+				command: c.Command.Name,
+				text:    dashed(name) + " is for links over WebSocket alone",
+				hints:   []string{"give --transport ws or sim"},
 			}
 		}
 	}

@@ -208,7 +208,7 @@ func (s *snapshot) lines(columns bool) []string {
 	t := &table{}
 	t.row("PEER", "VIA", "DIR", "ROLE", "RTT", "RX/s", "TX/s", "QUEUE", "STATE")
 	for _, p := range s.peers {
-		t.row(p.ID.Short(), p.Transport, direction(p.Outbound), roleOf(p.Leaf), shortTime(p.RTT), humanRate(p.rx), humanRate(p.tx),
+		t.row(p.ID.Short(), via(p.PeerInfo), direction(p.Outbound), roleOf(p.Leaf), shortTime(p.RTT), humanRate(p.rx), humanRate(p.tx),
 			share(p.QueueFill), linkState(p.PeerInfo))
 	}
 	return append(lines, t.lines(columns)...)

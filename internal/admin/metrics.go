@@ -49,6 +49,7 @@ var (
 	bootstraps  = desc("bootstraps", "Bootstrap URLs, by whether they are linked.", "linked")
 	hops        = desc("hops", "Links that the delivered frames crossed.")
 	forwardTime = desc("forward_seconds", "Time from opening a batch of frames to having queued them onward, of one batch in 64.")
+	signalTime  = desc("signal_seconds", "Time from the offer of a link over WebRTC to its proof at both ends.")
 )
 
 // hopBounds are the buckets of hops: each number that is usual, up to limits.MaxHops.
@@ -64,7 +65,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildInfo, uptime, links, suspects, frames, bytesTotal, drops, rtt, queueFill, tableSize, tableBucket, dials,
 		sessions, ports, limitUsed, limitMax, attached, bootstraps,
-		hops, forwardTime,
+		hops, forwardTime, signalTime,
 	} {
 		ch <- d
 	}
@@ -157,7 +158,8 @@ func (m metrics) traffic(s *node.Status) {
 	m.counter(frames, s.Upkeep.LinkFrames, "link", "received")
 	m.counter(frames, s.Upkeep.Pings, "ping", "received")
 	m.hops(s.Hops)
-	m.forwardTimes(&s.ForwardTimes)
+	m.times(forwardTime, &s.ForwardTimes)
+	m.times(signalTime, &s.SignalTimes)
 	m.counter(dials, s.Dials.Linked, "linked")
 	m.counter(dials, s.Dials.Failed, "failed")
 }
@@ -180,15 +182,15 @@ func (m metrics) hops(by []node.HopsInfo) {
 	m <- prometheus.MustNewConstHistogram(hops, frames, float64(crossed), buckets)
 }
 
-func (m metrics) forwardTimes(t *node.ForwardTimes) {
+func (m metrics) times(of *prometheus.Desc, t *node.Times) {
 	buckets := make(map[float64]uint64, len(t.Buckets))
-	var batches uint64
+	var count uint64
 	for _, b := range t.Buckets {
-		if batches += b.Batches; b.AtMost > 0 {
-			buckets[b.AtMost.Seconds()] = batches
+		if count += b.Count; b.AtMost > 0 {
+			buckets[b.AtMost.Seconds()] = count
 		}
 	}
-	m <- prometheus.MustNewConstHistogram(forwardTime, batches, t.Total.Seconds(), buckets)
+	m <- prometheus.MustNewConstHistogram(of, count, t.Total.Seconds(), buckets)
 }
 
 func direction(outbound bool) string {

@@ -86,6 +86,7 @@ peermesh_limit_max{limit="loop-queue"} 1024
 peermesh_limit_max{limit="ports"} 1024
 peermesh_limit_max{limit="relay-links"} 9
 peermesh_limit_max{limit="sessions"} 4096
+peermesh_limit_max{limit="webrtc-links"} 32
 # HELP peermesh_dials_total Dials by how they ended.
 # TYPE peermesh_dials_total counter
 peermesh_dials_total{result="failed"} %d
@@ -105,8 +106,8 @@ func (c collected) Collect(ch chan<- prometheus.Metric) { c(ch) }
 func TestHistograms(t *testing.T) {
 	err := testutil.CollectAndCompare(collected(func(m metrics) {
 		m.hops([]node.HopsInfo{{Hops: 1, Frames: 10}, {Hops: 7, Frames: 2}})
-		m.forwardTimes(&node.ForwardTimes{Batches: 6, Total: time.Millisecond, Buckets: []node.TimeBucket{
-			{AtMost: time.Microsecond, Batches: 3}, {AtMost: 4 * time.Microsecond, Batches: 2}, {Batches: 1},
+		m.times(forwardTime, &node.Times{Count: 6, Total: time.Millisecond, Buckets: []node.TimeBucket{
+			{AtMost: time.Microsecond, Count: 3}, {AtMost: 4 * time.Microsecond, Count: 2}, {Count: 1},
 		}})
 	}), strings.NewReader(`
 # HELP peermesh_forward_seconds Time from opening a batch of frames to having queued them onward, of one batch in 64.

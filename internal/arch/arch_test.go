@@ -370,3 +370,12 @@ func TestTheLibraryIsLight(t *testing.T) {
 		}
 	}
 }
+
+// Who needs no WebRTC builds without what it takes.
+func TestWithoutWebRTC(t *testing.T) {
+	for _, dep := range goList(t, "-tags", "nowebrtc", "-deps", "./node", "./transport/webrtc") {
+		if strings.HasPrefix(dep.ImportPath, "github.com/pion/") {
+			t.Errorf("with the tag nowebrtc ./node or ./transport/webrtc depends on %s", dep.ImportPath)
+		}
+	}
+}

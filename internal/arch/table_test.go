@@ -34,6 +34,7 @@ var house = []room{
 	{"internal/identity", under(), "keys and their proofs come before everything that is proved with them"},
 	{"internal/session", under("internal/identity"), "what two ends owe each other does not depend on the way between them"},
 	{"internal/link", under("internal/identity", "internal/session"), "what two neighbours owe each other does not depend on where frames go"},
+	{"internal/signal", []string{"internal/wire", "internal/reason", "internal/limits"}, "which offer counts is decided without a carrier: it knows names and times alone"},
 	{"internal/engine", under("internal/identity", "internal/session", "internal/link"), "it decides and does no IO, so that a simulation can run it"},
 
 	{"transport", []string{"internal/limits"}, "the contract of carriers: they know bytes, not frames"},
@@ -44,7 +45,7 @@ var house = []room{
 	{"transport/mem", carrier("internal/ws"), carriersReason},
 	{"transport/webrtc", carrier(), carriersReason},
 
-	{"node", under("internal/identity", "internal/session", "internal/link", "internal/engine",
+	{"node", under("internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal",
 		"transport", "transport/ws", "transport/mem", "transport/webrtc"),
 		"it puts the parts together and does not know what is built on it; gateways are mounted by whoever starts a node"},
 
@@ -62,6 +63,8 @@ var house = []room{
 	{"examples/*", []string{"routing", "transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"},
 		"an example shows what a program outside of this module can do: only public packages"},
 	{"examples", nil, "it holds tests alone"},
+	{"internal/natlab", nil, "it holds tests alone: it runs the built program"},
+	{"internal/browsertest", nil, "it holds tests alone: what a page needs is its own"},
 	{"internal/arch", nil, "it looks at packages and uses none"},
 }
 
@@ -104,7 +107,7 @@ var owners = []owner{
 // randomness come in as arguments.
 var pure = []string{
 	"internal/reason", "internal/limits", "internal/wire", "routing",
-	"internal/identity", "internal/session", "internal/link", "internal/engine",
+	"internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal",
 }
 
 // impureFiles are the files of pure packages that may do what the others may

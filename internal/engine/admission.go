@@ -16,13 +16,17 @@ func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
 		return reason.Leaving
 	case e.isBanned(now, n.ID):
 		return reason.Banned
-	case e.links.holds(n.ID, n.Leaf):
+	case e.links.holds(n):
 		return reason.None // about to take the place of another
+	case n.direct:
+		return e.admitDirect(n, now)
 	case n.Leaf:
-		if !n.link.Outbound && e.links.leaves >= e.cfg.MaxLeaves {
+		if !n.link.Outbound && e.links.leaves >= e.cfg.MaxLeaves || n.webRTC && !e.carries(n, now) {
 			return reason.LinkLimit
 		}
 		return reason.None
+	case n.webRTC && (e.crowded(n) || !e.carries(n, now)):
+		return reason.LinkLimit
 	case n.target != nil: // the user's own choice
 		return e.makeRoom(n, now)
 	case e.crowded(n):
@@ -54,7 +58,7 @@ func (e *Engine) crowded(n *neighbour) bool {
 	bucket := e.filler.Self.CommonPrefixLen(n.Key)
 	all, same := 0, 0
 	for _, o := range e.links.list {
-		if o.usable() && !o.Leaf && o.from.Group == n.from.Group {
+		if o.ofTable() && o.from.Group == n.from.Group {
 			all++
 			if e.filler.Self.CommonPrefixLen(o.Key) == bucket {
 				same++
@@ -111,13 +115,18 @@ func (e *Engine) spareOf(may func(*neighbour) bool) *neighbour {
 	places, relays := e.linkedRelays()
 	i, ok := e.filler.Spare(places, func(i int) bool {
 		n := relays[i]
-		return n.lets() && may(n) && e.sparedBy(n)
+		return !e.twin(n) && n.lets() && may(n) && e.sparedBy(n)
 	})
 	if !ok {
 		return nil
 	}
 	return relays[i]
 }
+
+// twin says that n is one of two links to a peer, of which one goes anyway: the
+// other would make no room. Only over WebRTC, where a link is long under way, do
+// two nodes often dial each other.
+func (e *Engine) twin(n *neighbour) bool { return e.links.webRTC > 0 && len(e.links.byID[n.ID]) > 1 }
 
 // sparedBy says that the peer can do without this node, going by its list.
 func (e *Engine) sparedBy(n *neighbour) bool {
@@ -152,7 +161,7 @@ func (e *Engine) trim(now time.Time) {
 
 func (e *Engine) allProven(now time.Time) bool {
 	for _, n := range e.links.list {
-		if n.usable() && !n.Leaf && !e.proven(n, now) {
+		if n.ofTable() && !e.proven(n, now) {
 			return false
 		}
 	}
@@ -167,6 +176,9 @@ func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
 		if why == reason.Banned {
 			n.target.hold(e.banned[n.ID])
 		}
+	}
+	if n.direct {
+		e.hot.failed(e.clock(now), n.ID)
 	}
 	e.answerReach(n.ID, why)
 	var contacts [][]byte

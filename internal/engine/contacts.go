@@ -27,12 +27,17 @@ type known struct {
 	dialing  bool
 	needed   bool // that dial
 	trial    bool // it is made to see whether the link is faster than another
+	direct   bool // it is for a direct link
+	hot      bool // and one that nobody asked for
+	carried  bool // it is over WebRTC
+	webRTC   bool // can be dialled so
+	noURL    bool // and not otherwise
 }
 
 const maxFailures = 255
 
-// urls are those of its record, if there is one.
-func (k *known) urls() []string {
+// addresses are the URLs of its record, if there is one.
+func (k *known) addresses() []string {
 	if k.URLs != nil || k.Record == nil {
 		return k.URLs
 	}
@@ -41,7 +46,15 @@ func (k *known) urls() []string {
 		return nil // not reached: it was verified
 	}
 	c, _ := wire.ParseContact(rec.Body)
-	return c.URLs
+	return addresses(c.URLs)
+}
+
+// urls are the addresses and, behind them, the URL by WebRTC.
+func (k *known) urls() []string {
+	if k.webRTC {
+		return append(slices.Clip(k.addresses()), WebRTCURL(k.ID))
+	}
+	return k.addresses()
 }
 
 // contact is what others are told of k.
@@ -97,10 +110,17 @@ func (e *Engine) learn(now time.Time, raw []byte, told Scopes) *known {
 		return k
 	}
 	c, err := wire.ParseContact(rec.Body)
-	if err != nil || c.Role != wire.RoleRelay || !e.dialable(c.URLs) || !now.Before(identity.HeldUntil(&rec, now, rec.TTL)) {
+	if err != nil {
 		return nil
 	}
-	contact := Contact{ID: routing.ID(signer), URLs: c.URLs, Record: bytes.Clone(raw), Scopes: told}
+	contact := Contact{ID: routing.ID(signer), URLs: addresses(c.URLs), Scopes: told}
+	if c.WebRTC {
+		contact.URLs = append(contact.URLs, WebRTCURL(contact.ID))
+	}
+	if c.Role != wire.RoleRelay || !e.dialable(contact.URLs) || !now.Before(identity.HeldUntil(&rec, now, rec.TTL)) {
+		return nil
+	}
+	contact.Record = bytes.Clone(raw)
 	return e.note(now, contact, rec.Sequence)
 }
 
@@ -111,6 +131,9 @@ func (e *Engine) dialable(urls []string) bool {
 func (e *Engine) canDial(url string) bool { return e.mayDial(url, AllScopes) }
 
 func (e *Engine) mayDial(url string, scopes Scopes) bool {
+	if e.cfg.WebRTC == WebRTCOff && isWebRTC(url) {
+		return false
+	}
 	return e.cfg.Dialable == nil || e.cfg.Dialable(url, scopes)
 }
 
@@ -142,7 +165,11 @@ func (e *Engine) note(now time.Time, c Contact, sequence uint64) *known {
 		e.book.byID[c.ID] = k
 		e.book.list = append(e.book.list, k)
 	}
-	same := slices.Equal(k.urls(), c.URLs)
+	own := WebRTCURL(c.ID)
+	webRTC := slices.Contains(c.URLs, own) && e.canDial(own)
+	c.URLs = addresses(c.URLs)
+	same := k.webRTC == webRTC && slices.Equal(k.addresses(), c.URLs)
+	k.webRTC, k.noURL = webRTC, webRTC && !e.dialable(c.URLs)
 	if same {
 		c.Scopes |= k.Scopes
 	} else { // another place: its failures are not those of the old one
@@ -153,6 +180,14 @@ func (e *Engine) note(now time.Time, c Contact, sequence uint64) *known {
 	}
 	k.Contact, k.sequence, k.heard = c, sequence, e.clock(now)
 	return k
+}
+
+// faults are its failures, as far as they speak against it: see spoken.
+func (k *known) faults() uint8 {
+	if k.noURL {
+		return 0
+	}
+	return k.failures
 }
 
 // forgetOne makes room for a contact with that Key: of those that are neither
@@ -170,7 +205,7 @@ func (e *Engine) forgetOne(fresh routing.Key) bool {
 		if k.dialing || e.links.linked(k.ID) {
 			continue
 		}
-		if worst == nil || k.failures > worst.failures || k.failures == worst.failures &&
+		if worst == nil || k.faults() > worst.faults() || k.faults() == worst.faults() &&
 			(fill[self.CommonPrefixLen(k.key)] > fill[self.CommonPrefixLen(worst.key)] ||
 				fill[self.CommonPrefixLen(k.key)] == fill[self.CommonPrefixLen(worst.key)] && k.heard < worst.heard) {
 			worst = k
@@ -203,19 +238,28 @@ func (e *Engine) failed(now time.Time, k *known, refused bool) {
 		k.failures = 1
 	}
 	k.next = e.clock(now) + pause/2 + e.jitter(pause/2)
-	if !lost && k.failures >= limits.ContactFailures && !k.dialing {
+	if !lost && k.failures >= limits.ContactFailures && !k.dialing && !e.spoken(now, k) {
 		e.book.drop(k)
 	}
 }
 
+// spoken says that others go on to tell of a contact that can be dialled over
+// WebRTC alone: it lives, and the NATs between it and this node may never let a
+// link come up. Who forgot it would learn of it and try it all over again.
+func (e *Engine) spoken(now time.Time, k *known) bool {
+	return k.noURL && e.clock(now)-k.heard < limits.ContactLost
+}
+
 // Contacts are the relays worth coming back to after a restart: those linked
-// now, and those linked last.
+// now, and those linked last. Who can be dialled only through the mesh is not.
 func (e *Engine) Contacts() []Contact {
 	var all []Contact
 	for _, live := range []bool{true, false} {
 		for _, k := range e.book.list {
-			if k.linked != 0 && live == e.links.linked(k.ID) {
-				all = append(all, k.contact())
+			if urls := k.addresses(); k.linked != 0 && live == e.links.linked(k.ID) && len(urls) > 0 {
+				c := k.Contact
+				c.URLs = urls
+				all = append(all, c)
 			}
 		}
 	}

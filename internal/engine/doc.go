@@ -37,6 +37,10 @@
 // others (records.go, store.go), and rule 5 reads them. A relay by way of which
 // frames get lost is left out for a while (doubt.go).
 //
+// Links over WebRTC are capped (webrtc.go), and go to who has no URL (prefer.go).
+// Two nodes may have a link for what they have to say to each other (direct.go),
+// because a user wants it (reach.go) or because they talk much (hot.go).
+//
 // # Who owns what
 //
 // The owner of the links builds a [Snapshot] whenever a link, its role, its

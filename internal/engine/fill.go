@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -29,9 +30,10 @@ func (e *Engine) fill(now time.Time) {
 // candidates are the contacts that may be dialled now: those that never failed,
 // and the others; and how long until the next of those may.
 func (e *Engine) candidates(now time.Time) (fresh, again []*known, wait time.Duration) {
-	clock := e.clock(now)
+	clock, carried := e.clock(now), e.mayCarry(now, nil, true)
 	for _, k := range e.book.list {
 		switch {
+		case k.noURL && !carried: // the other ones' turn
 		case k.dialing || e.links.linked(k.ID) || e.isBanned(now, k.ID):
 		case clock < k.next:
 			if d := k.next - clock; wait == 0 || d < wait {
@@ -50,13 +52,13 @@ func (e *Engine) candidates(now time.Time) (fresh, again []*known, wait time.Dur
 func (e *Engine) places() []routing.Place {
 	places := make([]routing.Place, 0, e.links.relays+e.dialing)
 	for _, n := range e.links.list {
-		if n.usable() && !n.Leaf {
+		if n.ofTable() {
 			places = append(places, routing.Place{Key: n.Key, RTT: n.rtt})
 		}
 	}
 	if e.dialing > 0 {
 		for _, k := range e.book.list {
-			if k.dialing && !e.links.linked(k.ID) {
+			if k.dialing && !k.direct && !e.links.linked(k.ID) {
 				places = append(places, routing.Place{Key: k.key})
 			}
 		}
@@ -75,41 +77,69 @@ func (e *Engine) dialWants(now time.Time, from []*known, most int) {
 	for i, k := range from {
 		candidates[i] = routing.Place{Key: k.key, RTT: k.rtt()}
 	}
-	for _, w := range e.filler.Wants(links, candidates, n) {
+	for _, w := range e.wants(now, links, candidates, from, n) {
 		if e.links.relays+e.dialing >= e.cfg.MaxRelays && e.spare(now, true) == nil {
 			return
 		}
-		e.dialKnown(from[w.Index], w.Need > routing.NeedSpread || e.links.relays < limits.NearSet)
+		e.dialKnown(now, from[w.Index], w.Need > routing.NeedSpread || e.links.relays < limits.NearSet)
 	}
 }
 
-// dialKnown dials a contact by one of its URLs, another one each time.
-func (e *Engine) dialKnown(k *known, need bool) {
+// dialKnown dials a contact by one of its URLs, another one each time. A reason
+// says that there is none, or no room for a link over WebRTC.
+func (e *Engine) dialKnown(now time.Time, k *known, need bool) reason.Reason {
 	urls := e.urlsOf(k)
 	if len(urls) == 0 {
-		return
+		return reason.Unsupported
 	}
-	k.dialing, k.needed = true, need
-	e.dialing++
-	if need {
-		e.needed++
+	if last := len(urls) - 1; isWebRTC(urls[last]) && !e.mayCarry(now, k, need) {
+		if urls = urls[:last]; last == 0 {
+			return reason.LinkLimit
+		}
 	}
+	t := &Target{TargetSpec: TargetSpec{URL: urls[int(k.failures)%len(urls)], Pin: k.ID, Scopes: k.Scopes}, known: k}
+	e.dialBegins(k, isWebRTC(t.URL), need)
+	e.do(Dial{Target: t, Count: e.targets.dials, Need: need, Direct: k.direct})
+	return reason.None
+}
+
+// dialBegins counts a dial of k.
+func (e *Engine) dialBegins(k *known, webRTC, need bool) {
+	k.dialing, k.carried = true, webRTC
 	e.targets.flying++
 	e.targets.dials++
-	t := &Target{TargetSpec: TargetSpec{URL: urls[int(k.failures)%len(urls)], Pin: k.ID, Scopes: k.Scopes}, known: k}
-	e.do(Dial{Target: t, Count: e.targets.dials, Need: need})
+	if webRTC {
+		e.carried.count(k, 1)
+	}
+	if k.direct {
+		return
+	}
+	k.needed = need && !(webRTC && k.failures > 0) // it may never come to anything: no reason to wait for it
+	e.dialing++
+	if k.needed {
+		e.needed++
+	}
 }
 
 // dialOver notes that a dial of k has ended, whatever came of it.
 func (e *Engine) dialOver(k *known) {
-	if k.dialing {
-		k.dialing, k.trial = false, false
+	if !k.dialing {
+		return
+	}
+	e.targets.flying--
+	if k.carried {
+		e.carried.count(k, -1)
+	}
+	switch {
+	case k.hot:
+		e.hot.landed(k.ID)
+	case !k.direct:
 		e.dialing--
 		if k.needed {
 			e.needed--
 		}
-		e.targets.flying--
 	}
+	k.dialing, k.trial, k.carried, k.direct = false, false, false, k.hot
 }
 
 // fillLeaf dials further homes, wherever in the mesh.
@@ -126,7 +156,7 @@ func (e *Engine) fillLeaf(now time.Time) {
 		i := e.cfg.Rand.IntN(len(*from))
 		k := (*from)[i]
 		*from = append((*from)[:i], (*from)[i+1:]...)
-		e.dialKnown(k, true)
+		e.dialKnown(now, k, true)
 	}
 	if e.wantsHomes() <= e.dialing {
 		return

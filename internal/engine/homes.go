@@ -98,13 +98,13 @@ func (e *Engine) moveIn(now time.Time, homes []wire.ID) {
 	e.cfg.Sessions.HomesChanged(now)
 }
 
-// roofs are the live links with relays that pass, one for each relay: the one
+// roofs are the live links of the table with relays that pass, one for each relay: the one
 // that is not suspect, then the fastest, then the oldest. They come in that
 // order, too.
 func (e *Engine) roofs(pass func(*neighbour) bool) []*neighbour {
 	var list []*neighbour
 	for _, n := range e.links.list {
-		if n.usable() && !n.Leaf && pass(n) {
+		if n.ofTable() && pass(n) {
 			list = append(list, n)
 		}
 	}

@@ -20,7 +20,7 @@ func (e *Engine) improve(now time.Time) {
 	clock, first := e.clock(now), e.cfg.Rand.IntN(max(len(e.book.list), 1))
 	for i := range e.book.list {
 		k := e.book.list[(first+i)%len(e.book.list)]
-		if k.dialing || clock < k.next || k.failures > 1 || e.links.linked(k.ID) || e.isBanned(now, k.ID) {
+		if k.dialing || k.noURL || clock < k.next || k.failures > 1 || e.links.linked(k.ID) || e.isBanned(now, k.ID) {
 			continue
 		}
 		rtt := k.rtt()
@@ -29,7 +29,7 @@ func (e *Engine) improve(now time.Time) {
 		}
 		if e.slower(now, places, relays, k.key, rtt) != nil {
 			k.trial = true
-			e.dialKnown(k, false)
+			e.dialKnown(now, k, false)
 			return
 		}
 	}
@@ -87,7 +87,7 @@ func (n *neighbour) lets() bool { return !n.wanted && n.answered }
 func (e *Engine) linkedRelays() (places []routing.Place, relays []*neighbour) {
 	places = make([]routing.Place, 0, e.links.relays)
 	for _, n := range e.links.list {
-		if n.usable() && !n.Leaf {
+		if n.ofTable() {
 			relays = append(relays, n)
 			places = append(places, routing.Place{Key: n.Key, RTT: n.rtt})
 		}

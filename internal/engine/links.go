@@ -27,6 +27,10 @@ type neighbour struct {
 	closing  bool
 	answered bool          // a ping: it holds this node among its own links
 	wanted   bool          // by the user: it stays
+	webRTC   bool          // it is carried so
+	direct   bool          // it is no link of the table: see direct.go
+	kept     bool          // of those: the user asked for it
+	talked   time.Duration // of those: when its ends last had much to say to each other
 	said     reason.Reason // why the peer ends the link, from its bye
 	replaces []*neighbour  // closed once this one answers a ping
 	instead  *neighbour    // a slower one of the same bucket, the same
@@ -41,6 +45,9 @@ type neighbour struct {
 // usable says that the link is not about to be closed.
 func (n *neighbour) usable() bool { return !n.closing }
 
+// ofTable says that the link is one with a relay that the fill policy decides on.
+func (n *neighbour) ofTable() bool { return !n.closing && !n.Leaf && !n.direct }
+
 // links are the live ones. More than one per ID stand only until the duplicate
 // rule has ended all but one.
 type links struct {
@@ -48,8 +55,10 @@ type links struct {
 	list     []*neighbour                // in the order they came up
 	byID     map[routing.ID][]*neighbour // the one in use first
 	byNumber map[uint64]*neighbour
-	relays   int
-	leaves   int
+	relays   int // of the table
+	leaves   int // the same
+	webRTC   int // of them, carried so
+	direct   int // carried so, and none of the table
 }
 
 // reached says whether a link to a peer, or with a zero ID to any, has answered
@@ -63,12 +72,15 @@ func (l *links) reached(id routing.ID) bool {
 	return false
 }
 
-// live says how many links are up and not about to be closed.
+// live says how many links of the table are up and not about to be closed.
 func (l *links) live() int { return l.relays + l.leaves }
 
-// holds says whether there is a link in the same role to a peer.
-func (l *links) holds(id routing.ID, leaf bool) bool {
-	return slices.ContainsFunc(l.byID[id], func(n *neighbour) bool { return n.usable() && n.Leaf == leaf })
+// holds says whether there is a link to the same peer that fills the same place
+// as n.
+func (l *links) holds(n *neighbour) bool {
+	return slices.ContainsFunc(l.byID[n.ID], func(o *neighbour) bool {
+		return o.usable() && o.Leaf == n.Leaf && o.direct == n.direct && (o.webRTC || !n.webRTC)
+	})
 }
 
 func (l *links) linked(id routing.ID) bool {
@@ -135,26 +147,49 @@ func (l *links) remove(n *neighbour) {
 }
 
 func (l *links) count(n *neighbour, by int) {
-	if n.Leaf {
+	carried := 0
+	if n.webRTC {
+		carried = by
+	}
+	switch {
+	case n.direct:
+		l.direct += carried
+		return
+	case n.Leaf:
 		l.leaves += by
-	} else {
+	default:
 		l.relays += by
 	}
+	l.webRTC += carried
 }
 
-func (ev LinkUp) step(e *Engine, now time.Time) {
-	l := ev.Peer.Link
-	n := &neighbour{Peer: ev.Peer, link: l, target: ev.Target, from: ev.From, up: e.clock(now), rtt: ev.From.RTT}
+// arrived is the neighbour at the other end of a link that came up; the dial that
+// led to it is over.
+func (e *Engine) arrived(now time.Time, ev *LinkUp) *neighbour {
+	n := &neighbour{
+		Peer: ev.Peer, link: ev.Peer.Link, target: ev.Target, from: ev.From, up: e.clock(now), rtt: ev.From.RTT,
+		webRTC: ev.Peer.Link.Carrier.Kind() == kindWebRTC, direct: ev.From.Direct, wanted: ev.From.Wanted, talked: e.clock(now),
+	}
+	w := e.reach[n.ID]
 	if n.target != nil {
 		n.url = n.target.URL
 		k := n.target.known
-		n.trial = k != nil && k.trial
+		if k != nil {
+			n.trial, n.direct = k.trial, k.direct
+		}
 		e.landed(n.target)
 		if k != nil {
 			n.target = nil
-			n.wanted = len(e.reach[n.ID]) > 0
+			n.wanted = w != nil
 		}
 	}
+	n.kept = n.direct && (ev.From.Wanted || w != nil && w.byUser)
+	e.carried.came(n)
+	return n
+}
+
+func (ev LinkUp) step(e *Engine, now time.Time) {
+	l, n := ev.Peer.Link, e.arrived(now, &ev)
 	e.measured(n)
 	if why := e.admit(n, now); why != reason.None {
 		e.refuse(n, why, now)
@@ -203,8 +238,10 @@ func (e *Engine) contactOf(now time.Time, n *neighbour, raw []byte) {
 		return
 	}
 	k := e.learn(now, raw, n.from.Scope.Told())
-	if k == nil {
+	if k == nil && !speaksWebRTC(&rec) {
 		n.contactUntil = 0 // nobody can dial it: nothing to tell of
+	} else if k == nil {
+		return // others can
 	} else if bytes.Equal(k.Record, raw) {
 		k.Record = raw // one copy does for both
 	}
@@ -292,6 +329,9 @@ func (ev Pong) step(e *Engine, now time.Time) {
 	e.swapped(n, now)
 	if first && n.usable() {
 		e.answerReach(n.ID, nil)
+		if n.direct && !n.kept {
+			e.do(Tell{Notice{Kind: NoticeUpgraded, Link: n.link, Peer: n.ID, URL: n.url}})
+		}
 		e.firstAnswer(now, n)
 		e.homesMoved(now)
 		if !n.Leaf {
@@ -339,6 +379,9 @@ func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
 		e.answerReach(n.ID, cause)
 	}
 	e.homesMoved(now)
+	if n.direct {
+		e.hot.parted(e.clock(now), n)
+	}
 	if n.Leaf {
 		return
 	}
@@ -347,7 +390,9 @@ func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
 		if n.answered {
 			k.linked = e.clock(now)
 		}
-		e.failed(now, k, cause == reason.LinkLimit || cause == reason.Leaving || cause == reason.Disconnected)
+		if !n.direct || cause != reason.LinkLimit { // else it went for another pair's sake: the table need not wait
+			e.failed(now, k, cause == reason.LinkLimit || cause == reason.Leaving || cause == reason.Disconnected)
+		}
 	}
 	if e.links.relays == 0 {
 		e.joined = false
@@ -383,7 +428,7 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 			t.hold(now.Add(limits.DisconnectHold))
 		}
 		fallthrough
-	case ev.Reason == reason.LinkLimit:
+	case ev.Reason == reason.LinkLimit && (!n.direct || n.kept):
 		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
 	}
 }

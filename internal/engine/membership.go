@@ -14,9 +14,9 @@ type membership struct {
 	book    book
 	filler  routing.Filler
 	asks    []*ask
-	reach   map[routing.ID][]func(error) // who waits for a link with a node
-	sought  map[uint64]struct{}          // heads of Keys whose contacts neighbours were asked for, since the last bucket check
-	strayed int                          // contacts of anybody that were asked for in that time
+	reach   map[routing.ID]*reaching // who waits for a link with a node
+	sought  map[uint64]struct{}      // heads of Keys whose contacts neighbours were asked for, since the last bucket check
+	strayed int                      // contacts of anybody that were asked for in that time
 
 	joined     bool  // the own Key was looked up, and somebody answered
 	asking     bool  // it is being looked up
@@ -36,7 +36,7 @@ type membership struct {
 func (e *Engine) initMembership() {
 	e.filler = routing.Filler{Self: e.cfg.Self.Key(), Room: max(1, e.cfg.MaxRelays-limits.SpareLinks)}
 	e.book.init(e.cfg.MaxRelays)
-	e.reach = make(map[routing.ID][]func(error))
+	e.reach = make(map[routing.ID]*reaching)
 	e.sought = make(map[uint64]struct{})
 }
 
@@ -193,7 +193,7 @@ func (e *Engine) checkBuckets(now time.Time) {
 	var full [routing.KeyBits + 1]bool
 	for _, n := range e.links.list {
 		n.look()
-		if n.usable() && !n.Leaf {
+		if n.ofTable() {
 			b := e.filler.Self.CommonPrefixLen(n.Key)
 			full[b] = true
 			deepest = max(deepest, b)

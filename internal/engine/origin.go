@@ -37,6 +37,9 @@ type Origin struct {
 	Group netip.Prefix  // the peer's /16 or /48; zero: loopback, or no address: it is not counted
 	Need  bool          // the dialler has no other link that would do
 	RTT   time.Duration // from one message of the handshake to the next; 0: not measured
+	// Direct: the ask that an accepted link over WebRTC began with said so.
+	Direct bool
+	Wanted bool // this node's user asked for the link: it stays
 }
 
 // Contact is how to reach a node, as its signed record says.

@@ -56,11 +56,12 @@ func (e *Engine) announce(now time.Time) {
 	}
 }
 
-// peersFrame lists the relays that have this node among their links.
+// peersFrame lists the relays that have this node among their links, direct ones
+// apart: those come and go with what a pair has to say.
 func (e *Engine) peersFrame() []byte {
 	var list wire.Peers
 	for _, n := range e.links.list {
-		if n.usable() && n.answered && !n.Leaf && len(list.Entries) < limits.PeerListEntries &&
+		if n.ofTable() && n.answered && len(list.Entries) < limits.PeerListEntries &&
 			!slices.ContainsFunc(list.Entries, func(p wire.PeerEntry) bool { return p.ID == wire.ID(n.ID) }) {
 			list.Entries = append(list.Entries, wire.PeerEntry{ID: wire.ID(n.ID), Role: wire.RoleRelay})
 		}

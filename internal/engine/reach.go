@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -8,42 +9,92 @@ import (
 	"github.com/peermesh/peermesh/routing"
 )
 
+// reaching are those who wait for a link with one node.
+type reaching struct {
+	done   []func(error)
+	byUser bool // one of them is the user of this node
+}
+
 func (ev Reach) step(e *Engine, now time.Time) {
 	id := ev.Contact.ID
 	switch {
 	case e.links.linked(id):
+		e.keepLink(ev)
 		ev.Done(nil)
 		return
-	case len(e.reach) >= limits.Asks:
+	case len(e.reach) >= limits.Asks && e.reach[id] == nil:
 		ev.Done(reason.RateLimited)
 		return
 	case ev.ByPeer && e.isBanned(now, id):
 		ev.Done(reason.Banned)
 		return
-	}
-	delete(e.banned, id)
-	k := e.book.byID[id]
-	if len(ev.Contact.URLs) > 0 {
-		k = e.note(now, ev.Contact, 0)
-	}
-	if k == nil {
-		ev.Done(reason.NoRoute)
+	case ev.ByPeer && ev.Direct && e.guestRoom(now, id) <= 0:
+		ev.Done(reason.LinkLimit)
 		return
 	}
-	e.reach[id] = append(e.reach[id], ev.Done)
-	if !k.dialing {
-		e.dialKnown(k, true)
+	delete(e.banned, id)
+	k := e.reachable(now, &ev)
+	switch {
+	case k == nil:
+		ev.Done(reason.NoRoute)
+		return
+	case ev.ByURL && len(addresses(e.urlsOf(k))) == 0:
+		ev.Done(reason.Unsupported)
+		return
 	}
-	if !k.dialing {
-		e.answerReach(id, reason.Unsupported)
+	w := e.reach[id]
+	if w == nil {
+		w = &reaching{}
+		e.reach[id] = w
+	}
+	w.done, w.byUser = append(w.done, ev.Done), w.byUser || !ev.ByPeer
+	if len(w.done) > 1 || k.dialing || e.hot.dials(id) {
+		return // a dial is under way
+	}
+	k.direct = ev.Direct
+	if why := e.dialKnown(now, k, true); why != reason.None {
+		k.direct = false
+		e.answerReach(id, why)
+	}
+}
+
+// reachable is whom to dial; nil: nobody knows how.
+func (e *Engine) reachable(now time.Time, ev *Reach) *known {
+	c, own := ev.Contact, WebRTCURL(ev.Contact.ID)
+	told := slices.Contains(c.URLs, own)
+	k := e.book.byID[c.ID]
+	if len(addresses(c.URLs)) > 0 {
+		k = e.note(now, c, 0)
+	}
+	switch {
+	case k == nil && (told || ev.Direct) && e.canDial(own):
+		// Whoever is reached by WebRTC alone need not be a relay: it is no contact.
+		k = &known{Contact: Contact{ID: c.ID}, key: c.ID.Key(), webRTC: true, noURL: true}
+	case k != nil && told && e.canDial(own):
+		k.webRTC = true
+	}
+	return k
+}
+
+// keepLink notes that the user wants a link that is up already.
+func (e *Engine) keepLink(ev Reach) {
+	if !ev.Direct || ev.ByPeer {
+		return
+	}
+	for _, n := range e.links.byID[ev.Contact.ID] {
+		n.wanted = true
+		n.kept = n.kept || n.direct
 	}
 }
 
 // answerReach tells those who wait for a link with a node how it went.
 func (e *Engine) answerReach(id routing.ID, err error) {
-	waiting := e.reach[id]
+	w := e.reach[id]
+	if w == nil {
+		return
+	}
 	delete(e.reach, id)
-	for _, done := range waiting {
+	for _, done := range w.done {
 		done(err)
 	}
 }

@@ -21,13 +21,13 @@ type wanted struct {
 func (e *Engine) wanted() *wanted {
 	w := &wanted{self: keyHead(&e.filler.Self), near: make([]uint64, 0, limits.NearSet)}
 	for _, n := range e.links.list {
-		if n.usable() && !n.Leaf {
+		if n.ofTable() {
 			w.add(keyHead(&n.Key))
 		}
 	}
 	if e.dialing > 0 {
 		for _, k := range e.book.list {
-			if k.dialing {
+			if k.dialing && !k.direct {
 				w.add(keyHead(&k.key))
 			}
 		}

@@ -33,6 +33,10 @@ type Config struct {
 	// Dialable says whether this node has a carrier for a URL, and whether its
 	// host, where that is an address, is of one of the scopes. Nil: for all.
 	Dialable func(url string, scopes Scopes) bool
+	// WebRTC says what links over WebRTC are for.
+	WebRTC WebRTCUse
+	// MaxWebRTC caps the links over WebRTC, direct ones included; 0: limits.WebRTCLinks.
+	MaxWebRTC int
 	// PlainGreedy leaves the look-ahead out of the snapshots, to be compared with.
 	PlainGreedy bool
 }
@@ -45,6 +49,8 @@ type Engine struct {
 	links   links
 	targets targets
 	membership
+	carried  carried
+	hot      hotPairs
 	holder   holder
 	doubts   doubts
 	attach   attachment
@@ -183,13 +189,33 @@ type (
 		Done   func([]Contact)
 	}
 
-	// Reach asks for a direct link to a node by URLs that somebody told of. Done
-	// is called once, on the goroutine of Step: nil when the link is up.
+	// Reach asks for a link to a node, by URLs that somebody told of or, where it
+	// has none and both speak WebRTC, by WebRTCURL. Done is called once, on the
+	// goroutine of Step: nil when the link is up.
 	Reach struct {
 		Contact Contact
 		ByPeer  bool // that very node asks for the link: who was told to stay away does
+		Direct  bool // a link for the pair itself, apart from the table: see direct.go
+		ByURL   bool // by URLs alone: a node that is known without one is not asked
 		Done    func(error)
 	}
+
+	// Offered asks whether a link over WebRTC that a node offers would be admitted
+	// now. Done is called once, within Step: None keeps a place for it until it is
+	// up, or for limits.SignalTimeout.
+	Offered struct {
+		ID     routing.ID
+		Direct bool // as the offer says
+		Wanted bool // it is this node's own, for its user
+		Done   func(reason.Reason)
+	}
+
+	// CountDial counts a dial that is not one of the engine's. Done is called once,
+	// within Step, with its number, for the Hello.
+	CountDial struct{ Done func(uint32) }
+
+	// Traffic is what Table.Traffic told, once a second.
+	Traffic struct{ Peers []session.PeerTraffic }
 
 	// Trace sends one probe toward a node that ends after so many crossings. Done
 	// is called once, on the goroutine of Step; ok is false when nobody answered.
@@ -244,6 +270,7 @@ type (
 		Target *Target
 		Count  uint32 // of dials, for the Hello
 		Need   bool   // for the Hello: this node has no link that would do instead
+		Direct bool   // for the ask of a link over WebRTC, and for link.Config
 	}
 
 	// SendLink queues a link frame.
@@ -300,6 +327,7 @@ const (
 	NoticeAttached      // this leaf can be reached by way of Peer
 	NoticeIdentityInUse // another process runs with this identity
 	NoticeClockDoubted  // a holder, Peer, refuses this leaf's record for the time in it; nobody finds the leaf while they do
+	NoticeUpgraded      // what goes to and from Peer, of which there is much, takes a direct link from now on
 )
 
 // Notice is what the user of a node is told.

@@ -144,10 +144,24 @@ func (e *Engine) landed(t *Target) {
 	}
 }
 
+func (ev CountDial) step(e *Engine, _ time.Time) {
+	e.targets.dials++
+	ev.Done(e.targets.dials)
+}
+
 func (ev DialFailed) step(e *Engine, now time.Time) {
+	k := ev.Target.known
+	if k != nil && k.hot {
+		e.hotFailed(now, ev.Target, cmp.Or[error](ev.Err, ev.Reason))
+		return
+	}
 	e.landed(ev.Target)
-	if k := ev.Target.known; k != nil {
-		e.failed(now, k, false)
+	if k != nil && isWebRTC(ev.Target.URL) && e.links.linked(k.ID) {
+		e.answerReach(k.ID, nil) // the peer's own offer became the link
+		return
+	}
+	if k != nil {
+		e.failed(now, k, ev.Reason == reason.LinkLimit)
 		e.answerReach(k.ID, cmp.Or[error](ev.Err, ev.Reason))
 		e.fillSoon(now, 0)
 		return

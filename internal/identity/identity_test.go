@@ -123,6 +123,7 @@ func TestWireHoldsTheLimits(t *testing.T) {
 	}{
 		{"MaxFrame", wire.MaxFrame, limits.MaxFrame},
 		{"MaxMessage", wire.MaxMessage, limits.MaxMessage},
+		{"MaxBundle", wire.MaxBundle, limits.MaxBundle},
 		{"MaxHopLimit", wire.MaxHopLimit, limits.MaxHops},
 		{"MaxByeContacts", wire.MaxByeContacts, limits.ByeContacts},
 		{"MaxPeers", wire.MaxPeers, limits.PeerListEntries},
@@ -133,6 +134,9 @@ func TestWireHoldsTheLimits(t *testing.T) {
 		{"MaxContactURLBytes", wire.MaxContactURLBytes, limits.ContactURLBytes},
 		{"MaxAckRanges", wire.MaxAckRanges, limits.AckRanges},
 		{"MessageWindow", wire.MessageWindow, limits.MessageWindow},
+		{"MaxSDP", wire.MaxSDP, limits.SDPBytes},
+		{"MaxCandidates", wire.MaxCandidates, limits.Candidates},
+		{"MaxCandidateBytes", wire.MaxCandidateBytes, limits.CandidateBytes},
 		{"NonceLen", wire.NonceLen, limits.HintEcho},
 	}
 	for _, test := range tests {

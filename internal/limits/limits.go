@@ -9,6 +9,8 @@ import "time"
 const (
 	MaxFrame      = 65_000         // bytes of one mesh frame
 	MaxMessage    = 60_000         // bytes of one application message; larger: use a stream
+	MaxBundle     = 3_584          // bytes of a bundle's datagrams, with their lengths; with all headers, and a full detour list, its frame stays below 4,096 bytes
+	SmallDatagram = 512            // bytes of a datagram up to which it may share a frame with others
 	MaxRecord     = 65_535         // bytes of one link record on the wire, its tag included (the Noise limit)
 	RecordPayload = MaxRecord - 16 // bytes of frames in one record
 	MaxHops       = 64             // crossings of a frame, detours included
@@ -34,10 +36,13 @@ const (
 	SlowRate          = 64 << 20              // bytes/s below which a link is slow: a whole batch takes over 2 ms
 	SlowBatch         = 32 << 10              // bytes that one flush of a slow link takes, and that a chunk for it holds: who comes later waits 1.6 ms for them at 20 MB/s
 	SocketUnsent      = 64 << 10              // bytes unsent in a socket from which on it counts as full (measured without cost against 128 KiB)
+	SlowUnsent        = 16 << 10              // the same of a slow link's socket: 0.8 ms at 20 MB/s in place of 3.3
 	MaxRun            = 32 << 10              // bytes appended under one lock
 	TransitWait       = 25 * time.Millisecond // a reader waits for room; above the scheduler's time slice of 10 ms
 	InlineQuiet       = 20 * time.Microsecond // pause on a link after which whoever completes a small batch flushes it
 	InlineFrames      = 2                     // a batch of at most so many frames is flushed by whoever completed it
+	ReadAhead         = 32 << 10              // bytes of batches that a reader deals with before it has them sent on, although more has arrived
+	ReadAheadFrames   = 32                    // frames of them: a record's own cost, some 9 us a link, is then 0.3 for each
 	ControlFrames     = 64                    // link frames pending; one more ends the link
 	PriorityRate      = 64 << 10              // bytes/s of classes 0-1 from one ingress that keep their class
 	PriorityBurst     = 64 << 10              // bytes
@@ -142,6 +147,7 @@ const (
 	PortQueue          = 256 << 10 // bytes that wait for a port's handler
 	PortQueueMax       = 8 << 20   // bytes, the most that a reader of packets may ask for; QUIC asks for 7 MiB
 	Ports              = 1_024     // open ports
+	EventsEarly        = 32        // events kept for the first reader of Events
 	EventQueue         = 256       // events that wait for one reader of Events; older ones are dropped and counted
 	PingReplies        = 64        // answers to pings under way
 	RefusalEvents      = 2         // events per second about strangers that were refused
@@ -268,11 +274,44 @@ const (
 // WebRTC links and their signalling (docs/protocol.md, section 2).
 const (
 	WebRTCLinks    = 32                     // WebRTC links of a node: each takes about 260 KiB and 21 goroutines
-	DirectLinks    = 4                      // of them, reserved for pairs that talk much or were told to link
+	DirectLinks    = 4                      // of them, reserved for pairs that talk much or were told to link; and the links that pairs make of themselves, whatever the carrier
 	GatherTime     = 500 * time.Millisecond // how long an offer waits for candidates; later ones follow it
 	SDPBytes       = 8 << 10                // bytes of an offer or answer; one for data alone has 700
 	Candidates     = 16                     // of each end of a link
 	CandidateBytes = 256                    // bytes of one candidate
 	SignalSessions = 64                     // links being signalled at once
+	SignalAccepted = 48                     // of them, begun by peers: who floods leaves room for a node's own
+	SignalPeers    = 256                    // peers whose sessions, offers and early candidates are remembered: four times SignalSessions
+	SignalUsed     = 8                      // sessions of a peer that are remembered: twice OfferBurst
+	OfferPause     = 2 * time.Second        // least time between a peer's offers, on average: five within SignalTimeout
+	OfferBurst     = 4                      // of them at once
 	SignalTimeout  = 10 * time.Second       // from an offer to an open data channel
+	ICEServers     = 8                      // servers in a config
+	RelaySTUN      = 2                      // relays that a link asks for its public address: one may be silent
+
+	HostCandidates  = 10              // of an end's candidates, its own addresses: room is left for those that servers tell
+	ICEKeepalive    = time.Second     // between signs of life of a WebRTC link
+	ICEDisconnected = 4 * time.Second // without one: in doubt
+	ICEFailed       = 4 * time.Second // in doubt so long: dead, 8 s after the last sign
+	STUNRate        = 20              // answers per second to one /24 or /48: a node asks a few times an hour
+	STUNBurst       = 40
+	STUNRateAll     = 500 // answers per second to all: 40 kB/s
+	STUNBurstAll    = 500
+	STUNBuckets     = 256                    // networks told apart; those with the same hash share
+	UDPErrors       = 100                    // failed reads in a row after which the fixed socket is given up
+	CloseLinger     = 500 * time.Millisecond // how long the end of a WebRTC link waits until what was flushed has arrived: two delayed acks and a long round trip
+)
+
+// internal/engine: direct links of pairs that talk much (docs/adr/016).
+const (
+	HotBytes    = 64 << 10         // bytes in a second, to and fro, with which a pair talks much
+	HotMessages = 200              // or frames
+	HotSeconds  = 3                // in a row, after which it is worth a link: a burst is over by then
+	HotYield    = 2                // seconds that the higher ID leaves the lower one to begin
+	HotQuiet    = 8                // a pair with less than this part of either is silent
+	HotIdle     = 30 * time.Second // silence after which its link may go for that of another pair
+	HotRetry    = 30 * time.Second // pause after an attempt that failed, or a link that ended sooner; doubles
+	HotRetryMax = 10 * time.Minute // longest such pause
+	HotPeers    = 64               // peers whose traffic is looked at for this: sixteen times DirectLinks
+	DirectPing  = time.Second      // a direct link that sends and on which nothing came for so long is pinged
 )

@@ -13,7 +13,8 @@ type chunk struct {
 	buf    []byte
 	next   *chunk
 	frames int
-	kept   bool // its frames go into the sent ring
+	kept   bool    // its frames go into the sent ring
+	drafts []draft // of its frames, those that are not sealed yet, in their order
 }
 
 const (
@@ -36,6 +37,7 @@ func newChunk(n int) *chunk {
 }
 
 func (c *chunk) free() {
+	c.forgetDrafts()
 	c.buf, c.next, c.frames, c.kept = c.buf[:0], nil, 0, false
 	if cap(c.buf) < largeChunk {
 		smallChunks.Put(c)
@@ -91,10 +93,8 @@ func (l *chunks) grow(n, max int) *chunk {
 	t := l.tail
 	if t != nil && t.small() && len(t.buf)+n <= max {
 		big := newChunk(largeChunk)
-		big.buf = append(big.buf, t.buf...)
-		big.frames = t.frames
 		l.replaceTail(big)
-		t.free()
+		big.adopt(t)
 		return big
 	}
 	if t != nil { // under load: no need to begin small

@@ -11,9 +11,30 @@
 // batch to a [Handler]. Batching comes by itself while the writer is busy and
 // adds no delay while it is not: whoever completes a small batch on an idle
 // link flushes it itself, without blocking ([Link.Kick], [Link.AppendOwn]). An
-// idle link has no writer: it is started when it is needed. On a
-// link that moves less than limits.SlowRate a flush takes a small chunk, so that
-// the other sources' turn comes soon.
+// idle link has no writer: it is started when it is needed. A
+// handler that sends frames on rouses the writers of other links ([Link.Rouse])
+// when it has dealt with all that has arrived ([Link.Defer]): else small batches
+// stay small over a whole chain of relays, at up to twice the cost. On a
+// link that moves less than limits.SlowRate a flush takes a small chunk, and less
+// of it waits in the carrier, so that the other sources' turn comes soon.
+//
+// # Drafts
+//
+// Small datagrams of this node itself are written into the queue unsealed, those
+// to one port of one peer in one frame while nothing stands behind it
+// ([Link.AppendDatagram]). The frame is sealed together with the record that it
+// leaves in, outside of the link's lock. All other frames come sealed. Only class
+// bulk, which is not kept, has drafts: none gets into the sent ring.
+//
+// A carrier may want its messages shorter than it could take them, by a method
+// Batch() int: then frames gather in messages of that many bytes at most, and a
+// longer frame goes alone.
+//
+// # Handshakes
+//
+// [Dial] and [Accept] prove the two ends to each other by a Noise handshake, and
+// the link is sealed with its keys. On a carrier that encrypts by itself and
+// says with which certificates, [Meet] proves these.
 //
 // # Back-pressure
 //
@@ -33,7 +54,7 @@
 //
 // # Purity
 //
-// The state (queue.go, ring.go, liveness.go, duplicate.go) knows neither
+// The state (queue.go, draft.go, ring.go, liveness.go, duplicate.go) knows neither
 // goroutines nor clocks; shell.go and writer.go are the goroutines, the timers
 // and the carrier around it.
 package link

@@ -8,8 +8,9 @@ import (
 
 // A link can be driven without goroutines, by one caller who owns it alone and
 // tells the time: Config.Wake says when there is something to write, Pump writes
-// it, Handle takes what came. Run, Dismiss, Kick, AppendOwn and Wait are not for
-// such a link, and Carrier.Receive, Flush and TryFlush are never called.
+// it, Handle takes what came. Run, Dismiss, Kick, Rouse, AppendOwn,
+// AppendDatagram and Wait are not for such a link, and Carrier.Receive, Flush and
+// TryFlush are never called.
 
 // Pump hands all that has gathered to the carrier, record by record, and ends a
 // link that was to end once nothing waits. What an idle link needs no more is

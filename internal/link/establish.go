@@ -27,7 +27,8 @@ type Local struct {
 	Hello      wire.Hello // complete but for Dial
 	NetworkKey []byte     // nil, or 32 bytes
 	Rand       io.Reader
-	Clock      func() time.Time // to measure the round trip by; nil: it is not measured
+	Prove      func(identity.Claim) []byte // identity.Identity.Prove; nil: Meet is refused
+	Clock      func() time.Time            // to measure the round trip by; nil: it is not measured
 }
 
 func (l *Local) time() time.Time {
@@ -81,7 +82,7 @@ func Dial(c Carrier, local *Local, want wire.ID, dial uint32, now time.Time) (*R
 		return nil, err
 	}
 	rtt := local.time().Sub(sent)
-	remote, err := local.verify(hs, payload, want, now)
+	remote, err := local.verifyNoise(hs, payload, want, now)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func Accept(c Carrier, local *Local, now time.Time) (*Remote, error) {
 		return nil, err
 	}
 	rtt := local.time().Sub(sent)
-	remote, err := local.verify(hs, payload, wire.ID{}, now)
+	remote, err := local.verifyNoise(hs, payload, wire.ID{}, now)
 	if err != nil {
 		return nil, err
 	}
@@ -132,13 +133,7 @@ func write(c Carrier, hs *session.Handshake, payload []byte) error {
 	if err != nil {
 		return &HandshakeError{reason.HandshakeFailed, err}
 	}
-	if err = c.Send(msg); err == nil {
-		err = c.Flush()
-	}
-	if err != nil {
-		return &HandshakeError{reason.CarrierFailed, err}
-	}
-	return nil
+	return send(c, msg)
 }
 
 var preAuthBuffers = sync.Pool{New: func() any { return new([limits.PreAuthBytes + 1]byte) }}
@@ -146,9 +141,9 @@ var preAuthBuffers = sync.Pool{New: func() any { return new([limits.PreAuthBytes
 func read(c Carrier, hs *session.Handshake) ([]byte, error) {
 	room := preAuthBuffers.Get().(*[limits.PreAuthBytes + 1]byte)
 	defer preAuthBuffers.Put(room) // the handshake copies what it keeps
-	msg, err := c.Receive(func() []byte { return room[:] })
+	msg, err := receive(c, room[:], errHungUp)
 	if err != nil {
-		return nil, &HandshakeError{reason.CarrierFailed, fmt.Errorf("%w: %w", errHungUp, err)}
+		return nil, err
 	}
 	payload, err := hs.Read(nil, msg)
 	if err != nil {
@@ -157,8 +152,17 @@ func read(c Carrier, hs *session.Handshake) ([]byte, error) {
 	return payload, nil
 }
 
-// verify checks everything a Hello claims.
-func (l *Local) verify(hs *session.Handshake, payload []byte, want wire.ID, now time.Time) (*Remote, error) {
+// verifyNoise checks everything a Hello in a Noise handshake claims.
+func (l *Local) verifyNoise(hs *session.Handshake, payload []byte, want wire.ID, now time.Time) (*Remote, error) {
+	return l.verify(payload, now, func(h *wire.Hello) (wire.ID, error) {
+		id, _, err := identity.VerifyCert(h.Cert, hs.PeerStatic(), want, now)
+		return id, err
+	})
+}
+
+// verify checks everything a Hello claims. prove returns the ID that its
+// certificate or proof shows.
+func (l *Local) verify(payload []byte, now time.Time, prove func(*wire.Hello) (wire.ID, error)) (*Remote, error) {
 	hello, err := wire.ParseHello(payload)
 	if err != nil {
 		return nil, &HandshakeError{reason.Malformed, err}
@@ -169,7 +173,7 @@ func (l *Local) verify(hs *session.Handshake, payload []byte, want wire.ID, now 
 	if hello.Network != l.Hello.Network {
 		return nil, refuse(reason.WrongNetwork, "the peer is in network %q, this node in %q", hello.Network, l.Hello.Network)
 	}
-	id, _, err := identity.VerifyCert(hello.Cert, hs.PeerStatic(), want, now)
+	id, err := prove(&hello)
 	if err != nil {
 		return nil, &HandshakeError{certReason(err), err}
 	}

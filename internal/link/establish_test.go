@@ -27,7 +27,7 @@ func newLocal(t *testing.T, change func(id *identity.Identity, l *Local)) *Local
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Local{ID: id.ID(), Static: static, Rand: rand.Reader}
+	l := &Local{ID: id.ID(), Static: static, Rand: rand.Reader, Prove: id.Prove}
 	l.Hello = wire.Hello{Version: Version, Instance: wire.Instance{1}, Agent: "test"}
 	l.Hello.Cert = certOf(id, static)
 	l.Hello.Contact = contactOf(id)

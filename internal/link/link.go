@@ -30,6 +30,7 @@ type Config struct {
 	Peer     wire.ID
 	Leaf     bool // the peer does not forward
 	LeafLink bool // either end is a leaf: pings are rarer
+	Direct   bool // made for what the two ends have to say to each other: silence is noticed within seconds
 	Outbound bool
 	Instance wire.Instance
 	Dial     uint32
@@ -61,7 +62,7 @@ type Link struct {
 	cause    reason.Reason
 	ended    bool
 	txFrames uint64
-	flushed  int       // frames of the last flush
+	flushed  int       // frames of the last flush, datagrams that shared one counted singly
 	inlineAt time.Time // last inline flush
 	ring     ring
 	live     liveness
@@ -79,7 +80,7 @@ func New(cfg Config, now time.Time) *Link {
 	}
 	l := &Link{
 		Config: cfg,
-		queue:  newQueue(min(limits.MaxRecord, cfg.Carrier.Max()) - overhead),
+		queue:  newQueue(recordMax(cfg.Carrier, overhead)),
 		live:   newLiveness(cfg.LeafLink, now),
 		done:   make(chan struct{}),
 	}
@@ -136,11 +137,12 @@ const (
 	Full              // the source's share is used up: wait, or give up
 	Stalled           // the source waited in vain before and half of its share is not yet free: drop
 	Ended             // the link is over
+	Spent             // the session of a datagram has sealed as much as it may: it needs another
 )
 
 // Append queues a run of frames of one class that came by source src: n
 // length-prefixed frames, at most limits.MaxRun bytes or a single frame. The
-// bytes are copied. It wakes nobody: Kick does, once per batch.
+// bytes are copied. It wakes nobody: Kick or Rouse does, once per batch.
 func (l *Link) Append(src uint64, class wire.Class, run []byte, n int) Admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -241,10 +243,10 @@ func (l *Link) pending() bool { return l.queue.bytes > 0 || l.control.frames > 0
 // of what has to be acked, and counts. It needs mu.
 func (l *Link) prepare(out *chunks) {
 	if l.control.frames > 0 || (l.queue.bytes > 0 && l.live.owesAck()) {
-		out.push(l.takeControl())
+		l.takeControl(out)
 	}
 	mesh := chunks{}
-	frames := l.queue.take(&mesh)
+	frames, single := l.queue.take(&mesh)
 	idle := len(l.ring.entries) == 0
 	for c := mesh.head; c != nil; c = c.next {
 		if c.kept {
@@ -255,37 +257,46 @@ func (l *Link) prepare(out *chunks) {
 		l.busy()
 	}
 	l.txFrames += uint64(frames)
-	l.flushed = frames
+	l.flushed = single
 	out.splice(&mesh, l.queue.recordMax)
 	l.takeLast(out)
 }
+
+// ackRoom is how many bytes an ack takes in a batch.
+const ackRoom = wire.BatchHeader + 1 + 8
 
 // keptControl is how many bytes of room for link frames an idle link keeps: for
 // pings and acks.
 const keptControl = 256
 
-// takeControl moves the link frames, and an ack if one is owed, into a chunk.
-func (l *Link) takeControl() *chunk {
-	c := newChunk(len(l.control.buf) + 32)
-	c.buf = append(c.buf, l.control.buf...)
+// takeControl moves the link frames, and an ack if one is owed, to out.
+func (l *Link) takeControl(out *chunks) {
+	run := l.control.buf
+	for {
+		part, _ := cut(run, l.queue.recordMax)
+		c := newChunk(len(part) + ackRoom)
+		c.buf = append(c.buf, part...)
+		out.push(c)
+		if run = run[len(part):]; len(run) == 0 {
+			break
+		}
+	}
 	l.control.buf, l.control.frames = l.control.buf[:0], 0
 	if cap(l.control.buf) > keptControl {
 		l.control.buf = nil // lists and records are rare: an idle link keeps no room for them
 	}
 	l.live.pongOwed = false
 	if l.live.owesAck() {
+		c := out.room(ackRoom, l.queue.recordMax)
 		c.buf = wire.AppendToBatch(c.buf, wire.AppendLinkAck(nil, l.rx.kept.Load()))
 		l.live.ackSent(l.rx.keptBytes.Load())
 	}
-	return c
 }
 
 // splice puts more behind l, into l's last record where it fits.
 func (l *chunks) splice(more *chunks, max int) {
 	if t := l.tail; t != nil && more.head != nil && t.room(max) >= len(more.head.buf) {
-		c := more.pop()
-		t.buf = append(t.buf, c.buf...)
-		c.free()
+		t.adopt(more.pop())
 	}
 	if more.head == nil {
 		return
@@ -344,7 +355,7 @@ func (l *Link) TakeRing() []byte {
 
 // Leftover empties a link that has ended. The batch holds the frames of classes
 // 0 to 2 that the neighbour has not taken, to be forwarded another way; lost is
-// how many others waited.
+// how many others waited, datagrams that shared a frame counted singly.
 func (l *Link) Leftover() (batch []byte, lost int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,6 +13,7 @@ type liveness struct {
 	idle    time.Duration // silence after which to ping
 	heard   uint64        // bytes received when last looked at
 	heardAt time.Time     // when that number last grew
+	told    uint64        // mesh frames sent until then
 	pingAt  time.Time     // zero: no ping is out
 	ping    [8]byte
 	srtt    time.Duration
@@ -71,7 +72,7 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 	l.writer.tick(now)
 	v := &l.live
 	if bytes := l.rx.bytes.Load(); bytes != v.heard {
-		v.heard, v.heardAt = bytes, now
+		v.heard, v.heardAt, v.told = bytes, now, l.txFrames
 	}
 	l.tickAck(now)
 	h := Health{Suspect: l.late(now)}
@@ -81,13 +82,21 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 		l.sendPing(now, nonce)
 	}
 	h.Dead = l.tickPing(now, nonce)
-	h.Busy = v.owed || v.suspect || len(l.ring.entries) > 0
+	h.Busy = v.owed || v.suspect || len(l.ring.entries) > 0 || l.unheard()
 	return h
 }
+
+// unheard says of a direct link that something was sent since the neighbour was
+// last heard. What its ends have to say takes no other way, and of frames that
+// nobody acks only a ping tells whether they arrive.
+func (l *Link) unheard() bool { return l.Direct && l.txFrames != l.live.told }
 
 // late says whether the oldest unacked frame has waited too long.
 func (l *Link) late(now time.Time) bool {
 	if at, ok := l.ring.oldest(); ok && now.Sub(at) > l.live.rto() {
+		return true
+	}
+	if v := &l.live; l.unheard() && !v.pingAt.IsZero() && v.heardAt.Before(v.pingAt) && now.Sub(v.pingAt) > v.rto() {
 		return true
 	}
 	return l.live.suspect // until the next ack or pong
@@ -110,7 +119,7 @@ func (l *Link) tickPing(now time.Time, nonce [8]byte) reason.Reason {
 	switch {
 	case !v.pingAt.IsZero() && silence >= limits.PingAnswer && now.Sub(v.pingAt) >= limits.PingAnswer:
 		return reason.Idle
-	case v.pingAt.IsZero() && silence >= v.idle:
+	case v.pingAt.IsZero() && (silence >= v.idle || silence >= limits.DirectPing && l.unheard()):
 		l.sendPing(now, nonce)
 	}
 	return reason.None

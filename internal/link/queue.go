@@ -1,6 +1,7 @@
 package link
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 
@@ -28,12 +29,26 @@ type inlet struct {
 
 // queue is what waits to be written. Guarded by Link.mu.
 type queue struct {
-	recordMax int               // bytes of frames in one record
+	recordMax int               // bytes of frames in one record; a longer frame has one of its own
 	inlets    map[uint64]*inlet // nil: none yet
 	last      *inlet            // the inlet looked up last
 	turn      []*inlet          // sources that have something waiting, in the order they are served
 	bytes     int
 	slow      bool // the writer's last flush was slower than limits.SlowRate
+}
+
+// batcher is a Carrier that is better given shorter messages than it could take:
+// what waits for it gathers in messages of at most Batch bytes, and a frame that
+// is longer goes alone. Batch does not change.
+type batcher interface{ Batch() int }
+
+// recordMax is how many bytes of frames gather in one message of a carrier.
+func recordMax(c Carrier, overhead int) int {
+	most := min(limits.MaxRecord, c.Max())
+	if b, ok := c.(batcher); ok {
+		most = min(most, b.Batch())
+	}
+	return most - overhead
 }
 
 func newQueue(recordMax int) queue {
@@ -96,8 +111,30 @@ func (q *queue) fits(in *inlet, n int) bool {
 }
 
 func (q *queue) push(in *inlet, class wire.Class, run []byte, frames int) {
-	in.byClass[class].append(run, frames, q.chunkMax())
 	q.pushed(in, len(run))
+	list := &in.byClass[class]
+	for len(run) > q.recordMax {
+		part, n := cut(run, q.recordMax)
+		list.append(part, n, q.chunkMax())
+		run, frames = run[len(part):], frames-n
+	}
+	if len(run) > 0 {
+		list.append(run, frames, q.chunkMax())
+	}
+}
+
+// cut returns the first frames of a run, how many: as many as fit in max bytes,
+// one in any case.
+func cut(run []byte, max int) (part []byte, frames int) {
+	at := 0
+	for at < len(run) {
+		next := at + wire.BatchHeader + int(binary.BigEndian.Uint16(run[at:]))
+		if frames > 0 && next > max {
+			break
+		}
+		at, frames = next, frames+1
+	}
+	return run[:at], frames
 }
 
 // pushFrame is push for one frame without its length.
@@ -135,17 +172,19 @@ func (q *queue) pushed(in *inlet, n int) {
 }
 
 // take moves at most a batch, but one chunk in any case, chunk by chunk and
-// source by source, to out, and joins small chunks that fit one record.
-func (q *queue) take(out *chunks) (frames int) {
+// source by source, to out, and joins small chunks that fit one record. single
+// is frames with the datagrams that share one counted singly.
+func (q *queue) take(out *chunks) (frames, single int) {
 	max := q.batch()
 	for taken := 0; len(q.turn) > 0; {
 		in := q.turn[0]
 		if next := in.peek(); taken > 0 && taken+len(next.buf) > max {
-			return frames
+			return frames, single
 		}
 		class, c := in.pop()
 		taken += len(c.buf)
 		frames += c.frames
+		single += c.datagrams()
 		in.bytes -= len(c.buf)
 		q.bytes -= len(c.buf)
 		q.rotate(in)
@@ -156,7 +195,7 @@ func (q *queue) take(out *chunks) (frames int) {
 		c.kept = class < wire.ClassBulk
 		q.join(out, c)
 	}
-	return frames
+	return frames, single
 }
 
 // urgent is the most urgent class that has a chunk; an active inlet has one.
@@ -215,13 +254,11 @@ func (q *queue) join(out *chunks, c *chunk) {
 		out.push(c)
 		return
 	}
-	t.buf = append(t.buf, c.buf...)
-	t.frames += c.frames
-	c.free()
+	t.adopt(c)
 }
 
 // drain empties the queue: the frames of classes 0 to 2 as one batch, and how
-// many bulk frames there were.
+// many bulk frames, and datagrams that shared one, there were.
 func (q *queue) drain() (batch []byte, bulk int) {
 	for _, src := range slices.Sorted(maps.Keys(q.inlets)) { // the same frames go first in every run of a simulation
 		in := q.inlets[src]
@@ -231,7 +268,7 @@ func (q *queue) drain() (batch []byte, bulk int) {
 				if wire.Class(class) < wire.ClassBulk {
 					batch = append(batch, c.buf...)
 				} else {
-					bulk += c.frames
+					bulk += c.datagrams()
 				}
 				c.free()
 			}

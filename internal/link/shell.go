@@ -138,12 +138,10 @@ func (l *Link) flush() error {
 	if err == nil {
 		err = l.Carrier.Flush()
 	}
-	took, bytes := time.Since(begin), l.txBytes.Load()-before
+	slow := l.slow(time.Since(begin), l.txBytes.Load()-before)
 	l.mu.Lock()
 	l.writing = false
-	if bytes >= limits.SlowBatch/2 { // less says nothing of the rate
-		l.queue.slow = took.Seconds()*limits.SlowRate > float64(bytes)
-	}
+	l.queue.slow = slow
 	l.ring.left(time.Now)
 	return err
 }
@@ -156,14 +154,15 @@ func (l *Link) writeFailed(err error) {
 	time.AfterFunc(limits.ByeGrace, func() { l.Close(cause) })
 }
 
-// seal seals each record in place and gathers it in the carrier. Only the owner
-// of writing calls it.
+// seal seals each record in place, before that the frames in it that are not
+// sealed yet, and gathers it in the carrier. Only the owner of writing calls it.
 func (l *Link) seal(out *chunks) error {
 	var err error
 	var bytes int
 	for out.head != nil {
 		c := out.pop()
 		if err == nil {
+			c.sealDrafts()
 			if l.Send != nil {
 				c.buf = l.Send.Seal(c.buf[:0], c.buf, nil)
 			}
@@ -176,29 +175,42 @@ func (l *Link) seal(out *chunks) error {
 	return err
 }
 
-// Kick has what was appended written, after a reader has dealt with a whole
-// batch of frames: by the reader itself and without blocking when batch and
-// link are quiet, else by the writer goroutine.
-func (l *Link) Kick(batch int) {
+// Kick writes what was appended, without blocking, when batch frames are few and
+// the link is quiet. False: the writer has to, and waits for [Link.Rouse].
+func (l *Link) Kick(batch int) bool {
 	l.mu.Lock()
 	if l.writing || l.ended || !l.pending() {
 		l.mu.Unlock() // the writer looks again when it is done
-		return
+		return true
 	}
 	if batch > limits.InlineFrames || l.flushed > limits.InlineFrames || !l.quiet() {
-		l.writer.Signal()
 		l.mu.Unlock()
-		return
+		return false
 	}
 	l.inline()
+	return true
 }
 
-// AppendOwn is AppendFrame and Kick at once for one frame of this node itself.
-// On a quiet link the caller writes it, without blocking; the clock is read
-// only then.
+// Rouse has the writer goroutine write what was appended.
+func (l *Link) Rouse() {
+	l.mu.Lock()
+	if !l.writing && l.pending() {
+		l.writer.Signal()
+	}
+	l.mu.Unlock()
+}
+
+// AppendOwn is AppendFrame, Kick and Rouse at once for one frame of this node
+// itself. On a quiet link the caller writes it, without blocking; the clock is
+// read only then.
 func (l *Link) AppendOwn(class wire.Class, frame []byte) Admission {
 	l.mu.Lock()
-	a := l.append(Self, class, frame)
+	return l.hurry(l.append(Self, class, frame))
+}
+
+// hurry has what was just appended written, see AppendOwn. It is called with mu
+// held and releases it.
+func (l *Link) hurry(a Admission) Admission {
 	switch {
 	case a != Queued || l.writing:
 	case l.flushed <= limits.InlineFrames && l.quiet():
@@ -260,7 +272,7 @@ func (l *Link) writeInline() {
 
 // Wait blocks until n more bytes of src may wait, the timeout, or the end of the
 // link; false means the timeout. Who is woken still has to Append and may find
-// that another was faster. Kick every link that was appended to before calling
+// that another was faster. Rouse every link that was appended to before calling
 // it: the room may depend on that.
 func (l *Link) Wait(src uint64, n int, timeout <-chan time.Time) bool {
 	return l.WaitOr(src, n, timeout, nil)

@@ -117,10 +117,12 @@ func TestFramesArriveWholeAndInOrder(t *testing.T) {
 				a.Wait(Self, len(f), nil)
 			}
 			if i%7 == 0 {
-				a.Kick(i % 5)
+				if !a.Kick(i % 5) {
+					a.Rouse()
+				}
 			}
 		}
-		a.Kick(limits.InlineFrames + 1)
+		a.Rouse()
 		synctest.Wait()
 		if got := b.frames(); got != count {
 			t.Fatalf("frames: got %d, want %d", got, count)
@@ -173,7 +175,7 @@ func TestWaitIsBoundedAndStalls(t *testing.T) {
 		b.run()
 		f := numbered(wire.ClassBulk, 10_000, 0)
 		for a.Append(7, wire.ClassBulk, f, 1) == Queued {
-			a.Kick(limits.InlineFrames + 1)
+			a.Rouse()
 			synctest.Wait()
 		}
 		begin := time.Now()
@@ -318,7 +320,7 @@ func TestLeftoverOfAnEndedLink(t *testing.T) {
 		a.run()
 		b.run()
 		for i := 0; a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, 9000, i), 1) == Queued; i++ {
-			a.Kick(9)
+			a.Rouse()
 			synctest.Wait()
 		}
 		a.Append(9, wire.ClassControl, numbered(wire.ClassControl, 100, 1), 1)

@@ -20,7 +20,7 @@ const (
 	NotForUs     // a leaf was handed a frame that is for somebody else
 	LoopedDetour // the detour list is full
 	DetourBudget // the ingress link used up its detour steps
-	RateLimited  // the ingress link used up a budget of control frames
+	RateLimited  // the ingress link or the peer used up a budget
 	Unsupported  // a type or operation that this node does not serve
 	Unsolicited  // an answer or hint that nobody asked for
 	NoHandler    // nobody listens on the port
@@ -30,17 +30,17 @@ const (
 
 	// Sessions.
 	UnknownSession  // sealed for a session that this node does not hold
-	Replayed        // a counter that was seen already, or too old to tell
+	Replayed        // a counter or signalling session that was seen already, or too old to tell
 	BadSeal         // the ciphertext does not open
 	HandshakeFailed // a handshake message that does not verify
-	Duplicate       // a message id that was delivered already
-	SessionLimit    // too many handshakes or held frames under way
+	Duplicate       // a message id that was delivered already; a WebRTC link that is being arranged already
+	SessionLimit    // too many handshakes, held frames or WebRTC links under way
 	PeerRestarted   // the peer lost the state that proves at-most-once delivery
 
 	// Links.
 	WrongID        // the peer is not the node that was asked for
 	OwnID          // the peer is this very node
-	BadCertificate // the certificate is missing, forged or expired
+	BadCertificate // the certificate or proof is missing, forged or expired
 	BadRecord      // a signed record that does not verify
 	WrongNetwork   // the network key or name differs
 	BadVersion     // no protocol version in common

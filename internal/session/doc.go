@@ -79,13 +79,23 @@
 // peers (score.go); one that more than one destination blames is told to the
 // owner as doubted.
 //
+// # Datagrams that share a frame
+//
+// A large datagram is sealed by who sends it (AppendDatagram). A small one has an
+// Opening, from which the link that it leaves by writes a Draft: a frame that is
+// in the link's queue, unsealed, and takes further datagrams while it is the last
+// one there (docs/adr/014). It has a counter from the beginning and belongs to the
+// session that gave it. Whoever writes the queue out seals it, on any goroutine,
+// even when the session has been replaced or closed by then: the peer may still
+// open it, and the counter is nobody else's.
+//
 // # Bounds
 //
 // Entries of peers: limits.Sessions. Answers under way: HandshakesInFlight, in
 // all HandshakeAnswers; a link that floods displaces its own. Budgets:
 // HandshakeBuckets. Frames that overtake message 3: HeldFrames, WaitingBytes for
 // each answer. Waiting for a session: WaitingMessages, WaitingBytes. Unacked:
-// MessageWindow, UnackedBytes. Decisions remembered: those on MessageWindow ids,
+// MessageWindow, UnackedBytes. A bundle: MaxBundle. Decisions remembered: those on MessageWindow ids,
 // a bit for each, and a byte once something was refused. What is patient (Message.Patient) is bounded by
 // the callers that wait for it.
 package session

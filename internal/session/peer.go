@@ -19,10 +19,11 @@ type peer struct {
 	// read without a lock, written with mu held
 	current atomic.Pointer[session] // the session to send on; nil: none
 	route   atomic.Pointer[route]
-	used    atomic.Int64 // when something was sent or arrived, Table time
-	heard   atomic.Int64 // when something arrived, Table time
-	ours    atomic.Bool  // we began the current session
-	awaited atomic.Int32 // messages that wait for an ack or a response
+	used    atomic.Int64  // when something was sent or arrived, Table time
+	heard   atomic.Int64  // when something arrived, Table time
+	moved   atomic.Uint64 // see moves
+	ours    atomic.Bool   // we began the current session
+	awaited atomic.Int32  // messages that wait for an ack or a response
 
 	mu   sync.Mutex // guards what follows; taken after the Table's
 	gone bool       // dropped from the Table: look it up again

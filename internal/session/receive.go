@@ -25,7 +25,8 @@ type Batch struct {
 }
 
 // Receive takes a Data frame for this node. The frame is opened in place and
-// spoilt; it is not kept. The reason tells why nothing was delivered; only after
+// spoilt; it is not kept. The reason tells why nothing was delivered, and is
+// counted, as is each datagram of a bundle that was not; only after
 // UnknownSession is the frame as it was, so that the caller may answer with a
 // Hint. It allocates nothing for a datagram. Call EndBatch after the last frame
 // that arrived together. Any goroutine.
@@ -120,6 +121,7 @@ func (t *Table) opened(b *Batch, s *session, at time.Duration, a *arrival) reaso
 	p := s.peer
 	p.touch(at)
 	note(&p.heard, at)
+	p.moves(len(a.body))
 	if !s.confirmed.Load() {
 		t.confirm(s, at)
 	}
@@ -138,6 +140,8 @@ func (t *Table) dispatch(b *Batch, s *session, at time.Duration, a *arrival, h w
 	switch h.Kind {
 	case wire.PlainDatagram:
 		return t.cfg.Deliver(b.fill(s, a, h, 0, body))
+	case wire.PlainBundle:
+		return t.deliverBundle(b, s, a, h, body)
 	case wire.PlainMessage, wire.PlainRequest:
 		m, err := wire.ParseMessageBody(body)
 		if err != nil {
@@ -153,6 +157,32 @@ func (t *Table) dispatch(b *Batch, s *session, at time.Duration, a *arrival, h w
 		return p.onResponse(b, s, body, at, a.hops)
 	}
 	return p.onHomes(b, s, body, at)
+}
+
+// deliverBundle delivers the datagrams of a bundle in their order; of a malformed
+// one, none. Each that its port does not take is counted. The reason is that of
+// the last of them if none was taken.
+func (t *Table) deliverBundle(b *Batch, s *session, a *arrival, h wire.PlainHeader, body []byte) (last reason.Reason) {
+	if wire.CheckBundle(body) != nil {
+		return reason.Malformed
+	}
+	h.Kind = wire.PlainDatagram
+	d := b.fill(s, a, h, 0, nil)
+	taken := false
+	for len(body) > 0 {
+		d.Data, body = wire.NextInBundle(body)
+		if why := t.cfg.Deliver(d); why == reason.None {
+			taken = true
+		} else {
+			t.drop(last) // Receive counts the last one
+			last = why
+		}
+	}
+	if taken {
+		t.drop(last)
+		return reason.None
+	}
+	return last
 }
 
 // fill makes b.delivery that of a frame of s. What is the same for all frames of

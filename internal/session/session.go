@@ -73,21 +73,36 @@ func (s *session) renewAge() time.Duration {
 	return limits.RekeyAfter * 5 / 4
 }
 
-// seal turns the plaintext that begins at frame[from] into the rest of the
-// frame, in place. The wire.DataHeaderLen bytes in front of it are for the data
-// header; they serve as nonce meanwhile, since both are as long and hold the
-// counter in the same place. ok is false when the session has sealed enough.
-func (s *session) seal(frame []byte, from int, class wire.Class) (out []byte, counter uint64, ok bool) {
+// count takes the next counter. ok is false when the session has sealed enough.
+func (s *session) count() (counter uint64, ok bool) {
 	if counter = s.sent.Add(1) - 1; counter >= s.hard {
 		s.sent.Add(^uint64(0))
+		return 0, false
+	}
+	return counter, true
+}
+
+// seal turns the plaintext that begins at frame[from] into the rest of the
+// frame, in place. The wire.DataHeaderLen bytes in front of it are for the data
+// header. ok is false when the session has sealed enough.
+func (s *session) seal(frame []byte, from int, class wire.Class) (out []byte, counter uint64, ok bool) {
+	if counter, ok = s.count(); !ok {
 		return frame, 0, false
 	}
 	end := len(frame)
-	frame = append(frame, make([]byte, TagLen)...)
+	frame = appendTagRoom(frame)
 	head := (*[NonceLen]byte)(frame[from-wire.DataHeaderLen : from])
-	s.send.SealAt(head, counter, frame[:from], frame[from:end], s.sendAD[class][:])
-	wire.AppendDataHeader(head[:0], s.remote, counter)
+	s.sealAt(head, counter, frame[:from], frame[from:end], class)
 	return frame, counter, true
+}
+
+// sealAt seals plaintext, which lies behind frame in the same memory, and writes
+// the data header. Until then the header's bytes serve as nonce, since both are
+// as long and hold the counter in the same place.
+func (s *session) sealAt(head *[NonceLen]byte, counter uint64, frame, plaintext []byte, class wire.Class) {
+	s.peer.moves(len(frame) + len(plaintext))
+	s.send.SealAt(head, counter, frame, plaintext, s.sendAD[class][:])
+	wire.AppendDataHeader(head[:0], s.remote, counter)
 }
 
 // open opens the body of a Data frame in place and returns the plaintext. The

@@ -208,6 +208,8 @@ func sealedVectors(t *testing.T) []dataVector {
 		dataVectorOf(t, "datagram", wire.ClassBulk, nil, 0, plain(wire.PlainDatagram, 7, 9, []byte("a datagram"))),
 		dataVectorOf(t, "empty datagram", wire.ClassBulk, nil, 1, plain(wire.PlainDatagram, 0, 0, nil)),
 		dataVectorOf(t, "datagram by a home", wire.ClassBulk, []wire.ID{home}, 1<<40, plain(wire.PlainDatagram, 7, 9, []byte("by a home"))),
+		dataVectorOf(t, "bundle", wire.ClassBulk, nil, 7,
+			plain(wire.PlainBundle, 7, 9, wire.AppendToBundle(wire.AppendToBundle(nil, []byte("one datagram")), []byte("and another")))),
 		dataVectorOf(t, "message", wire.ClassInteractive, nil, 2,
 			plain(wire.PlainMessage, 7, 9, wire.AppendMessageBody(nil, &wire.MessageBody{ID: 12, Lowest: 10, Data: []byte("a message")}))),
 		dataVectorOf(t, "message by a home", wire.ClassInteractive, []wire.ID{home}, 3,

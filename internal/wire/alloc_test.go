@@ -22,6 +22,7 @@ func TestDataPathDoesNotAllocate(t *testing.T) {
 	ack := AppendAckBody(nil, []AckRange{{1, 2}, {5, 9}})
 	refused := AppendRefusalBody(nil, &RefusalBody{1, 2})
 	batch := AppendToBatch(AppendToBatch(nil, frame), frame)
+	bundle := AppendToBundle(AppendToBundle(nil, pattern(0, 50)), pattern(0, 60))
 	hint := AppendHint(nil, &Hint{Reason: 1, Type: TypeData})
 	first := AppendHandshakeBody(nil, &HandshakeBody{Kind: HandshakeFirst, Noise: make([]byte, 200)})
 	ping, linkAck := AppendPing(nil, [8]byte{1}), AppendLinkAck(nil, 9)
@@ -47,6 +48,12 @@ func TestDataPathDoesNotAllocate(t *testing.T) {
 				sink.bytes, rest, _ = NextInBatch(rest)
 			}
 		}},
+		{"bundle", func() {
+			if CheckBundle(bundle) == nil {
+				sink.bytes, _ = NextInBundle(bundle)
+			}
+		}},
+		{"AppendToBundle", func() { sink.bytes = AppendToBundle(buf, bundle) }},
 		{"AppendToBatch", func() { sink.bytes = AppendToBatch(buf, frame) }},
 		{"ParseDataBody", func() { d, _ := ParseDataBody(dataBody); sink.bytes = d.Sealed }},
 		{"AppendDataBody", func() { sink.bytes = AppendDataBody(buf, &data) }},

@@ -48,9 +48,7 @@ func ParseContact(b []byte) (Contact, error) {
 	flags := r.u8()
 	r.require(flags <= 1, ErrFlags)
 	v.WebRTC, v.STUN = flags == 1, r.u16()
-	for range r.count(MaxContactURLs) {
-		v.URLs = append(v.URLs, r.url())
-	}
+	v.URLs = r.urls()
 	return finish(&r, v)
 }
 

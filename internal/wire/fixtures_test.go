@@ -169,6 +169,9 @@ var (
 	probes     = codec[ProbeBody]{AppendProbeBody, ParseProbeBody}
 	answers    = codec[AnswerBody]{AppendAnswerBody, ParseAnswerBody}
 	hints      = codec[Hint]{AppendHint, ParseHint}
+	asks       = codec[ConnectAsk]{AppendConnectAsk, ParseConnectAsk}
+	replies    = codec[ConnectReply]{AppendConnectReply, ParseConnectReply}
+	candidates = codec[Candidates]{AppendCandidates, ParseCandidates}
 
 	pings = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPing(dst, *v) }, ParsePing}
 	pongs = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPong(dst, *v) }, ParsePong}
@@ -199,6 +202,25 @@ var (
 					return nil, err
 				}
 				v = append(v, f)
+			}
+			return v, nil
+		},
+	}
+	bundles = codec[[][]byte]{
+		func(dst []byte, v *[][]byte) []byte {
+			for _, data := range *v {
+				dst = AppendToBundle(dst, data)
+			}
+			return dst
+		},
+		func(b []byte) (v [][]byte, err error) {
+			if err := CheckBundle(b); err != nil {
+				return nil, err
+			}
+			for len(b) > 0 {
+				var data []byte
+				data, b = NextInBundle(b)
+				v = append(v, data)
 			}
 			return v, nil
 		},

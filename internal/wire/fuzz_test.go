@@ -22,8 +22,8 @@ func fuzzFixed[T any](f *testing.F, c codec[T], seeds ...T) {
 	})
 }
 
-// fuzzTagged checks a parser of tagged fields: what parses is appended as
-// something that parses to the same.
+// fuzzTagged checks a parser of tagged fields, or of a body that may go on: what
+// parses is appended as something that parses to the same.
 func fuzzTagged[T any](f *testing.F, c codec[T], seeds ...T) {
 	addSeeds(f, c, seeds)
 	f.Add(join(field(1, []byte{1}), field(2, pattern(1, 8)), field(99, []byte("unknown"))))
@@ -137,6 +137,10 @@ func FuzzPlainHeader(f *testing.F) {
 	fuzzFixed(f, plains, plain{PlainHeader{PlainDatagram, 1, 2}, []byte("data")})
 }
 
+func FuzzBundle(f *testing.F) {
+	fuzzFixed(f, bundles, [][]byte{{}, {}}, [][]byte{[]byte("a"), pattern(0, 300), {}})
+}
+
 func FuzzMessageBody(f *testing.F) { fuzzFixed(f, messages, MessageBody{2, 1, []byte("data")}) }
 
 func FuzzResponseBody(f *testing.F) { fuzzFixed(f, responses, ResponseBody{2, 1, 9, []byte("data")}) }
@@ -161,3 +165,13 @@ func FuzzAnswerBody(f *testing.F) {
 }
 
 func FuzzHint(f *testing.F) { fuzzFixed(f, hints, Hint{Reason: 1, Type: TypeProbe}) }
+
+func FuzzConnectAsk(f *testing.F) {
+	fuzzTagged(f, asks, ConnectAsk{Kind: ConnectLinkBack}, fullAsk())
+}
+
+func FuzzConnectReply(f *testing.F) {
+	fuzzTagged(f, replies, ConnectReply{Kind: ConnectNoWay, Reason: 3}, fullReply())
+}
+
+func FuzzCandidates(f *testing.F) { fuzzTagged(f, candidates, fullCandidates()) }

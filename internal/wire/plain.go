@@ -11,6 +11,7 @@ const (
 	PlainRequest  = 5 // a message that wants a response (MessageBody)
 	PlainResponse = 6 // a message that answers a request (ResponseBody)
 	PlainHomes    = 7 // a message of the mesh itself: new homes of the sender (HomesBody)
+	PlainBundle   = 8 // several datagrams from one port to another (CheckBundle)
 )
 
 // PlainHeaderLen is the length of a PlainHeader in bytes.
@@ -19,7 +20,8 @@ const PlainHeaderLen = 5
 // PlainHeader begins every plaintext.
 //
 //	offset  size  field
-//	0       1     kind: 1 datagram, 2 message, 3 ack, 4 refusal, 5 request, 6 response, 7 homes
+//	0       1     kind: 1 datagram, 2 message, 3 ack, 4 refusal, 5 request, 6 response, 7 homes,
+//	              8 bundle
 //	1       2     destination port; 0 where the kind has no use for one
 //	3       2     source port, the same
 //	5       ..    body of the kind; of a datagram: 0 to 60,000 bytes of data
@@ -44,7 +46,7 @@ func ParsePlainHeader(b []byte) (h PlainHeader, body []byte, err error) {
 	h = PlainHeader{Kind: b[0], DstPort: binary.BigEndian.Uint16(b[1:]), SrcPort: binary.BigEndian.Uint16(b[3:])}
 	body = b[PlainHeaderLen:len(b):len(b)]
 	switch {
-	case h.Kind < PlainDatagram || h.Kind > PlainHomes:
+	case h.Kind < PlainDatagram || h.Kind > PlainBundle:
 		return PlainHeader{}, nil, ErrType
 	case h.Kind == PlainDatagram && len(body) > MaxMessage:
 		return PlainHeader{}, nil, ErrTooLong

@@ -11,7 +11,7 @@ import (
 func vectorsInvalid(t *testing.T) []invalid {
 	var all []invalid
 	for _, list := range [][]invalid{
-		invalidFrames(t), invalidLink(t), invalidTagged(t), invalidBodies(t), invalidSigned(t), invalidPlain(t),
+		invalidFrames(t), invalidLink(t), invalidTagged(t), invalidBodies(t), invalidSigned(t), invalidPlain(t), invalidConnect(t),
 	} {
 		all = append(all, list...)
 	}
@@ -186,7 +186,7 @@ func invalidPlain(t *testing.T) []invalid {
 	var all []invalid
 	all = append(all, reject(t, plains, "plain", []refusal{
 		{"kind 0", make([]byte, 9), ErrType},
-		{"kind 8", with(make([]byte, 9), 0, 8), ErrType},
+		{"kind 9", with(make([]byte, 9), 0, 9), ErrType},
 		{"header cut", []byte{1, 0, 0, 0}, ErrShort},
 	})...)
 	all = append(all, rejectPlain(t, messages, PlainMessage, []refusal{
@@ -209,8 +209,41 @@ func invalidPlain(t *testing.T) []invalid {
 		{"refusal: reason 0", make([]byte, 9), ErrValue},
 		{"refusal: 10 bytes", append(AppendRefusalBody(nil, &RefusalBody{1, 2}), 0), ErrTrailing},
 	})...)
+	for _, row := range bundleRefusals() {
+		row.name = "bundle: " + row.name
+		all = append(all, rejectPlain(t, bundles, PlainBundle, []refusal{row})...)
+	}
 	return append(all, rejectPlain(t, homes, PlainHomes, []refusal{
 		{"homes: five", append(make([]byte, 16), append([]byte{5}, pattern(0, 100)...)...), ErrCount},
 		{"homes: lowest above id", AppendHomesBody(nil, &HomesBody{1, 2, nil}), ErrValue},
+	})...)
+}
+
+func invalidConnect(t *testing.T) []invalid {
+	ask := AppendConnectAsk(nil, &ConnectAsk{Kind: ConnectLink})
+	reply := AppendConnectReply(nil, &ConnectReply{Kind: ConnectLinked})
+	empty := AppendCandidates(nil, &Candidates{Session: testNonce(1)})
+	return append(append(reject(t, asks, "connectAsk", []refusal{
+		{"version 2", with(ask, 0, 2), ErrVersion},
+		{"a reply", with(ask, 1, 3), ErrType},
+		{"reserved bit", with(ask, 2, 2), ErrFlags},
+		{"nine URLs", with(ask, 3, 9), ErrCount},
+		{"URL with a blank", append(with(ask[:4], 3, 1), 0, 1, ' '), ErrText},
+		{"session without an offer", with(ask, 4, 1), ErrValue},
+		{"offer without a session", append(with(ask, 21, 1), 'v'), ErrValue},
+		{"no length of the offer", ask[:20], ErrShort},
+	}), reject(t, replies, "connectReply", []refusal{
+		{"an ask", with(reply, 1, 1), ErrType},
+		{"kind 8", with(reply, 1, 8), ErrType},
+		{"yield without a session", with(reply, 1, 7), ErrValue},
+		{"answer without a description", with(with(reply, 1, 6), 4, 1), ErrValue},
+		{"description of a no way", append(with(with(reply, 1, 5), 21, 1), 'v'), ErrValue},
+	})...), reject(t, candidates, "candidates", []refusal{
+		{"no session", join(empty[:2], make([]byte, 20)), ErrValue},
+		{"last is 2", with(empty, 20, 2), ErrValue},
+		{"17 candidates", with(empty, 21, 17), ErrCount},
+		{"candidate number 16", with(with(empty, 21, 1), 19, 16), ErrCount},
+		{"empty candidate", append(with(empty, 21, 1), 0, 0), ErrLength},
+		{"candidate with a line break", append(with(empty, 21, 1), 0, 1, '\n'), ErrText},
 	})...)
 }

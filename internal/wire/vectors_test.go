@@ -44,6 +44,7 @@ func TestVectors(t *testing.T) {
 		"nearest":    vectorsNearest(t),
 		"answers":    vectorsAnswers(t),
 		"hints":      vectorsHints(t),
+		"connect":    vectorsConnect(t),
 		"invalid":    vectorsInvalid(t),
 		"tolerant":   vectorsTolerant(t),
 		"limits":     vectorsLimits(),
@@ -78,7 +79,8 @@ func vectorsLimits() any {
 		"recordOverhead": RecordOverhead, "maxRecordBody": MaxRecordBody, "maxRecordLen": MaxRecordLen,
 		"maxContactURLs": MaxContactURLs, "maxContactURLBytes": MaxContactURLBytes, "maxHomes": MaxHomes,
 		"maxTopicPayload": MaxTopicPayload, "firstFrameLen": FirstFrameLen, "secondFrameMax": SecondFrameMax,
-		"maxAckRanges": MaxAckRanges, "messageWindow": MessageWindow, "maxHolders": MaxHolders,
+		"maxAckRanges": MaxAckRanges, "messageWindow": MessageWindow, "maxHolders": MaxHolders, "maxBundle": MaxBundle,
+		"maxSDP": MaxSDP, "maxCandidates": MaxCandidates, "maxCandidateBytes": MaxCandidateBytes,
 	}
 }
 
@@ -239,6 +241,7 @@ func vectorsPlain(t *testing.T) []vector {
 	add(PlainRefusal, "refusal", example(t, refusals, "refusal", "", RefusalBody{5, 14}))
 	add(PlainHomes, "no homes", example(t, homes, "homes", "", HomesBody{7, 7, nil}))
 	add(PlainHomes, "homes", example(t, homes, "homes", "", HomesBody{8, 7, []ID{testID(1), testID(2)}}))
+	add(PlainBundle, "bundle", example(t, bundles, "bundle", "", [][]byte{[]byte("hi"), {}, []byte("there")}))
 	return list
 }
 
@@ -273,7 +276,22 @@ func vectorsHints(t *testing.T) []vector {
 	}
 }
 
-// tolerant is an example of tagged fields that parse and have a shorter spelling.
+func vectorsConnect(t *testing.T) []vector {
+	return []vector{
+		example(t, asks, "connectAsk", "link, without an offer", ConnectAsk{Kind: ConnectLink, URLs: testURLs}),
+		example(t, asks, "connectAsk", "link back", ConnectAsk{Kind: ConnectLinkBack, URLs: testURLs[:1]}),
+		example(t, asks, "connectAsk", "direct, with an offer", fullAsk()),
+		example(t, replies, "connectReply", "dial me", ConnectReply{Kind: ConnectDialMe, URLs: testURLs}),
+		example(t, replies, "connectReply", "linked", ConnectReply{Kind: ConnectLinked}),
+		example(t, replies, "connectReply", "no way", ConnectReply{Kind: ConnectNoWay, Reason: 34, Session: testNonce(1)}),
+		example(t, replies, "connectReply", "answer", ConnectReply{Kind: ConnectAnswer, Session: testNonce(1), SDP: testSDP}),
+		example(t, replies, "connectReply", "yield", ConnectReply{Kind: ConnectYield, Session: testNonce(1)}),
+		example(t, candidates, "candidates", "two, the last ones", fullCandidates()),
+		example(t, candidates, "candidates", "none and none to follow", Candidates{Session: testNonce(1), Last: true}),
+	}
+}
+
+// tolerant is an example of bytes that parse and have a shorter spelling.
 type tolerant struct {
 	Name      string `json:"name"`
 	Parser    string `json:"parser"`
@@ -304,6 +322,9 @@ func vectorsTolerant(t *testing.T) []tolerant {
 		tolerate(t, payloads, "handshakePayload", "unknown tag", append(AppendHandshakePayload(nil, &payload), 9, 0, 1, 0xff)),
 		tolerate(t, payloads, "handshakePayload", "zero window and no homes",
 			join(field(2, pattern(1, 8)), field(3, make([]byte, 8)), field(5, []byte{0}))),
+		tolerate(t, asks, "connectAsk", "of a later version", append(AppendConnectAsk(nil, ptr(fullAsk())), 1, 2, 3)),
+		tolerate(t, replies, "connectReply", "of a later version", append(AppendConnectReply(nil, ptr(fullReply())), 1)),
+		tolerate(t, candidates, "candidates", "of a later version", append(AppendCandidates(nil, ptr(fullCandidates())), 1)),
 	}
 }
 

@@ -102,6 +102,14 @@ func (c *Conn) ReceiveMessage(buf func() []byte) (Type, []byte, error) {
 	return t, msg, nil
 }
 
+// BeforeWait has f called when Receive finds that nothing more has arrived,
+// before it waits: once, on the goroutine that receives, which alone may ask for
+// it. f must neither block nor use the connection. To look costs nothing: it is
+// the read that would wait. False: this connection cannot tell (TLS), and f is
+// never called. It is not for connections that CloseWith, which reads, may end
+// meanwhile.
+func (c *Conn) BeforeWait(f func()) bool { return c.cork.source.beforeWait(f) }
+
 // readAll reads r to its end. Memory that is full before the end was seen is
 // too small.
 func readAll(r io.Reader, memory []byte) ([]byte, error) {

@@ -10,7 +10,7 @@
 //	Conn      Receive, Send, Flush, TryFlush, Close
 //	socket    the library: frames, masking, pings, the closing handshake
 //	cork      gathers complete WebSocket frames, writes them on Flush
-//	source    reads ahead, one frame after the other
+//	source    reads ahead, one frame after the other; tells when it is about to wait
 //	net.Conn  TCP or TLS
 //
 // Send hands one message to the library, which writes its frame into the cork:
@@ -27,5 +27,6 @@
 // been read, and the buffer of the reader is asked for when a message has begun
 // to arrive. An accepted connection has small buffers for the library instead of
 // those of net/http; a dialled one has the library's own, 4 KiB each way. Receive
-// waits outside the library, on a stack that stays small (TCP only).
+// waits outside the library, on a stack that stays small (TCP only), unless many
+// messages in a row have come soon.
 package ws

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
@@ -116,5 +117,33 @@ func TestCloseWithWhileReceiving(t *testing.T) {
 		if err := <-ended; !errors.Is(err, io.EOF) && !errors.Is(err, transport.ErrClosed) {
 			t.Errorf("Receive: got %v, want its end", err)
 		}
+	}
+}
+
+// A connection is busy after many short waits in a row, and idle again after one
+// that was long. What comes without a wait says nothing.
+func TestBusyAfterShortWaits(t *testing.T) {
+	var s source
+	wait := func(d time.Duration) {
+		s.waits()
+		s.since = s.since.Add(-d)
+		s.waits() // the poller may call for nothing
+		s.waited()
+	}
+	for range busyWaits - 1 {
+		wait(0)
+	}
+	s.waited()
+	if s.short >= busyWaits {
+		t.Errorf("after %d short waits: got busy, want idle", busyWaits-1)
+	}
+	for range 2 * busyWaits {
+		wait(0)
+	}
+	if s.short < busyWaits {
+		t.Error("after many short waits: got idle, want busy")
+	}
+	if wait(limits.IdleTick); s.short >= busyWaits {
+		t.Error("after a long wait: got busy, want idle")
 	}
 }

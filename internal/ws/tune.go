@@ -24,5 +24,19 @@ func tune(conn net.Conn) {
 	}
 	_ = tcp.SetNoDelay(true)
 	_ = tcp.SetKeepAliveConfig(keepAlive)
+	limitUnsent(tcp, limits.SocketUnsent)
 	tuneSystem(tcp)
+}
+
+// Slow says whether the connection is slow: then less of what was flushed waits
+// in the socket, where nothing passes it.
+func (c *Conn) Slow(slow bool) {
+	tcp, ok := below(c.cork.Conn).(*net.TCPConn)
+	switch {
+	case !ok:
+	case slow:
+		limitUnsent(tcp, limits.SlowUnsent)
+	default:
+		limitUnsent(tcp, limits.SocketUnsent)
+	}
 }

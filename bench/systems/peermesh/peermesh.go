@@ -51,7 +51,7 @@ type path struct {
 func (p *path) open(o harness.Options) error {
 	var urls []string
 	for i := range o.Relays {
-		relay, err := p.start(node.Config{Listen: "127.0.0.1:0", Bootstrap: urls[max(0, i-1):]})
+		relay, err := p.start(node.Config{Listen: "127.0.0.1:0", WebRTC: node.WebRTCOff, Bootstrap: urls[max(0, i-1):]})
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (p *path) start(c node.Config) (*node.Node, error) {
 
 // leaf starts an end with a link to one relay only.
 func (p *path) leaf(url string, deliver harness.Handler) (*node.Port, error) {
-	n, err := p.start(node.Config{Leaf: true, MaxPeers: 1, Bootstrap: []string{url}})
+	n, err := p.start(node.Config{Leaf: true, WebRTC: node.WebRTCOff, MaxPeers: 1, Bootstrap: []string{url}})
 	if err != nil {
 		return nil, err
 	}

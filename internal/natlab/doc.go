@@ -1,0 +1,21 @@
+// Package natlab runs the built program behind real address translators: the
+// network namespaces, bridges and packet filters of Linux. It holds tests
+// alone. They need root, and the programs ip and nft; where root may make
+// namespaces, a lab that cannot be built is a failure and not a skip.
+//
+// Each cell of the lab is a network of its own, with nothing of the machine's
+// in it:
+//
+//	        r1 5.1.0.1    r2 5.2.0.1        relays
+//	             \          /
+//	              wan (bridge)
+//	             /          \
+//	 5.11.0.1 nat1        nat2 5.12.0.1     translators, one of the shapes each
+//	          |              |
+//	192.168.1.2 a        b 192.168.2.2      nodes without a URL
+//
+// The addresses of the wide net look public and are seen by nobody: no
+// namespace has a link to the machine that runs the lab. All that the lab makes
+// has the process's number in its name, so that a later run can sweep up what a
+// run that was killed has left.
+package natlab

@@ -1,0 +1,45 @@
+//go:build !nowebrtc
+
+package webrtc
+
+import (
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+)
+
+func TestAnswerLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newAnswerLimit()
+		count := func(addr string, of int) (n int) {
+			for range of {
+				if l.allow(netip.MustParseAddr(addr)) {
+					n++
+				}
+			}
+			return n
+		}
+		for _, addr := range []string{"192.0.2.1", "2001:db8::1"} {
+			if got := count(addr, 1000); got != limits.STUNBurst {
+				t.Errorf("%s: got %d answers at once, want %d", addr, got, limits.STUNBurst)
+			}
+		}
+		if got := count("192.0.2.77", 10) + count("2001:db8:0:7::9", 10); got > 0 {
+			t.Errorf("got %d more answers to neighbours, want none", got)
+		}
+		time.Sleep(time.Second)
+		if got := count("192.0.2.1", 1000); got != limits.STUNRate {
+			t.Errorf("got %d answers in the next second, want %d", got, limits.STUNRate)
+		}
+		all := 0
+		for i := range 250 {
+			all += count(netip.AddrFrom4([4]byte{10, 0, byte(i), 1}).String(), 100)
+		}
+		if most := limits.STUNBurstAll - limits.STUNRate; all > most {
+			t.Errorf("got %d answers to many networks, want at most %d", all, most)
+		}
+	})
+}

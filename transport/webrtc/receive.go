@@ -1,0 +1,45 @@
+//go:build !nowebrtc
+
+package webrtc
+
+import (
+	"errors"
+	"io"
+
+	"github.com/peermesh/peermesh/transport"
+)
+
+// Receive implements transport.Conn. It waits with no memory at all: reading
+// into none fails once a message is complete, and leaves it there.
+func (c *Conn) Receive(buf func() []byte) ([]byte, error) {
+	c.recv.Lock()
+	defer c.recv.Unlock()
+	if _, err := c.raw.Read(nil); !errors.Is(err, io.ErrShortBuffer) {
+		return nil, c.because(io.EOF)
+	}
+	if err := c.deaf(); err != nil {
+		return nil, err
+	}
+	room := buf()
+	n, err := c.raw.Read(room)
+	switch {
+	case errors.Is(err, io.ErrShortBuffer), err == nil && n >= len(room):
+		err = c.because(transport.ErrMessageTooBig)
+		_ = c.raw.Close()
+		return nil, err
+	case err != nil:
+		return nil, c.because(io.EOF)
+	}
+	return room[:n], nil
+}
+
+// deaf returns why nothing more is received, even of what has arrived: nil if
+// the pipe is whole, or was ended by the other side.
+func (c *Conn) deaf() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if errors.Is(c.cause, transport.ErrClosed) || errors.Is(c.cause, transport.ErrMessageTooBig) {
+		return c.cause
+	}
+	return nil
+}

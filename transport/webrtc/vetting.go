@@ -1,0 +1,80 @@
+//go:build !nowebrtc
+
+package webrtc
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/peermesh/peermesh/internal/limits"
+)
+
+// vetting decides which of a peer's candidates are tried. It is not safe for
+// concurrent use.
+type vetting struct {
+	take   func(netip.Addr) bool
+	count  int          // candidates of the peer so far, limits.Candidates at most
+	own    []netip.Addr // this end as servers see it
+	theirs []netip.Addr // the peer's end as servers see it
+	held   []candidate  // private ones refused by take: tried if both ends are behind one NAT
+}
+
+// add takes one line of the peer and returns what may be tried now: that
+// candidate, or ones held before. An error is an ErrCandidate.
+func (v *vetting) add(line string) ([]candidate, error) {
+	if v.count++; v.count > limits.Candidates {
+		return nil, fmt.Errorf("%w: at most %d are taken of one peer", ErrCandidate, limits.Candidates)
+	}
+	c, ok, err := parseCandidate(line)
+	if err != nil || !ok {
+		return nil, err
+	}
+	var now []candidate
+	addr := c.addr.Addr()
+	switch {
+	case forbidden(addr):
+	case v.take(addr), private(addr) && v.oneNAT():
+		now = append(now, c)
+	case private(addr):
+		v.held = append(v.held, c)
+	}
+	if c.typ == typeSrflx {
+		v.theirs = append(v.theirs, addr)
+		now = append(now, v.release()...)
+	}
+	return now, nil
+}
+
+// ownAddress tells how a server sees this end, and returns what may be tried
+// because of it.
+func (v *vetting) ownAddress(a netip.Addr) []candidate {
+	v.own = append(v.own, a)
+	return v.release()
+}
+
+// release returns what was held, once both ends are seen to be behind one NAT.
+func (v *vetting) release() []candidate {
+	if !v.oneNAT() {
+		return nil
+	}
+	now := v.held
+	v.held = nil
+	return now
+}
+
+func (v *vetting) oneNAT() bool {
+	return slices.ContainsFunc(v.own, func(a netip.Addr) bool { return slices.Contains(v.theirs, a) })
+}
+
+func (s Setup) tell(a netip.Addr) bool { return allowed(s.Tell, a) }
+
+func (s Setup) take(a netip.Addr) bool { return allowed(s.Take, a) }
+
+func allowed(check func(netip.Addr) bool, a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if check == nil {
+		return !a.IsLoopback() && !a.IsLinkLocalUnicast()
+	}
+	return check(a)
+}
