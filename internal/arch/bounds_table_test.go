@@ -232,6 +232,7 @@ var bounds = map[string]map[string]string{
 		"gathering.complete":     "bounded by nothing ever sent: closed when all is gathered",
 		"gathering.first":        "limits.Candidates: own ones",
 		"gathering.late":         "limits.Candidates: own ones",
+		"gathering.own":          "bounded by the machine's own addresses",
 		"vetting.own":            "bounded by the addresses of this end and the servers asked; the caller's own",
 		"vetting.theirs":         "limits.Candidates",
 		"vetting.held":           "limits.Candidates",
