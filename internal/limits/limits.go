@@ -299,6 +299,7 @@ const (
 	STUNBurstAll    = 500
 	STUNBuckets     = 256                    // networks told apart; those with the same hash share
 	UDPErrors       = 100                    // failed reads in a row after which the fixed socket is given up
+	CloseMost       = 3 * time.Second        // how long an end of a WebRTC link is waited for in any case; it takes milliseconds, or CloseLinger
 	CloseLinger     = 500 * time.Millisecond // how long the end of a WebRTC link waits until what was flushed has arrived: two delayed acks and a long round trip
 )
 

@@ -297,7 +297,7 @@ func (a *Attempt) overWith() error {
 func (a *Attempt) release() {
 	a.end.Do(func() {
 		a.gather.stop()
-		_ = a.pc.GracefulClose()
+		a.endpoint.bounded(func() { _ = a.pc.GracefulClose() })
 		a.endpoint.remove(a)
 	})
 }

@@ -124,15 +124,16 @@ func (c *Conn) RemoteAddr() net.Addr {
 }
 
 // sameMachine says whether both ends of a pair are this machine's. What a server
-// relays or saw is not the peer's own address, so nothing follows from it.
+// relays or saw is nobody's own address, so nothing follows from it.
 func (c *Conn) sameMachine(p *pion.ICECandidatePair) bool {
 	local, errLocal := netip.ParseAddr(p.Local.Address)
 	remote, errRemote := netip.ParseAddr(p.Remote.Address)
-	if errLocal != nil || errRemote != nil || p.Local.Typ != pion.ICECandidateTypeHost ||
+	if errLocal != nil || errRemote != nil || p.Local.Typ == pion.ICECandidateTypeRelay ||
 		p.Remote.Typ != pion.ICECandidateTypeHost && p.Remote.Typ != pion.ICECandidateTypePrflx {
 		return false
 	}
-	return local.IsLoopback() || c.attempt.gather.isOwn(remote.Unmap().WithZone(""))
+	local, remote = local.Unmap().WithZone(""), remote.Unmap().WithZone("")
+	return local.IsLoopback() || local == remote || c.attempt.gather.isOwn(remote)
 }
 
 // loopbackLike is the loopback address of the same family.

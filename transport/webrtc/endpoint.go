@@ -120,6 +120,25 @@ func (e *Endpoint) addresses() (all []netip.Addr) {
 	return all
 }
 
+// bounded runs what ends something of the library, and waits for it,
+// limits.CloseMost at most. The library can lock up for good when a packet of a
+// peer's SCTP handshake comes after this end has begun to leave (pion/sctp 1.11.1):
+// then its goroutines stay, and nobody waits for them.
+func (e *Endpoint) bounded(end func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		end()
+	}()
+	late := time.NewTimer(limits.CloseMost)
+	defer late.Stop()
+	select {
+	case <-done:
+	case <-late.C:
+		e.config.Logger.Error("a connection over WebRTC does not end; what it holds stays until the program ends", "waited", limits.CloseMost)
+	}
+}
+
 // add counts an attempt in, unless the Endpoint is closed.
 func (e *Endpoint) add(a *Attempt) error {
 	e.mu.Lock()

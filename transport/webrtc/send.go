@@ -99,9 +99,11 @@ func (c *Conn) wakeFlush() {
 func (c *Conn) Close() error {
 	c.closing.Do(func() {
 		c.lost(transport.ErrClosed)
-		if errors.Is(c.because(nil), transport.ErrClosed) && c.raw.BufferedAmount() > 0 {
-			c.linger()
-		}
+		c.attempt.endpoint.bounded(func() {
+			if errors.Is(c.because(nil), transport.ErrClosed) && c.raw.BufferedAmount() > 0 {
+				c.linger()
+			}
+		})
 		c.attempt.release()
 	})
 	return nil
