@@ -25,6 +25,15 @@
 // wait for the same write of a link go in one frame, and are lost together. None
 // waits for others to come.
 //
+// # Links
+//
+// A node with [Config.Listen] is dialled over WebSocket. Nodes without link over
+// WebRTC: offer, answer and candidates travel as sealed messages through the mesh,
+// and each end proves the key of its ID for the very channel that opened. The mesh
+// makes such links where it needs them; [Node.Connect] makes one to any node, and
+// two that talk much get one by themselves. A link that is Direct in its
+// [PeerInfo] is there for its two ends alone.
+//
 // # Goroutines
 //
 // Every link has a reader goroutine, and while it is busy a writer. A frame to be

@@ -220,7 +220,7 @@ func (e *Endpoint) engine(s Setup) pion.SettingEngine {
 // through a NAT works already. The library's own half a second and second are
 // most of the time that such a link takes to open; two hosts of one network
 // know in a few milliseconds that they are.
-const reflexiveWait = 200 * time.Millisecond
+const reflexiveWait = 50 * time.Millisecond
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
