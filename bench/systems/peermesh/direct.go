@@ -24,9 +24,9 @@ func (Direct) Open(o harness.Options) (harness.Path, error) {
 	err := p.line(1)
 	if err == nil {
 		url := p.nodes[0].URLs()[0]
-		p.a, err = p.leaf(url, o.AtA)
+		p.a, err = p.leaf(url, node.WebRTCOn, o.AtA)
 		if err == nil {
-			p.c, err = p.leaf(url, o.AtC)
+			p.c, err = p.leaf(url, node.WebRTCOn, o.AtC)
 		}
 	}
 	if err == nil {
@@ -90,8 +90,8 @@ func Connect(ctx context.Context, relays, pairs int) (times []time.Duration, err
 func (p *path) fresh(first, last string) (took time.Duration, err error) {
 	running := len(p.nodes)
 	ignore := func([]byte) {}
-	if p.a, err = p.leaf(first, ignore); err == nil {
-		p.c, err = p.leaf(last, ignore)
+	if p.a, err = p.leaf(first, node.WebRTCOn, ignore); err == nil {
+		p.c, err = p.leaf(last, node.WebRTCOn, ignore)
 	}
 	if err == nil {
 		begun := time.Now()
@@ -112,7 +112,7 @@ func (Direct) Idle(links int) (harness.IdleLinks, error) {
 		if err != nil {
 			break
 		}
-		_, err = i.leaf(i.nodes[0].URLs()[0], func([]byte) {})
+		_, err = i.leaf(i.nodes[0].URLs()[0], node.WebRTCOn, func([]byte) {})
 	}
 	if err != nil {
 		return nil, errors.Join(err, i.Close())

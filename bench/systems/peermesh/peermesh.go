@@ -64,10 +64,10 @@ func (p *path) open(o harness.Options) error {
 	if first.Host, err = o.Dial(first.Host); err != nil {
 		return err
 	}
-	if p.a, err = p.leaf(first.String(), o.AtA); err != nil {
+	if p.a, err = p.leaf(first.String(), node.WebRTCOff, o.AtA); err != nil {
 		return err
 	}
-	p.c, err = p.leaf(urls[len(urls)-1], o.AtC)
+	p.c, err = p.leaf(urls[len(urls)-1], node.WebRTCOff, o.AtC)
 	return err
 }
 
@@ -80,9 +80,10 @@ func (p *path) start(c node.Config) (*node.Node, error) {
 	return n, nil
 }
 
-// leaf starts an end with a link to one relay only.
-func (p *path) leaf(url string, deliver harness.Handler) (*node.Port, error) {
-	n, err := p.start(node.Config{Leaf: true, WebRTC: node.WebRTCOff, MaxPeers: 1, Bootstrap: []string{url}})
+// leaf starts an end with a link to one relay only. What goes by relays must not
+// get a link of its own.
+func (p *path) leaf(url string, use node.WebRTCUse, deliver harness.Handler) (*node.Port, error) {
+	n, err := p.start(node.Config{Leaf: true, WebRTC: use, MaxPeers: 1, Bootstrap: []string{url}})
 	if err != nil {
 		return nil, err
 	}
