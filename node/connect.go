@@ -201,10 +201,10 @@ func (n *Node) reachOnce(ctx context.Context, to engine.Contact, byPeer, direct 
 	return awaitAnswer(ctx, n, done)
 }
 
-// linkedWith says whether a link with a node runs.
+// linkedWith says whether a link with a node has its place among the Peers.
 func (n *Node) linkedWith(id routing.ID) bool {
 	for _, l := range n.live.all() {
-		if l.link.Peer == id {
+		if l.link.Peer == id && l.admitted.Load() {
 			return true
 		}
 	}
