@@ -172,7 +172,7 @@ func (e *Engine) arrived(now time.Time, ev *LinkUp) *neighbour {
 	}
 	w := e.reach[n.ID]
 	if n.target != nil {
-		n.url = n.target.URL
+		n.url = dialled(n.target.URL)
 		k := n.target.known
 		if k != nil {
 			n.trial, n.direct = k.trial, k.direct

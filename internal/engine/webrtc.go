@@ -178,3 +178,12 @@ func (e *Engine) spareCarried(now time.Time) *neighbour {
 	}
 	return e.spareOf(func(n *neighbour) bool { return n.webRTC && !e.proven(n, now) })
 }
+
+// dialled is what people are told of a URL that was dialled: of a node that was
+// asked, not dialled, nothing.
+func dialled(url string) string {
+	if isWebRTC(url) {
+		return ""
+	}
+	return url
+}
