@@ -161,9 +161,9 @@ func (n *Node) await(ctx context.Context, ok func(board) (bool, error), urls []s
 		case <-n.ctx.Done():
 			return ErrClosed
 		case <-ctx.Done():
-			errs := []error{contextCause(ctx)}
+			errs, last := []error{contextCause(ctx)}, n.state.load()
 			for _, u := range urls {
-				if t, ok := find(b.targets, u); ok {
+				if t, ok := find(last.targets, u); ok {
 					errs = append(errs, joinError(t))
 				}
 			}

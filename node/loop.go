@@ -97,6 +97,7 @@ func (n *Node) perform(a engine.Action) {
 		if a.Notice.Kind == engine.NoticePeerUp {
 			n.live.admitted(a.Notice.Link.Number)
 		}
+		n.showState() // who acts on the event finds what it tells
 		n.tell(a.Notice)
 	}
 }
