@@ -10,6 +10,7 @@ func TestAskDial(t *testing.T) {
 	home := relayOn(t, Config{})
 	other := relayOn(t, Config{Bootstrap: home.URLs()})
 	awaitPeer(t, other, home.ID())
+	awaitPeer(t, home, other.ID())
 
 	asker := leafOf(t, home, onPort)
 	if err := asker.AskDial(within(t, 10*time.Second), other.ID()); err != nil {

@@ -133,7 +133,6 @@ func (c *connecting) dial(ctx context.Context, to engine.Contact) error {
 // ask asks the node itself: for a link, and when its URLs lead nowhere for one
 // that does without them.
 func (c *connecting) ask(ctx context.Context) error {
-	c.count = c.n.countDial()
 	b, err := c.bargain(ctx, wire.ConnectLink)
 	if err != nil || b.reply.Kind != wire.ConnectDialMe {
 		return c.conclude(ctx, b, err)
@@ -143,7 +142,6 @@ func (c *connecting) ask(ctx context.Context) error {
 	if dialled == nil || ctx.Err() != nil {
 		return dialled
 	}
-	c.count = c.n.countDial()
 	b, err = c.bargain(ctx, wire.ConnectLinkBack)
 	if err = c.conclude(ctx, b, err); err != nil {
 		return errors.Join(err, dialled)
@@ -152,7 +150,7 @@ func (c *connecting) ask(ctx context.Context) error {
 }
 
 func (c *connecting) bargain(ctx context.Context, kind wire.ConnectKind) (bargain, error) {
-	c.stage = ConnectNegotiate
+	c.stage, c.count = ConnectNegotiate, c.n.countDial()
 	ctx, cancel := context.WithTimeout(ctx, limits.SignalTimeout)
 	defer cancel()
 	return c.n.bargain(ctx, c.id, wire.ConnectAsk{Kind: kind, Direct: true}, c.count, true)

@@ -129,30 +129,21 @@ func (n *Node) question(ctx context.Context, id routing.ID, ask *wire.ConnectAsk
 // countDial is the number of a dial that the engine did not ask for.
 func (n *Node) countDial() uint32 {
 	done := make(chan uint32, 1)
-	if !n.post(engine.CountDial{Done: func(count uint32) { done <- count }}) {
-		return 0
-	}
-	select {
-	case count := <-done:
-		return count
-	case <-n.ctx.Done():
-		return 0
-	}
+	n.post(engine.CountDial{Done: func(count uint32) { done <- count }})
+	count, _ := awaitAnswer(n.ctx, n, done) // 0: the node has ended
+	return count
 }
 
 // room asks the loop whether there is room for a link over WebRTC.
 func (n *Node) room(offered engine.Offered) reason.Reason {
 	done := make(chan reason.Reason, 1)
 	offered.Done = func(why reason.Reason) { done <- why }
-	if !n.post(offered) {
+	n.post(offered)
+	why, err := awaitAnswer(n.ctx, n, done)
+	if err != nil {
 		return reason.Closed
 	}
-	select {
-	case why := <-done:
-		return why
-	case <-n.ctx.Done():
-		return reason.Closed
-	}
+	return why
 }
 
 // establish brings an attempt whose descriptions are set to a link that has proved

@@ -64,7 +64,6 @@ func wantNoHello(t *testing.T, err error) {
 func TestDescriptionsRewritten(t *testing.T) {
 	a, b := apart(t, Config{})
 	middle := endpoint(t)
-	real := b.ports.get(wire.ConnectPort)
 	answers(t, b, func(ctx context.Context, m *Message) {
 		ask, err := wire.ParseConnectAsk(m.Data)
 		if err != nil {
@@ -97,7 +96,6 @@ func TestDescriptionsRewritten(t *testing.T) {
 		})
 		_ = m.Reply(ctx, wire.AppendConnectReply(nil, &wire.ConnectReply{Kind: wire.ConnectAnswer, Session: ask.Session, SDP: toA.Description()}))
 	})
-	_ = real
 	wantNoHello(t, a.Connect(within(t, 20*time.Second), b.ID()))
 	awaitNoAttempts(t, a)
 	awaitNoAttempts(t, b)

@@ -67,7 +67,7 @@ func testOpen(t *testing.T, p *page) {
 		for _, d := range directions {
 			t.Run(d.name+", "+way.name, func(t *testing.T) {
 				if way.setup.Tell == nil && !hasAddress(t) {
-					t.Skip("this machine has no address but those of loopback")
+					t.Skip("this machine has no address but those of loopback: run it where there is a network interface")
 				}
 				c := d.connect(t, p, newEndpoint(t, way.udp), way.setup)
 				local, remote := c.Pair()

@@ -23,8 +23,6 @@ func (ev Offered) step(e *Engine, now time.Time) {
 	case why == reason.None:
 		e.carried.forget(func(o offer) bool { return o.id == ev.ID })
 		e.carried.offers = append(e.carried.offers, offer{ev.ID, ev.Direct, e.clock(now) + limits.SignalTimeout})
-	default:
-		e.cfg.Drops.Add(why, 1)
 	}
 	ev.Done(why)
 }

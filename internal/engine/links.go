@@ -1,16 +1,12 @@
 package engine
 
 import (
-	"bytes"
 	"math"
 	"slices"
 	"time"
 
-	"github.com/peermesh/peermesh/internal/identity"
-	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
-	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -163,126 +159,6 @@ func (l *links) count(n *neighbour, by int) {
 	l.webRTC += carried
 }
 
-// arrived is the neighbour at the other end of a link that came up; the dial that
-// led to it is over.
-func (e *Engine) arrived(now time.Time, ev *LinkUp) *neighbour {
-	n := &neighbour{
-		Peer: ev.Peer, link: ev.Peer.Link, target: ev.Target, from: ev.From, up: e.clock(now), rtt: ev.From.RTT,
-		webRTC: ev.Peer.Link.Carrier.Kind() == kindWebRTC, direct: ev.From.Direct, wanted: ev.From.Wanted, talked: e.clock(now),
-	}
-	w := e.reach[n.ID]
-	if n.target != nil {
-		n.url = dialled(n.target.URL)
-		k := n.target.known
-		if k != nil {
-			n.trial, n.direct = k.trial, k.direct
-		}
-		e.landed(n.target)
-		if k != nil {
-			n.target = nil
-			n.wanted = w != nil
-		}
-	}
-	n.kept = n.direct && (ev.From.Wanted || w != nil && w.byUser)
-	e.carried.came(n)
-	return n
-}
-
-func (ev LinkUp) step(e *Engine, now time.Time) {
-	l, n := ev.Peer.Link, e.arrived(now, &ev)
-	e.measured(n)
-	if why := e.admit(n, now); why != reason.None {
-		e.refuse(n, why, now)
-		return
-	}
-	others := slices.Clone(e.links.byID[n.ID])
-	if err := e.links.add(n); err != nil {
-		e.refuse(n, reason.LinkLimit, now)
-		return
-	}
-	if n.target != nil {
-		n.target.peer = n.ID
-		n.target.linked++
-	}
-	e.meet(now, n)
-	for _, old := range others {
-		e.duplicate(now, old, n)
-	}
-	if !n.closing {
-		e.do(PingLink{l})
-		if !n.Leaf && !e.joined && l.Outbound {
-			// Whom else it knows is asked before it has answered: it may be gone soon.
-			e.findNode(n, e.filler.Self, limits.NodesEntries)
-		}
-		e.do(Tell{Notice{Kind: NoticePeerUp, Link: l, Peer: n.ID, URL: n.url}})
-	}
-	e.redraw = true
-}
-
-// meet notes what a new peer said of itself.
-func (e *Engine) meet(now time.Time, n *neighbour) {
-	e.contactOf(now, n, n.link.Contact)
-	if k := e.book.byID[n.ID]; k != nil {
-		k.linked, k.failures, k.next = e.clock(now), 0, 0
-	}
-}
-
-// contactOf takes the contact record of a linked peer.
-func (e *Engine) contactOf(now time.Time, n *neighbour, raw []byte) {
-	rec, err := wire.ParseRecord(raw)
-	if err != nil {
-		return // a link is not made without one
-	}
-	n.contact, n.contactUntil = raw, e.clock(identity.HeldUntil(&rec, now, rec.TTL))
-	if n.Leaf {
-		return
-	}
-	k := e.learn(now, raw, n.from.Scope.Told())
-	if k == nil && !speaksWebRTC(&rec) {
-		n.contactUntil = 0 // nobody can dial it: nothing to tell of
-	} else if k == nil {
-		return // others can
-	} else if bytes.Equal(k.Record, raw) {
-		k.Record = raw // one copy does for both
-	}
-}
-
-// contactCopy takes a contact record that came in a Record frame: a peer's own,
-// newer than the one it came with.
-func (e *Engine) contactCopy(now time.Time, l *link.Link, signer wire.ID, raw []byte) {
-	if n := e.links.byNumber[l.Number]; n != nil && n.usable() && wire.ID(n.ID) == signer {
-		e.contactOf(now, n, bytes.Clone(raw))
-	}
-}
-
-// duplicate applies the rule for two links to one peer.
-func (e *Engine) duplicate(now time.Time, old, fresh *neighbour) {
-	if old.closing {
-		return
-	}
-	choice := link.Duplicate(e.cfg.Self, old.ID, old.link.Origin(), fresh.link.Origin())
-	switch choice {
-	case link.CloseOld:
-		e.end(old, reason.Replaced, now)
-	case link.CloseNew:
-		e.end(fresh, reason.Replaced, now)
-	case link.CloseOldOK:
-		fresh.replaces = append(fresh.replaces, old)
-	case link.CloseNewOK:
-		old.replaces = append(old.replaces, fresh)
-		e.prefer(old)
-		e.do(PingLink{old.link})
-	}
-}
-
-// prefer makes n the link in use to its peer.
-func (e *Engine) prefer(n *neighbour) {
-	list := e.links.byID[n.ID]
-	i := slices.Index(list, n)
-	copy(list[1:i+1], list[:i])
-	list[0] = n
-}
-
 // end begins to close a link: it carries nothing new from now on.
 func (e *Engine) end(n *neighbour, why reason.Reason, now time.Time) {
 	if n.closing {
@@ -349,117 +225,6 @@ func (ev LinkHealth) step(e *Engine, now time.Time) {
 			e.do(Reforward{n.link})
 		}
 	}
-}
-
-func (ev LinkDown) step(e *Engine, now time.Time) {
-	n := e.links.byNumber[ev.Link.Number]
-	if n == nil {
-		return // never admitted
-	}
-	e.links.remove(n)
-	e.redraw = true
-	e.do(Reforward{n.link})
-	cause := ev.Cause
-	if n.said != reason.None {
-		cause = n.said
-	}
-	if n.target != nil {
-		e.lost(n, now, cause)
-	}
-	e.parted(now, n, cause)
-	e.do(Tell{Notice{Kind: NoticePeerDown, Link: n.link, Peer: n.ID, Reason: cause, URL: n.url}})
-	if e.links.live() == 0 {
-		e.hurry(now, n)
-	}
-}
-
-// parted notes that a peer is gone, and looks for another soon.
-func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
-	if !e.links.linked(n.ID) {
-		e.answerReach(n.ID, cause)
-	}
-	e.homesMoved(now)
-	if n.direct {
-		e.hot.parted(e.clock(now), n)
-	}
-	if n.Leaf {
-		return
-	}
-	e.relaysChanged(now)
-	if k := e.book.byID[n.ID]; k != nil && !e.links.linked(n.ID) {
-		if n.answered {
-			k.linked = e.clock(now)
-		}
-		if !n.direct || cause != reason.LinkLimit { // else it went for another pair's sake: the table need not wait
-			e.failed(now, k, cause == reason.LinkLimit || cause == reason.Leaving || cause == reason.Disconnected)
-		}
-	}
-	if e.links.relays == 0 {
-		e.joined = false
-	}
-	e.fillSoon(now, e.jitter(limits.RepairJitter))
-}
-
-func (ev Goodbye) step(e *Engine, now time.Time) {
-	n := e.links.byNumber[ev.Link.Number]
-	if n == nil {
-		return
-	}
-	n.said = ev.Reason
-	for _, raw := range ev.Contacts {
-		e.learn(now, raw, n.from.Scope.Told())
-		e.fillSoon(now, 0)
-	}
-	others := 0
-	for _, o := range e.links.byID[n.ID] {
-		if o != n && !o.closing {
-			others++
-		}
-	}
-	t := n.target
-	switch {
-	case ev.Reason == reason.Replaced && others == 0:
-		e.do(Tell{Notice{Kind: NoticeIdentityInUse, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
-		if t != nil {
-			t.replaced(now)
-		}
-	case ev.Reason == reason.Disconnected || ev.Reason == reason.Banned:
-		if t != nil {
-			t.hold(now.Add(limits.DisconnectHold))
-		}
-		fallthrough
-	case ev.Reason == reason.LinkLimit && (!n.direct || n.kept):
-		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
-	}
-}
-
-func (ev Disconnect) step(e *Engine, now time.Time) {
-	e.ban(ev.ID, now)
-	for _, t := range e.targets.list {
-		if t.peer == ev.ID || t.Pin == ev.ID {
-			t.hold(now.Add(limits.DisconnectHold))
-		}
-	}
-	for _, n := range slices.Clone(e.links.byID[ev.ID]) {
-		e.end(n, reason.Disconnected, now)
-	}
-}
-
-// ban keeps a peer away; expired bans are swept, and the number is bounded by
-// dropping the one that ends first.
-func (e *Engine) ban(id routing.ID, now time.Time) {
-	var first routing.ID
-	for b, until := range e.banned {
-		if !now.Before(until) {
-			delete(e.banned, b)
-		} else if first.IsZero() || until.Before(e.banned[first]) {
-			first = b
-		}
-	}
-	if len(e.banned) >= limits.Bans {
-		delete(e.banned, first)
-	}
-	e.banned[id] = now.Add(limits.DisconnectHold)
 }
 
 // publish builds the picture that Forward works on.

@@ -249,7 +249,7 @@ func TestPeerOnThisMachine(t *testing.T) {
 		p, err := netip.ParsePrefix(a.String())
 		return err == nil && p.Addr().IsGlobalUnicast()
 	}) {
-		t.Skip("this machine has no address but loopback")
+		t.Skip("this machine has no address but loopback: run it where there is a network interface")
 	}
 	private := webrtc.Setup{Tell: netip.Addr.IsGlobalUnicast, Take: netip.Addr.IsGlobalUnicast}
 	for range 8 { // which pair wins is a matter of luck

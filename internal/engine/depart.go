@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/routing"
+)
+
+func (ev LinkDown) step(e *Engine, now time.Time) {
+	n := e.links.byNumber[ev.Link.Number]
+	if n == nil {
+		return // never admitted
+	}
+	e.links.remove(n)
+	e.redraw = true
+	e.do(Reforward{n.link})
+	cause := ev.Cause
+	if n.said != reason.None {
+		cause = n.said
+	}
+	if n.target != nil {
+		e.lost(n, now, cause)
+	}
+	e.parted(now, n, cause)
+	e.do(Tell{Notice{Kind: NoticePeerDown, Link: n.link, Peer: n.ID, Reason: cause, URL: n.url}})
+	if e.links.live() == 0 {
+		e.hurry(now, n)
+	}
+}
+
+// parted notes that a peer is gone, and looks for another soon.
+func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
+	if !e.links.linked(n.ID) {
+		e.answerReach(n.ID, cause)
+	}
+	e.homesMoved(now)
+	if n.direct {
+		e.hot.parted(e.clock(now), n)
+	}
+	if n.Leaf {
+		return
+	}
+	e.relaysChanged(now)
+	if k := e.book.byID[n.ID]; k != nil && !e.links.linked(n.ID) {
+		if n.answered {
+			k.linked = e.clock(now)
+		}
+		if !n.direct || cause != reason.LinkLimit { // else it went for another pair's sake: the table need not wait
+			e.failed(now, k, cause == reason.LinkLimit || cause == reason.Leaving || cause == reason.Disconnected)
+		}
+	}
+	if e.links.relays == 0 {
+		e.joined = false
+	}
+	e.fillSoon(now, e.jitter(limits.RepairJitter))
+}
+
+func (ev Goodbye) step(e *Engine, now time.Time) {
+	n := e.links.byNumber[ev.Link.Number]
+	if n == nil {
+		return
+	}
+	n.said = ev.Reason
+	for _, raw := range ev.Contacts {
+		e.learn(now, raw, n.from.Scope.Told())
+		e.fillSoon(now, 0)
+	}
+	others := 0
+	for _, o := range e.links.byID[n.ID] {
+		if o != n && !o.closing {
+			others++
+		}
+	}
+	t := n.target
+	switch {
+	case ev.Reason == reason.Replaced && others == 0:
+		e.do(Tell{Notice{Kind: NoticeIdentityInUse, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
+		if t != nil {
+			t.replaced(now)
+		}
+	case ev.Reason == reason.Disconnected || ev.Reason == reason.Banned:
+		if t != nil {
+			t.hold(now.Add(limits.DisconnectHold))
+		}
+		fallthrough
+	case ev.Reason == reason.LinkLimit && (!n.direct || n.kept):
+		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
+	}
+}
+
+func (ev Disconnect) step(e *Engine, now time.Time) {
+	e.ban(ev.ID, now)
+	for _, t := range e.targets.list {
+		if t.peer == ev.ID || t.Pin == ev.ID {
+			t.hold(now.Add(limits.DisconnectHold))
+		}
+	}
+	for _, n := range slices.Clone(e.links.byID[ev.ID]) {
+		e.end(n, reason.Disconnected, now)
+	}
+}
+
+// ban keeps a peer away; expired bans are swept, and the number is bounded by
+// dropping the one that ends first.
+func (e *Engine) ban(id routing.ID, now time.Time) {
+	var first routing.ID
+	for b, until := range e.banned {
+		if !now.Before(until) {
+			delete(e.banned, b)
+		} else if first.IsZero() || until.Before(e.banned[first]) {
+			first = b
+		}
+	}
+	if len(e.banned) >= limits.Bans {
+		delete(e.banned, first)
+	}
+	e.banned[id] = now.Add(limits.DisconnectHold)
+}
