@@ -137,8 +137,19 @@ func FuzzPlainHeader(f *testing.F) {
 	fuzzFixed(f, plains, plain{PlainHeader{PlainDatagram, 1, 2}, []byte("data")})
 }
 
+// A bundle is walked, never gathered: the list that the codec of the tests makes
+// weighs more than the bundle, so its memory says nothing and is not checked.
 func FuzzBundle(f *testing.F) {
-	fuzzFixed(f, bundles, [][]byte{{}, {}}, [][]byte{[]byte("a"), pattern(0, 300), {}})
+	addSeeds(f, bundles, [][][]byte{{{}, {}}, {[]byte("a"), pattern(0, 300), {}}})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		list, err := bundles.parse(b)
+		if err != nil {
+			return
+		}
+		if got := bundles.append(nil, &list); !bytes.Equal(got, b) {
+			t.Errorf("got %x, want %x", got, b)
+		}
+	})
 }
 
 func FuzzMessageBody(f *testing.F) { fuzzFixed(f, messages, MessageBody{2, 1, []byte("data")}) }
