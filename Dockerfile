@@ -11,14 +11,15 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -o /out/peermesh ./cmd/peermesh && mkdir -m 700 /out/state
+RUN CGO_ENABLED=0 go build -trimpath -o /out/peermesh ./cmd/peermesh && mkdir -m 700 /out/state /out/run
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/peermesh /peermesh
 COPY --from=build --chown=65532:65532 /out/state /state
+COPY --from=build --chown=65532:65532 /out/run /run
 USER 65532:65532
-ENV PORT=8080 PEERMESH_STATE=/state
+ENV PORT=8080 PEERMESH_STATE=/state XDG_RUNTIME_DIR=/run
 EXPOSE 8080
 VOLUME /state
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s CMD ["/peermesh", "doctor", "--running", "--timeout", "3s"]
