@@ -123,8 +123,11 @@ func (p *patient) running(ctx context.Context) {
 // answersHere says why no node answers on the port of this machine; nil: one does.
 func (p *patient) answersHere(ctx context.Context) error {
 	host, port, _ := net.SplitHostPort(p.cfg.Listen)
-	if addr, err := netip.ParseAddr(host); host == "" || err == nil && addr.IsUnspecified() {
-		host = "localhost"
+	switch addr, err := netip.ParseAddr(host); { // no name: not every machine can resolve localhost
+	case err == nil && addr == netip.IPv6Unspecified():
+		host = "::1"
+	case host == "" || err == nil && addr.IsUnspecified():
+		host = "127.0.0.1"
 	}
 	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
 	if p.cfg.TLSCert != "" {

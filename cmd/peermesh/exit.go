@@ -172,7 +172,7 @@ var sentinelHints = []struct {
 	err  error
 	text string
 }{
-	{errNoNode, "peermesh --port 8080 starts one; one of another user, or in a container, is found by --admin URL alone, one with --admin off not at all"},
+	{errNoNode, "peermesh --port 8080 starts one; that of a service is found with sudo, that of a container within it (docker exec), any by --admin URL; one with --admin off not at all"},
 	{admin.ErrUnreachable, "the node there may have ended: a node prints its admin page's URL when it starts"},
 	{node.ErrNoHandler, "nobody listens there: start peermesh listen on that side"},
 	{node.ErrNoRoute, "the ID has to be that of a node that runs and has joined the same mesh"},

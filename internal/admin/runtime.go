@@ -27,6 +27,11 @@ type Runtime struct {
 
 const runtimeSuffix = ".json"
 
+// serviceRuntimeDir has the runtime file of the node that systemd runs for the
+// machine (deploy/peermesh.service). It belongs to a user made for the node, so
+// only root looks into it.
+var serviceRuntimeDir = "/run/peermesh"
+
 // runtimeDirs are where runtime files may be, the first that can be used is
 // where they are written: $XDG_RUNTIME_DIR/peermesh, which ends with the
 // user's session, else a directory of this user among the temporary files. Who
@@ -97,27 +102,35 @@ func checkOwned(dir string) error {
 	return nil
 }
 
-// Running returns the nodes of this user that run, in the order of their start.
-// Files of processes that are gone are removed.
+// Running returns the nodes of this user that run, in the order of their start,
+// and for root that of the machine's service too. Files of processes that are
+// gone are removed.
 func Running() []Runtime {
+	dirs := slices.DeleteFunc(runtimeDirs(), func(dir string) bool { return checkOwned(dir) != nil })
+	if os.Geteuid() == 0 && !slices.Contains(dirs, serviceRuntimeDir) {
+		dirs = append(dirs, serviceRuntimeDir)
+	}
 	var all []Runtime
-	for _, dir := range runtimeDirs() {
-		if checkOwned(dir) != nil {
-			continue
-		}
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			continue
-		}
-		for _, e := range entries[:min(len(entries), limits.RuntimeFiles)] {
-			if r, ok := readRuntime(filepath.Join(dir, e.Name())); ok {
-				all = append(all, r)
-			}
-		}
+	for _, dir := range dirs {
+		all = append(all, readRuntimes(dir)...)
 	}
 	slices.SortFunc(all, func(a, b Runtime) int {
 		return cmp.Or(a.Started.Compare(b.Started), strings.Compare(a.ID.String(), b.ID.String()))
 	})
+	return all
+}
+
+func readRuntimes(dir string) []Runtime {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var all []Runtime
+	for _, e := range entries[:min(len(entries), limits.RuntimeFiles)] {
+		if r, ok := readRuntime(filepath.Join(dir, e.Name())); ok {
+			all = append(all, r)
+		}
+	}
 	return all
 }
 

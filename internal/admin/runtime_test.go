@@ -19,6 +19,9 @@ func ownDirs(t *testing.T) (session, temp string) {
 	session, temp = t.TempDir(), t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", session)
 	t.Setenv("TMPDIR", temp)
+	service := serviceRuntimeDir
+	serviceRuntimeDir = filepath.Join(temp, "service")
+	t.Cleanup(func() { serviceRuntimeDir = service })
 	return filepath.Join(session, "peermesh"), filepath.Join(temp, "peermesh"+userSuffix())
 }
 
@@ -132,6 +135,33 @@ func TestRuntimeFilesAreBounded(t *testing.T) {
 	}
 	if got := len(Running()); got != limits.RuntimeFiles {
 		t.Errorf("got %d nodes, want at most %d", got, limits.RuntimeFiles)
+	}
+}
+
+// The service's node has a user of its own, whose directory systemd reaches by a
+// link.
+func TestRootFindsTheService(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root may look at a service's runtime file: run the test as root")
+	}
+	private := t.TempDir()
+	t.Setenv("XDG_RUNTIME_DIR", private)
+	defer register(t, routing.ID{1}, "http://127.0.0.1:1/")()
+	const serviceUser = 61_000
+	dir := filepath.Join(private, "peermesh")
+	if err := os.Chown(dir, serviceUser, serviceUser); err != nil {
+		t.Fatal(err)
+	}
+	ownDirs(t)
+	serviceRuntimeDir = filepath.Join(t.TempDir(), "peermesh")
+	if got := Running(); len(got) != 0 {
+		t.Errorf("before the service runs: got %+v, want none", got)
+	}
+	if err := os.Symlink(dir, serviceRuntimeDir); err != nil {
+		t.Fatal(err)
+	}
+	if got := Running(); len(got) != 1 || got[0].ID != (routing.ID{1}) {
+		t.Errorf("got %+v, want the service's node", got)
 	}
 }
 
