@@ -84,6 +84,33 @@ func TestRunReports(t *testing.T) {
 	}
 }
 
+func TestPeersAreSetBesideTheNode(t *testing.T) {
+	at := func(mode string, size, relays int, x ratios) throughput {
+		return throughput{System: "peermesh", Mode: mode, Size: size, Relays: relays, Ratios: x}
+	}
+	r := report{Throughput: []throughput{
+		at("win", 1024, 1, ratios{"nats": 0.951, "ironwood": 7.9}),
+		at("own", 1024, 1, ratios{"nats": 0.79, "ironwood": 7.9}),
+		at("win", 1024, 2, ratios{"nats": 1.2}),
+		at("win", 16384, 1, ratios{"nats": 0.5, "libp2p": 1.4}),
+		{System: "tcp", Mode: "win", Size: 1024, Relays: 1, Ratios: ratios{"nats": 3}},
+	}}
+	var b strings.Builder
+	r.peerTable(&b)
+	_, got, _ := strings.Cut(b.String(), "|---|---|---|---|---|---|---|\n")
+	want := `| 1024 B | 1 | win | 0.95 (0.95) | - | - | **7.90** (8) |
+| 1024 B | 1 | own | **0.79** (0.8) | - | - | 7.90 |
+| 1024 B | 2 | win | 1.20 (1.1) | - | - | - |
+| 16384 B | 1 | win | 0.50 | **1.40** (1.5) | - | - |
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := len(r.besides()); got != 7 {
+		t.Errorf("got %d cells, want 7", got)
+	}
+}
+
 func TestFailureIsReported(t *testing.T) {
 	p := newPlan(options{rounds: 1})
 	p.note(errFake{})

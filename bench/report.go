@@ -34,6 +34,7 @@ type report struct {
 	Connect     []connectTime `json:"connect,omitempty"`
 	RTC         *rtcReport    `json:"rtc,omitempty"`
 	Targets     []target      `json:"targets"`
+	Besides     []beside      `json:"besides"`
 	Failures    []string      `json:"failures"`
 }
 
@@ -131,7 +132,7 @@ func (p *plan) report() report {
 	}
 	r.Light, r.Loss, r.Relay = p.light, p.loss, p.relay
 	r.QUIC, r.Connect, r.RTC = p.quicReport(), p.connectReport(), p.rtcReport()
-	r.Targets = r.targets()
+	r.Targets, r.Besides = r.targets(), r.besides()
 	return r
 }
 

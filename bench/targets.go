@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/peermesh/peermesh/bench/systems/peermesh"
@@ -15,9 +14,6 @@ type target struct {
 	Target   string `json:"target"`
 	Met      bool   `json:"met"`
 }
-
-// The factors by which the node has to pass its peers, by name.
-var factors = map[string]float64{"nats": 1, "libp2p": 1.5, "derp": 2, "ironwood": 8}
 
 const (
 	// nothing is what a mean of no allocations may come to: the harness's own
@@ -116,41 +112,6 @@ func (r report) targetTable(b *strings.Builder) {
 		rows = append(rows, []string{t.What, t.Measured, t.Target, mark(t.Met)})
 	}
 	table(b, "Targets of the node", []string{"what", "measured", "target", "met"}, rows)
-}
-
-// peerTable sets the node beside its peers: ratios of delivered messages, with
-// what they have to be in the head.
-func (r report) peerTable(b *strings.Builder) {
-	var there []string
-	columns := []string{"size", "mode"}
-	for _, p := range peers {
-		if slices.ContainsFunc(r.Throughput, func(t throughput) bool { return t.System == p }) {
-			there = append(there, p)
-			columns = append(columns, fmt.Sprintf("x %s (>= %v)", p, factors[p]))
-		}
-	}
-	var rows [][]string
-	for _, t := range r.Throughput {
-		if t.System != (peermesh.System{}).Name() || t.Relays != 1 {
-			continue
-		}
-		row := []string{fmt.Sprintf("%d B", t.Size), t.Mode}
-		for _, p := range there {
-			x, ok := t.Ratios[p]
-			cell := number(x, 2)
-			switch {
-			case !ok:
-				cell = "-"
-			case x < factors[p]:
-				cell = "**" + cell + "**"
-			}
-			row = append(row, cell)
-		}
-		rows = append(rows, row)
-	}
-	if len(there) > 0 {
-		table(b, "Messages that the node delivers over one relay, against peers (bold: below the target)", columns, rows)
-	}
 }
 
 func (r report) firstTable(b *strings.Builder) {
