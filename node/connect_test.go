@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/time/rate"
 
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/reason"
@@ -132,10 +131,12 @@ func TestLinkAsksAreLimited(t *testing.T) {
 	accepted, port := countAccepts(t, "tcp4")
 	n := dialling(t)
 	n.cfg.PublicURLs = nil
-	n.linkAsks.rate = rate.NewLimiter(0, 0)
+	n.linkAsks = newLinkAsks()
+	for n.linkAsks.mayDial(routing.ID{1}) {
+	}
 	got, _ := n.answerAsk(within(t, time.Second), routing.ID{1}, &wire.ConnectAsk{Kind: wire.ConnectLink, URLs: []string{"ws://127.0.0.1:" + port}})
-	if got.Kind != wire.ConnectNoWay || accepted() != 0 {
-		t.Errorf("got %v and %d connects, want %d and none", got, accepted(), wire.ConnectNoWay)
+	if got.Kind != wire.ConnectNoWay || got.Reason != uint8(reason.RateLimited) || accepted() != 0 {
+		t.Errorf("got %v and %d connects, want %d for %v and none", got, accepted(), wire.ConnectNoWay, reason.RateLimited)
 	}
 }
 

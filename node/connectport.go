@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
@@ -19,14 +17,8 @@ import (
 	"github.com/peermesh/peermesh/transport/webrtc"
 )
 
-// linkAsks bounds what others make this node do for links with them.
-type linkAsks struct {
-	slots chan struct{} // one token per answer under way
-	rate  *rate.Limiter // of dials
-}
-
 func (n *Node) openConnectPort() {
-	n.linkAsks = linkAsks{make(chan struct{}, limits.ConnectAnswers), rate.NewLimiter(limits.ConnectRate, limits.ConnectBurst)}
+	n.linkAsks = newLinkAsks()
 	_, _ = n.open(wire.ConnectPort, HandlerFunc(n.takeConnect))
 }
 
@@ -36,19 +28,25 @@ func (n *Node) takeConnect(ctx context.Context, m *Message) {
 		n.takeCandidates(m)
 		return
 	}
-	ask, err := wire.ParseConnectAsk(m.Data)
-	if err != nil {
-		n.drops.Add(reason.Malformed, 1)
+	verdict := n.linkAsks.enter(m.From.ID)
+	if verdict == askDropped {
+		n.drops.Add(reason.RateLimited, 1)
 		return
 	}
-	select {
-	case n.linkAsks.slots <- struct{}{}:
-		n.spawn(func() {
-			defer func() { <-n.linkAsks.slots }()
+	ask, err := wire.ParseConnectAsk(m.Data) // which is the handler's alone
+	answer := func() {
+		defer n.linkAsks.leave(m.From.ID)
+		switch {
+		case verdict == askRefused:
+			n.refuseLinkAsk(ctx, m, reason.RateLimited)
+		case err != nil:
+			n.refuseLinkAsk(ctx, m, reason.Malformed)
+		default:
 			n.replyToAsk(ctx, m, &ask)
-		})
-	default:
-		n.drops.Add(reason.RateLimited, 1)
+		}
+	}
+	if !n.spawn(answer) {
+		n.linkAsks.leave(m.From.ID)
 	}
 }
 
@@ -78,7 +76,7 @@ func (n *Node) replyToAsk(ctx context.Context, m *Message, ask *wire.ConnectAsk)
 	if a != nil && !n.spawn(func() { n.finishAnswer(a) }) {
 		n.rtc.end(a, false)
 	}
-	_ = replyWithin(ctx, m, wire.AppendConnectReply(nil, &reply))
+	replyToLinkAsk(ctx, m, &reply)
 }
 
 // answerAsk says how a link with the asker can be had, or makes it. The attempt
@@ -91,11 +89,12 @@ func (n *Node) answerAsk(ctx context.Context, from routing.ID, ask *wire.Connect
 	if own := told.allowed(n.URLs()); ask.Kind == wire.ConnectLink && len(own) > 0 {
 		return wire.ConnectReply{Kind: wire.ConnectDialMe, URLs: own}, nil
 	}
-	if n.dialAsker(ctx, from, ask, told) {
+	why := n.dialAsker(ctx, from, ask, told)
+	if why == reason.None {
 		return wire.ConnectReply{Kind: wire.ConnectLinked}, nil
 	}
 	if n.rtc.endpoint == nil || ask.SDP == "" {
-		return noWay(ask, reason.Unsupported), nil
+		return noWay(ask, why), nil
 	}
 	return n.answerOffer(from, ask)
 }
@@ -123,31 +122,36 @@ func (n *Node) keepsLink(from routing.ID, ask *wire.ConnectAsk) bool {
 	return kept
 }
 
-// dialAsker tries the asker's URLs for a short time.
-func (n *Node) dialAsker(ctx context.Context, from routing.ID, ask *wire.ConnectAsk, told told) bool {
-	if len(ask.URLs) == 0 || !n.linkAsks.rate.Allow() {
-		return false
+// dialAsker tries the asker's URLs for a short time. None: there is a link.
+func (n *Node) dialAsker(ctx context.Context, from routing.ID, ask *wire.ConnectAsk, told told) reason.Reason {
+	if len(ask.URLs) == 0 {
+		return reason.Unsupported
+	}
+	if !n.linkAsks.mayDial(from) {
+		return reason.RateLimited
 	}
 	ctx, cancel := context.WithTimeout(ctx, limits.ConnectDial)
 	defer cancel()
 	err := n.reach(ctx, engine.Contact{ID: from, URLs: ask.URLs, Scopes: told.scopes}, true, ask.Direct)
-	if err != nil {
-		n.log.Debug("no link with a node that asked for one", "peer", from, "err", err)
+	if err == nil {
+		return reason.None
 	}
-	return err == nil
+	n.log.Debug("no link with a node that asked for one", "peer", from, "err", err)
+	return reason.Unsupported
 }
 
 // answerOffer answers an offer of a link over WebRTC.
 func (n *Node) answerOffer(from routing.ID, ask *wire.ConnectAsk) (wire.ConnectReply, *attempt) {
-	if why := n.room(engine.Offered{ID: from, Direct: ask.Direct}); why != reason.None {
-		return noWay(ask, why), nil
-	}
 	a, verdict := n.rtc.offered(n.ctx, from, ask)
 	if a == nil {
 		if verdict.Action == signal.Yield {
 			return wire.ConnectReply{Kind: wire.ConnectYield, Session: ask.Session}, nil
 		}
 		return noWay(ask, verdict.Reason), nil
+	}
+	if why := n.room(engine.Offered{ID: from, Direct: ask.Direct}); why != reason.None {
+		n.rtc.end(a, false)
+		return noWay(ask, why), nil
 	}
 	pc, err := n.rtc.endpoint.Answer(a.ctx, n.iceSetup(), ask.SDP)
 	if err != nil {

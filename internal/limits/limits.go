@@ -257,18 +257,22 @@ const (
 
 // node: known peers, and direct links on request.
 const (
-	KnownPeers      = 256               // peers remembered on disk: ten times the relay links of a node without a port
-	KnownPeersBytes = 2 << 20           // bytes of their file; 256 of the longest contact records come to 1.4 MiB
-	KnownPeersFirst = 2 * time.Second   // after the first links they are written
-	KnownPeersWrite = time.Minute       // and from then on, when they changed, so often
-	TraceHops       = MaxPlainHops      // probes of one trace
-	TraceInFlight   = 4                 // of them under way
-	TraceSilent     = 2 * TraceInFlight // probes in a row without an answer that end a trace
-	ConnectDial     = 2 * time.Second   // how long who is asked for a link tries the asker's URLs
-	ConnectAnswers  = 16                // such questions answered at once
-	ConnectRate     = 8                 // of them answered per second
-	ConnectBurst    = 32
-	ConnectArrive   = 2 * time.Second // how long a link that the other side says is up may take to show here
+	KnownPeers         = 256               // peers remembered on disk: ten times the relay links of a node without a port
+	KnownPeersBytes    = 2 << 20           // bytes of their file; 256 of the longest contact records come to 1.4 MiB
+	KnownPeersFirst    = 2 * time.Second   // after the first links they are written
+	KnownPeersWrite    = time.Minute       // and from then on, when they changed, so often
+	TraceHops          = MaxPlainHops      // probes of one trace
+	TraceInFlight      = 4                 // of them under way
+	TraceSilent        = 2 * TraceInFlight // probes in a row without an answer that end a trace
+	ConnectDial        = 2 * time.Second   // how long who is asked for a link tries the asker's URLs
+	ConnectDials       = 16                // such tries within ConnectDialPause: 8 per second
+	ConnectDialsPeer   = 2                 // of them, for one asker
+	ConnectDialPause   = 2 * time.Second   // no shorter than ConnectDial, so ConnectDials bounds those under way too
+	ConnectAnswers     = 128               // questions answered at once: each holds a goroutine, most of them for a round trip
+	ConnectAnswersPeer = 3                 // of them, of one asker: its Connect, its table, and one whose reply it has not acknowledged
+	ConnectRefusals    = 32                // refused with a reply at once beyond ConnectAnswers; of one asker one
+	ConnectReply       = 2 * time.Second   // how long a reply is tried
+	ConnectArrive      = 2 * time.Second   // how long a link that the other side says is up may take to show here
 )
 
 // WebRTC links and their signalling (docs/protocol.md, section 2).
