@@ -9,6 +9,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // credentials prove the node's identity: the identity key, this start's Noise
@@ -38,14 +39,28 @@ func (h *halfLife) over(now time.Time, life time.Duration) bool {
 	return true
 }
 
+// LoadID returns the ID that a node with this Config.StateDir has, and makes the
+// identity if there is none; of "" one that no node will have. It starts
+// nothing, so it may be called while that node runs.
+func LoadID(stateDir string) (routing.ID, error) {
+	id, err := loadIdentity(stateDir)
+	if err != nil {
+		return routing.ID{}, err
+	}
+	return routing.ID(id.ID()), nil
+}
+
+func loadIdentity(stateDir string) (*identity.Identity, error) {
+	if stateDir == "" {
+		return identity.New(rand.Reader)
+	}
+	id, _, err := identity.LoadOrCreate(stateDir, rand.Reader)
+	return id, err
+}
+
 func (c *credentials) init(cfg Config, now time.Time) (err error) {
 	c.sequence = make(map[wire.RecordKind]uint64)
-	if cfg.StateDir == "" {
-		c.identity, err = identity.New(rand.Reader)
-	} else {
-		c.identity, _, err = identity.LoadOrCreate(cfg.StateDir, rand.Reader)
-	}
-	if err != nil {
+	if c.identity, err = loadIdentity(cfg.StateDir); err != nil {
 		return err
 	}
 	c.static, err = identity.NewStatic(rand.Reader)

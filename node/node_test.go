@@ -326,6 +326,26 @@ func TestNetworkKeyClosesTheMesh(t *testing.T) {
 	})
 }
 
+func TestLoadID(t *testing.T) {
+	dir := t.TempDir()
+	before, err := LoadID(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := relayOn(t, Config{StateDir: dir}); n.ID() != before {
+		t.Errorf("got %v, want %v, which the node has", before, n.ID())
+	}
+	if again, err := LoadID(dir); again != before || err != nil {
+		t.Errorf("beside the node: got %v, %v, want %v", again, err, before)
+	}
+	if fresh, err := LoadID(""); fresh == before || err != nil {
+		t.Errorf("of no directory: got %v, %v, want one of its own", fresh, err)
+	}
+	if _, err := LoadID("/dev/null/x"); err == nil {
+		t.Error("got no error of a directory that cannot be")
+	}
+}
+
 func TestSecondProcessWithTheSameKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &mesh{t: t}

@@ -27,17 +27,16 @@ func printID(c *cli.Context, std streams) error {
 	if err := wantWords(c); err != nil {
 		return err
 	}
-	n, err := node.New(node.Config{StateDir: c.String("state")})
+	id, err := node.LoadID(c.String("state"))
 	if err != nil {
 		return &startError{err}
 	}
-	defer n.Close()
 	if c.Bool("json") {
-		return printJSON(std.out, idLine{V: jsonVersion, ID: n.ID()})
+		return printJSON(std.out, idLine{V: jsonVersion, ID: id})
 	}
 	if c.String("state") == "" {
 		fmt.Fprintln(std.err, "this ID is kept nowhere; keep one with --state DIR")
 	}
-	_, err = fmt.Fprintln(std.out, n.ID())
+	_, err = fmt.Fprintln(std.out, id)
 	return err
 }
