@@ -12,11 +12,11 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit budgets bench-build bench-test lab lab-tools natlab tools browser fuzz sim bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools natlab tools browser fuzz sim bench build fmt
 
 # What the check leaves out where it is missing is needed here.
 test: export REQUIRE_CHROMIUM = 1
-test: browser check bench-test lab
+test: browser check nowebrtc bench-test lab
 	.ci/fuzz 10
 
 check: tools fmt-check vet staticcheck unit budgets bench-build
@@ -48,6 +48,13 @@ budgets:
 	go test ./dgram ./internal/ws
 	go test -run IdleLinkBudget ./node
 	go test -run SimOfNodesWithoutURLs ./testnet
+
+# The build that leaves WebRTC out.
+nowebrtc:
+	go vet -tags nowebrtc ./...
+	go test -tags nowebrtc ./transport/webrtc ./node
+	go test -tags nowebrtc -run OverWebRTC ./testnet
+	go test -tags nowebrtc -run 'Scripts|Config' ./cmd/peermesh
 
 bench-build:
 	cd bench && go vet ./... && go build -o /dev/null .

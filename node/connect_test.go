@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"

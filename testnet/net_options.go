@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/node"
 )
 
 // forNet returns the options of a network of real nodes with the defaults in
@@ -56,6 +57,9 @@ func (o *Options) checkTransport() error {
 		return fmt.Errorf("options: Transport is %q: give %s, %s or %s", o.Transport, WS, Mixed, WebRTC)
 	}
 	var errs []error
+	if !node.WebRTCSupported {
+		errs = append(errs, fmt.Errorf("options: Transport is %s: this program was built without WebRTC (tag nowebrtc); use %s", o.Transport, WS))
+	}
 	for _, s := range []struct {
 		field string
 		given bool

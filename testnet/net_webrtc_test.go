@@ -10,7 +10,10 @@ import (
 // arrives.
 func TestNetsOverWebRTC(t *testing.T) {
 	if !node.WebRTCSupported {
-		t.Skip("built with the tag nowebrtc: build without it")
+		if _, err := New(t.Context(), Options{Nodes: 2, Transport: WebRTC}); err == nil {
+			t.Error("built with the tag nowebrtc: got a network, want an error")
+		}
+		return
 	}
 	for _, test := range []struct {
 		transport Transport
