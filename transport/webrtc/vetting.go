@@ -10,10 +10,10 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
-// vetting decides which of a peer's candidates are tried. Nothing that a peer says
-// of where it is can be proved, its own words least; so what it says never leads to
-// more than packets of ICE to a port of a network that this machine is in, or whose
-// NAT it is behind. It is not safe for concurrent use.
+// vetting decides which of a peer's candidates are tried. What a peer says of where
+// it is proves nothing. So beyond what take allows it leads to networks that this
+// machine is in, or whose NAT it is behind, and there to ports of programs alone. It
+// is not safe for concurrent use.
 type vetting struct {
 	take     func(netip.Addr) bool
 	networks []netip.Prefix // of this machine: its addresses, with the prefixes' lengths
