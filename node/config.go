@@ -71,6 +71,12 @@ type Config struct {
 	// --webrtc-port.
 	WebRTCListen string
 
+	// WebRTCHidePrivate leaves the private addresses of this machine out of what
+	// peers are told for links over WebRTC. Two on one LAN still link directly if one
+	// of them tells its own and the other's packets get in. The URLs of a port are
+	// told all the same, see PublicURLs. Flag --webrtc-hide-private.
+	WebRTCHidePrivate bool
+
 	// ICEServers are servers that help to find a way between NATs:
 	// "stun:host:port", "turn:user:password@host:port". Relays that this node is
 	// linked with and that answer STUN are used without being named. Flag --ice.

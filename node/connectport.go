@@ -181,7 +181,8 @@ func (n *Node) finishAnswer(a *attempt) {
 }
 
 // told is what a message that came over the mesh may tell of addresses, and may
-// be told.
+// be told. It decides of URLs and of loopback candidates; of private candidates,
+// which cost less than a dial, more are tried (see package transport/webrtc).
 type told struct{ scopes engine.Scopes }
 
 // believed is what every link of this node may tell: a message does not say by

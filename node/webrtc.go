@@ -73,10 +73,14 @@ func (r *rtc) close() {
 	}
 }
 
-// iceSetup is how a connection looks for a way now.
+// iceSetup is how a connection looks for a way now. Take is told's rule; the carrier
+// adds private addresses of networks that this machine is in or whose NAT it is behind.
 func (n *Node) iceSetup() webrtc.Setup {
 	told := n.believed().scopes
-	tell := engine.ScopePublic | engine.ScopePrivate | told&engine.ScopeLoopback
+	tell := engine.ScopePublic | told&engine.ScopeLoopback
+	if !n.cfg.WebRTCHidePrivate {
+		tell |= engine.ScopePrivate
+	}
 	return webrtc.Setup{
 		Servers: n.iceServers(),
 		Tell:    func(a netip.Addr) bool { return engine.ScopeOf(a)&tell != 0 },

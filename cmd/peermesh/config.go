@@ -29,8 +29,10 @@ func meshConfig(c *cli.Context, std streams) (node.Config, error) {
 		NetworkKey: key,
 		WebRTC:     node.WebRTCUse(get[string](c, "webrtc")),
 		ICEServers: list(c, "ice"),
-		Agent:      "peermesh/" + version,
-		Logger:     logger(std.err, get[string](c, "log-level"), get[string](c, "log-format")),
+
+		WebRTCHidePrivate: c.Bool("webrtc-hide-private"),
+		Agent:             "peermesh/" + version,
+		Logger:            logger(std.err, get[string](c, "log-level"), get[string](c, "log-format")),
 	}, err
 }
 

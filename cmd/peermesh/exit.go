@@ -122,7 +122,7 @@ var flagOf = map[string]string{
 	"StateDir": "state", "Listen": "port", "PublicURLs": "public-url", "TLSCert": "cert", "TLSKey": "key", "TLSCA": "tls-ca",
 	"TrustedProxies": "trusted-proxy", "Bootstrap": "bootstrap", "MaxPeers": "max-peers", "MaxLeaves": "max-leaves",
 	"Leaf": "leaf", "NetworkKey": "network-key", "WebRTC": "webrtc", "WebRTCListen": "webrtc-port",
-	"MaxWebRTC": "max-webrtc", "ICEServers": "ice",
+	"MaxWebRTC": "max-webrtc", "WebRTCHidePrivate": "webrtc-hide-private", "ICEServers": "ice",
 }
 
 // byFlags puts flags in the place of the fields that the node's mistakes name.

@@ -165,6 +165,7 @@ func meshFlags() []cli.Flag {
 		textFlag("network-key", "`FILE` with the key of a closed mesh: 64 hex digits, or 32 bytes"),
 		textFlag("tls-ca", "PEM `FILE` with further roots to trust for wss URLs"),
 		valueFlag("webrtc", "make links over WebRTC, `WHEN`: on, only-when-needed or off", webrtcUse()),
+		boolFlag("webrtc-hide-private", "tell peers no private addresses of this machine for links over WebRTC"),
 		listFlag("ice", "`SERVER` that helps to find a way between NATs, stun:host:port or turn:user:password@host:port; relays help without it; may be repeated"),
 		valueFlag("log-level", "least `LEVEL` to log on standard error: debug, info, warn or error", choice("error", "warn", "info", "debug")),
 		valueFlag("log-format", "`FORM` of the log: text or json", choice("text", "json")),

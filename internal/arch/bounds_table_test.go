@@ -246,6 +246,7 @@ var bounds = map[string]map[string]string{
 		"gathering.late":         "limits.Candidates: own ones",
 		"gathering.own":          "not remote: this machine's addresses",
 		"vetting.own":            "bounded by the addresses of this end and the servers asked; the caller's own",
+		"vetting.networks":       "not remote: this machine's addresses",
 		"vetting.theirs":         "limits.Candidates",
 		"vetting.held":           "limits.Candidates",
 		"description.candidates": "limits.Candidates",

@@ -6,10 +6,10 @@ import (
 )
 
 // ScopeOf returns the scope of an address, 0 for one that is nobody's: the
-// unspecified, multicast, documentation and reserved ones, and those that are
-// translated on the way to a target that cannot be told. An IPv6 address that
-// holds an IPv4 address is judged by it: the packet ends there. A zone does not
-// count.
+// unspecified, multicast, documentation and reserved ones, those at which clouds tell
+// their guests secrets, and those that are translated on the way to a target that
+// cannot be told. An IPv6 address that holds an IPv4 address is judged by it: the
+// packet ends there. A zone does not count.
 func ScopeOf(addr netip.Addr) Scopes {
 	addr = addr.WithZone("").Unmap()
 	if addr.Is6() {
@@ -74,10 +74,12 @@ type scoped struct {
 }
 
 // ranges4 are the IPv4 addresses that are not public: IANA's registry of special
-// addresses (RFC 6890 and later), the first that fits counts.
+// addresses (RFC 6890 and later), and what clouds have taken of them. The first that
+// fits counts.
 var ranges4 = []scoped{
 	{netip.MustParsePrefix("0.0.0.0/8"), 0}, // this host: some systems connect to themselves
 	{netip.MustParsePrefix("10.0.0.0/8"), ScopePrivate},
+	{netip.MustParsePrefix("100.100.100.200/32"), 0},       // metadata of a cloud: Alibaba
 	{netip.MustParsePrefix("100.64.0.0/10"), ScopePrivate}, // carrier-grade NAT
 	{netip.MustParsePrefix("127.0.0.0/8"), ScopeLoopback},
 	{netip.MustParsePrefix("168.63.129.16/32"), 0}, // Azure's host, as its guests see it
@@ -98,6 +100,8 @@ var ranges4 = []scoped{
 var ranges6 = []scoped{
 	{netip.MustParsePrefix("fe80::/10"), ScopeLinkLocal},
 	{netip.MustParsePrefix("fec0::/10"), ScopePrivate}, // site-local, given up
+	{netip.MustParsePrefix("fd00:ec2::254/128"), 0},    // metadata of a cloud: Amazon
+	{netip.MustParsePrefix("fd20:ce::254/128"), 0},     // the same: Google
 	{netip.MustParsePrefix("fc00::/7"), ScopePrivate},  // unique local
 	{netip.MustParsePrefix("2001::/23"), 0},            // protocol assignments, Teredo among them
 	{netip.MustParsePrefix("2001:db8::/32"), 0},        // documentation

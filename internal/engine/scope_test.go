@@ -27,7 +27,8 @@ func TestScopeOf(t *testing.T) {
 		{"172.31.255.255", ScopePrivate},
 		{"192.168.1.1", ScopePrivate},
 		{"100.64.0.1", ScopePrivate},
-		{"100.100.100.200", ScopePrivate}, // metadata
+		{"100.100.100.200", 0}, // metadata
+		{"100.100.100.201", ScopePrivate},
 		{"169.254.169.254", ScopeLinkLocal},
 
 		{"0.0.0.0", 0},
@@ -56,7 +57,9 @@ func TestScopeOf(t *testing.T) {
 		{"febf::1", ScopeLinkLocal},
 		{"fec0::1", ScopePrivate},
 		{"fc00::1", ScopePrivate},
-		{"fd00:ec2::254", ScopePrivate}, // metadata
+		{"fd00:ec2::254", 0}, // metadata
+		{"fd20:ce::254", 0},
+		{"fd00:ec2::253", ScopePrivate},
 		{"::", 0},
 		{"ff02::1", 0},
 		{"ff0e::1", 0},

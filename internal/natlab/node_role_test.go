@@ -18,7 +18,7 @@ import (
 )
 
 // nodeRole is a program with a node in it, as any user of the library has: a
-// leaf that joins by the URL of its argument. Lines on standard input make it
+// leaf that joins by the URLs of its arguments. Lines on standard input make it
 // act; the answer to each is one told.
 //
 //	connect ID   makes a direct link
@@ -26,7 +26,7 @@ import (
 //	stream ID    sends many, for streamTime; one answer after the first, one at the end
 //	look ID      does nothing
 func nodeRole() error {
-	n, err := node.New(node.Config{Bootstrap: os.Args[1:2], Leaf: true})
+	n, err := node.New(node.Config{Bootstrap: os.Args[1:], Leaf: true})
 	if err != nil {
 		return err
 	}

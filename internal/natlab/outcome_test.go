@@ -83,5 +83,6 @@ address. *direct* is followed by the types of the two candidates in use, the fir
 
 The lab also cuts UDP under a direct link that is in use: all messages are acknowledged, by relays, and the link
 ends within 10 s. Two that talk much, and two nodes of the program without a port, get their link unasked; two
-that ask each other at once get one.
+that ask each other at once get one. Nodes with a link to their own machine and one to their LAN meet on either,
+without a server.
 `

@@ -80,12 +80,13 @@ func (e *Endpoint) attempt(s Setup) (*Attempt, error) {
 	if err != nil {
 		return nil, err
 	}
+	own := e.networks()
 	a := &Attempt{
 		endpoint: e, pc: pc, stage: StageICE,
 		opened: make(chan struct{}), over: make(chan struct{}),
-		vetting: vetting{take: s.take},
+		vetting: vetting{take: s.take, networks: own},
 	}
-	a.gather = newGathering(e.addresses(), s.tell, a.seenAs)
+	a.gather = newGathering(own, s.tell, a.seenAs)
 	if err := e.add(a); err != nil {
 		_ = pc.Close()
 		return nil, err

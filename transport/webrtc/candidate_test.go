@@ -76,31 +76,47 @@ func TestForbidden(t *testing.T) {
 }
 
 // What a filter lets pass is of the peer's candidates in the order of the
-// steps: "+line" is one of the peer's, "=addr" the own address as seen by a
-// server.
+// steps: "typ/addr" or "typ/addr:port" is one of the peer's, "=addr" the own address
+// as seen by a server.
 func TestVetting(t *testing.T) {
 	public := func(a netip.Addr) bool { return !a.IsPrivate() && !a.IsLoopback() }
+	everything := func(netip.Addr) bool { return true }
+	nothing := func(netip.Addr) bool { return false }
 	const here, elsewhere = "198.51.101.7", "198.51.101.8"
+	const lan = "192.168.1.20/24 fd00:1::5/64 127.0.0.1/8 fe80::1/64" // the networks of a machine at home
 	for _, c := range []struct {
-		name  string
-		take  func(netip.Addr) bool
-		steps string // typ/addr or =addr
-		want  string // addresses, in order
+		name     string
+		take     func(netip.Addr) bool
+		networks string // of this machine
+		steps    string
+		want     string // addresses, in order
 	}{
-		{"what take allows", public, "host/8.8.8.8 host/2a00::1 srflx/" + here, "8.8.8.8 2a00::1 " + here},
-		{"what take refuses", public, "host/10.0.0.1 host/127.0.0.1 host/fd00::1", ""},
-		{"what is never tried", func(netip.Addr) bool { return true }, "host/169.254.169.254 srflx/224.0.0.1 relay/0.0.0.0 host/127.0.0.1", "127.0.0.1"},
-		{"one NAT, own first", public, "=" + here + " srflx/" + here + " host/10.0.0.1", here + " 10.0.0.1"},
-		{"one NAT, theirs late", public, "host/10.0.0.1 host/fd00::1 =" + here + " srflx/" + here, here + " 10.0.0.1 fd00::1"},
-		{"one NAT, own late", public, "host/10.0.0.1 srflx/" + here + " =" + here, here + " 10.0.0.1"},
-		{"each once", public, "host/10.0.0.1 srflx/" + here + " =" + here + " =" + here, here + " 10.0.0.1"},
-		{"two NATs", public, "host/10.0.0.1 srflx/" + elsewhere + " =" + here, elsewhere},
-		{"a host candidate proves nothing", public, "host/10.0.0.1 host/" + here + " =" + here, here},
-		{"one NAT frees private ones alone", public, "host/127.0.0.1 host/169.254.1.1 host/100.100.100.200 =" + here + " srflx/" + here, here},
-		{"shared NAT", func(netip.Addr) bool { return false }, "host/100.64.0.9 =" + here + " srflx/" + here, "100.64.0.9"},
+		{"what take allows", public, "", "host/8.8.8.8 host/2a00::1 srflx/" + here, "8.8.8.8 2a00::1 " + here},
+		{"what take refuses", public, "", "host/10.0.0.1 host/127.0.0.1 host/fd00::1", ""},
+		{"what is never tried", everything, "", "host/169.254.169.254 srflx/224.0.0.1 relay/0.0.0.0 host/127.0.0.1", "127.0.0.1"},
+		{"one NAT, own first", public, "", "=" + here + " srflx/" + here + " host/10.0.0.1", here + " 10.0.0.1"},
+		{"one NAT, theirs late", public, "", "host/10.0.0.1 host/fd00::1 =" + here + " srflx/" + here, here + " 10.0.0.1 fd00::1"},
+		{"one NAT, own late", public, "", "host/10.0.0.1 srflx/" + here + " =" + here, here + " 10.0.0.1"},
+		{"each once", public, "", "host/10.0.0.1 srflx/" + here + " =" + here + " =" + here, here + " 10.0.0.1"},
+		{"two NATs", public, "", "host/10.0.0.1 srflx/" + elsewhere + " =" + here, elsewhere},
+		{"a host candidate proves nothing", public, "", "host/10.0.0.1 host/" + here + " =" + here, here},
+		{"one NAT frees private ones alone", public, "", "host/127.0.0.1 host/169.254.1.1 host/100.100.100.200 =" + here + " srflx/" + here, here},
+		{"shared NAT", nothing, "", "host/100.64.0.9 =" + here + " srflx/" + here, "100.64.0.9"},
+		{"one LAN", public, lan, "host/192.168.1.7 host/fd00:1::7", "192.168.1.7 fd00:1::7"},
+		{"one machine", public, lan, "host/127.0.0.1 host/192.168.1.20", "192.168.1.20"},
+		{"a whole address of a tunnel", nothing, "100.101.102.103/32 10.9.0.1/31", "host/100.101.102.103 host/100.101.102.104 host/10.9.0.0", "100.101.102.103 10.9.0.0"},
+		{"another LAN", public, lan, "host/192.168.2.7 host/10.0.0.1 host/fd00:2::7", ""},
+		{"another LAN behind the same NAT", public, lan, "host/192.168.2.7 =" + here + " srflx/" + here, here + " 192.168.2.7"},
+		{"one's own network frees private addresses alone", public, lan, "host/127.0.0.1 host/127.0.0.2 host/::1 host/169.254.169.254 host/fe80::2", ""},
+		{"metadata in one's own network", everything, "fd00:ec2::1/64 100.100.0.1/16 169.254.1.1/16", "host/fd00:ec2::254 host/100.100.100.200 host/169.254.169.254", ""},
+		{"to all of a network", everything, lan, "host/192.168.1.255 host/192.168.1.0 host/127.255.255.255 host/192.168.2.255", "192.168.2.255"},
+		{"ports of the system", everything, lan, "host/192.168.1.1:53 host/[fd00:1::1]:1023 host/127.0.0.1:443 host/8.8.8.8:443 host/192.168.1.1:1024", "8.8.8.8 192.168.1.1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := vetting{take: c.take}
+			for _, n := range strings.Fields(c.networks) {
+				v.networks = append(v.networks, netip.MustParsePrefix(n))
+			}
 			var got []string
 			for _, step := range strings.Fields(c.steps) {
 				var now []candidate
@@ -109,7 +125,11 @@ func TestVetting(t *testing.T) {
 					now = v.ownAddress(netip.MustParseAddr(own))
 				} else {
 					typ, addr, _ := strings.Cut(step, "/")
-					now, err = v.add(line(addr, typ))
+					at, noPort := netip.ParseAddrPort(addr)
+					if noPort != nil {
+						at = netip.AddrPortFrom(netip.MustParseAddr(addr), 5000)
+					}
+					now, err = v.add(fmt.Sprintf("candidate:1 1 udp 2130706431 %s %d typ %s", at.Addr(), at.Port(), typ))
 				}
 				if err != nil {
 					t.Fatal(err)

@@ -29,10 +29,11 @@
 // the signalling prove nothing.
 //
 // A peer's candidates are suspect. None is tried that is not an IP literal for
-// UDP, or that leads to link-local, multicast, unspecified or cloud metadata
-// addresses, in any spelling; of the others Setup.Take decides. Private ones
-// that it refuses are tried all the same once both ends are seen with the same
-// public address. A browser's names of multicast DNS are passed over: it shows
+// UDP, or that leads to link-local, multicast, broadcast, unspecified or cloud
+// metadata addresses, in any spelling, or to a private or loopback port below
+// 1024; of the others Setup.Take decides. Private ones that it refuses are tried
+// all the same if they are of a network that this machine is in, or once both ends
+// are seen with the same public address. A browser's names of multicast DNS are passed over: it shows
 // its address by its first packet. The own candidates tell no address of their
 // base.
 //

@@ -102,18 +102,22 @@ func (e *Endpoint) Close() error {
 	return e.mux.Close()
 }
 
-// addresses are this machine's, link-local ones too: packets to a peer that is here
+// networks are the addresses of this machine's interfaces that are up, each with the
+// length of its network's prefix; link-local ones too: packets to a peer that is here
 // as well may come from any of them. None when the system does not tell.
-func (e *Endpoint) addresses() (all []netip.Addr) {
+func (e *Endpoint) networks() (all []netip.Prefix) {
 	interfaces, err := e.config.Net.Interfaces()
 	if err != nil {
 		return nil
 	}
 	for _, i := range interfaces {
+		if i.Flags&net.FlagUp == 0 {
+			continue
+		}
 		addrs, _ := i.Addrs() // of one that has gone meanwhile there are none
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil {
-				all = append(all, p.Addr().Unmap().WithZone(""))
+				all = append(all, p)
 			}
 		}
 	}

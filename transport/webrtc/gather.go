@@ -19,7 +19,7 @@ type gathering struct {
 	reflexive func(netip.Addr) // told each address that a server saw; must not block
 	complete  chan struct{}    // closed when there is nothing more to come
 
-	own []netip.Addr // this machine's addresses, told or not
+	own []netip.Prefix // this machine's addresses, told or not
 
 	mu       sync.Mutex
 	hosts    int         // of told
@@ -31,7 +31,7 @@ type gathering struct {
 	ended    bool        // late is closed
 }
 
-func newGathering(own []netip.Addr, tell func(netip.Addr) bool, reflexive func(netip.Addr)) *gathering {
+func newGathering(own []netip.Prefix, tell func(netip.Addr) bool, reflexive func(netip.Addr)) *gathering {
 	return &gathering{
 		own: own, tell: tell, reflexive: reflexive, complete: make(chan struct{}),
 		late: make(chan string, limits.Candidates),
@@ -58,7 +58,9 @@ func (g *gathering) found(c *pion.ICECandidate) {
 }
 
 // isOwn says whether an address is one of this machine's.
-func (g *gathering) isOwn(a netip.Addr) bool { return slices.Contains(g.own, a) }
+func (g *gathering) isOwn(a netip.Addr) bool {
+	return slices.ContainsFunc(g.own, func(p netip.Prefix) bool { return p.Addr() == a })
+}
 
 func (g *gathering) add(c candidate) {
 	g.mu.Lock()

@@ -19,7 +19,8 @@ type Setup struct {
 	// which of the peer's may be tried; nil: all but loopback and link-local
 	// ones. They are called by several goroutines, with addresses unmapped
 	// and without a zone. What Take refuses and is private is tried all the
-	// same once it shows that both ends are behind one NAT.
+	// same if it is of a network that this machine is in, or once it shows
+	// that both ends are behind one NAT.
 	Tell func(netip.Addr) bool
 	Take func(netip.Addr) bool
 }

@@ -10,14 +10,17 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
-// vetting decides which of a peer's candidates are tried. It is not safe for
-// concurrent use.
+// vetting decides which of a peer's candidates are tried. What a peer says of where
+// it is proves nothing. So beyond what take allows it leads to networks that this
+// machine is in, or whose NAT it is behind, and there to ports of programs alone. It
+// is not safe for concurrent use.
 type vetting struct {
-	take   func(netip.Addr) bool
-	count  int          // candidates of the peer so far, limits.Candidates at most
-	own    []netip.Addr // this end as servers see it
-	theirs []netip.Addr // the peer's end as servers see it
-	held   []candidate  // private ones refused by take: tried if both ends are behind one NAT
+	take     func(netip.Addr) bool
+	networks []netip.Prefix // of this machine: its addresses, with the prefixes' lengths
+	count    int            // candidates of the peer so far, limits.Candidates at most
+	own      []netip.Addr   // this end as servers see it
+	theirs   []netip.Addr   // the peer's end as servers see it
+	held     []candidate    // private ones refused so far: tried if both ends are behind one NAT
 }
 
 // add takes one line of the peer and returns what may be tried now: that
@@ -33,8 +36,8 @@ func (v *vetting) add(line string) ([]candidate, error) {
 	var now []candidate
 	addr := c.addr.Addr()
 	switch {
-	case forbidden(addr):
-	case v.take(addr), private(addr) && v.oneNAT():
+	case forbidden(addr), reserved(c.addr), v.toAll(addr):
+	case v.take(addr), private(addr) && (v.near(addr) || v.oneNAT()):
 		now = append(now, c)
 	case private(addr):
 		v.held = append(v.held, c)
@@ -44,6 +47,30 @@ func (v *vetting) add(line string) ([]candidate, error) {
 		now = append(now, v.release()...)
 	}
 	return now, nil
+}
+
+// near reports whether an address is of a network that this machine is in: packets
+// to it cross no router.
+func (v *vetting) near(a netip.Addr) bool {
+	return slices.ContainsFunc(v.networks, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// toAll reports whether an address means all hosts of a network that this machine
+// is in: its last one, and for some systems its first (RFC 1122, 3.3.6). A prefix of
+// 31 bits or more has none (RFC 3021, 2.1).
+func (v *vetting) toAll(a netip.Addr) bool {
+	return a.Is4() && slices.ContainsFunc(v.networks, func(p netip.Prefix) bool {
+		return p.Contains(a) && p.Bits() < 31 && (a == p.Masked().Addr() || !p.Contains(a.Next()))
+	})
+}
+
+// systemPorts are those below, for services of the system (RFC 6335, section 6).
+const systemPorts = 1024
+
+// reserved reports whether a candidate leads to a port of the system's services on a
+// network that is not the public one. Browsers refuse these too.
+func reserved(at netip.AddrPort) bool {
+	return at.Port() < systemPorts && (private(at.Addr()) || at.Addr().IsLoopback())
 }
 
 // ownAddress tells how a server sees this end, and returns what may be tried

@@ -155,6 +155,17 @@ func TestBehindOneNAT(t *testing.T) {
 	}
 }
 
+// On one LAN the private addresses work, although the setup refuses them and no
+// server tells an end how it is seen from outside.
+func TestOnOneLAN(t *testing.T) {
+	w := newWAN(t)
+	ends := w.lan(cone, "7", "8")
+	w.start()
+	if local, remote := meet(t, ends[0], ends[1], setupWith()); local != "host" && remote != "host" {
+		t.Errorf("got the pair %s, %s, want private addresses", local, remote)
+	}
+}
+
 func TestSymmetricNATs(t *testing.T) {
 	w := newWAN(t)
 	a, b := w.lan(symmetric, "7")[0], w.lan(symmetric, "8")[0]
