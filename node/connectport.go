@@ -186,10 +186,14 @@ func (n *Node) finishAnswer(a *attempt) {
 type told struct{ scopes engine.Scopes }
 
 // believed is what every link of this node may tell: a message does not say by
-// which one it came.
+// which one it came. Once none is left, that is what anybody may: public ones.
 func (n *Node) believed() told {
+	links := n.live.all()
+	if len(links) == 0 {
+		return told{engine.ScopePublic}
+	}
 	scopes := engine.AllScopes
-	for _, l := range n.live.all() {
+	for _, l := range links {
 		scopes &= scopeOf(l.conn).Told()
 	}
 	return told{scopes}
