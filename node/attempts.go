@@ -156,7 +156,7 @@ func (r *rtc) described(a *attempt) []string {
 func (r *rtc) candidates(peer routing.ID, c *wire.Candidates) (*webrtc.Attempt, []string, reason.Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	lines, why := r.table.Candidates(time.Now(), wire.ID(peer), c.Session, c.First, c.Last, c.Lines)
+	lines, why := r.table.Candidates(time.Now(), wire.ID(peer), c.Session, c.First, c.Lines)
 	a := r.attempts[peer]
 	if a == nil || a.pc == nil {
 		return nil, nil, why

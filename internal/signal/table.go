@@ -175,20 +175,20 @@ func (t *Table) Described(peer wire.ID, session wire.Session) []string {
 // number first, and returns those that may be used now. Those of a session whose
 // offer they have overtaken wait for it, of one session per peer.
 //
-// Reasons: Malformed, a number is beyond limits.Candidates, or beyond the last;
-// Unsolicited, the session is over.
-func (t *Table) Candidates(now time.Time, id wire.ID, session wire.Session, first uint16, last bool, lines []string) ([]string, reason.Reason) {
+// Reasons: Malformed, a number is beyond limits.Candidates; Unsolicited, the
+// session is over.
+func (t *Table) Candidates(now time.Time, id wire.ID, session wire.Session, first uint16, lines []string) ([]string, reason.Reason) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if a := t.live(id, session); a != nil {
-		why := a.theirs.add(int(first), last, lines)
+		why := a.theirs.add(int(first), lines)
 		return a.theirs.ready(), why
 	}
 	p := t.peer(now, id)
 	if p.used(session) {
 		return nil, reason.Unsolicited
 	}
-	return nil, p.addEarly(session, int(first), last, lines)
+	return nil, p.addEarly(session, int(first), lines)
 }
 
 // End forgets an attempt: it failed, was closed, or is a link now. Of a session

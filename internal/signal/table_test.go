@@ -134,7 +134,7 @@ func TestWaitingForThePeersOffer(t *testing.T) {
 	if table.Answered(start, lower, session(1)) {
 		t.Error("got a late answer used, want it ignored")
 	}
-	if got, _ := table.Candidates(start, lower, session(1), 0, false, []string{"c"}); got != nil || table.Described(lower, session(1)) != nil {
+	if got, _ := table.Candidates(start, lower, session(1), 0, []string{"c"}); got != nil || table.Described(lower, session(1)) != nil {
 		t.Error("got candidates of a session that was given up")
 	}
 	table.End(lower, session(1))
@@ -250,7 +250,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	wantBegun(t, table, lower, session(1))
 	for i := range 2 * limits.SignalPeers {
-		table.Candidates(now.Add(time.Second), peerNumber(i), session(1), 0, false, []string{"c"})
+		table.Candidates(now.Add(time.Second), peerNumber(i), session(1), 0, []string{"c"})
 	}
 	if got := len(table.peers); got != limits.SignalPeers {
 		t.Errorf("got %d peers kept, want %d", got, limits.SignalPeers)

@@ -30,7 +30,7 @@ const (
 	yield
 	noWay
 	two // candidates: the first two
-	one // and the third, which is the last
+	one // and the third
 )
 
 // message is under way to a node.
@@ -162,7 +162,7 @@ func (w *world) key() string {
 func (m message) number() int { return int(m.session[0])<<8 | int(m.kind)<<4 | m.to }
 
 func (c *candidates) key(b []byte) []byte {
-	b = append(b, byte(c.next), byte(c.end), bit(c.ended), bit(c.described))
+	b = append(b, byte(c.next), bit(c.described))
 	for _, have := range c.have {
 		b = append(b, bit(have))
 	}
@@ -308,7 +308,7 @@ func (w *world) candidates(m message) {
 	if first > 0 {
 		part = all[2:]
 	}
-	got, why := e.table.Candidates(w.now, ids[1-m.to], m.session, first, first > 0, part)
+	got, why := e.table.Candidates(w.now, ids[1-m.to], m.session, first, part)
 	if len(got) > 0 && (!e.described || e.pc != m.session) {
 		w.failf("got candidates %v of %d, and PeerConnection %d is described: %v", got, m.session[0], e.pc[0], e.described)
 	}

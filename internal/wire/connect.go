@@ -124,25 +124,19 @@ func ParseConnectReply(b []byte) (ConnectReply, error) {
 //	1       1     kind, 8
 //	2       16    session, not zero
 //	18      2     number of the first, from 0; with count at most 16
-//	20      1     1: none follow, else 0
-//	21      1     count, 0 to 16
-//	22      ..    count × { length u16 (1 to 256), candidate, UTF-8 without control characters }
+//	20      1     count, 0 to 16
+//	21      ..    count × { length u16 (1 to 256), candidate, UTF-8 without control characters }
 //	..      ..    ignored
 type Candidates struct {
 	Session Session
 	First   uint16
-	Last    bool
 	Lines   []string
 }
 
 // AppendCandidates appends v.
 func AppendCandidates(dst []byte, v *Candidates) []byte {
 	dst = append(append(dst, connectVersion, byte(connectCandidates)), v.Session[:]...)
-	var last byte
-	if v.Last {
-		last = 1
-	}
-	dst = append(appendU16(dst, v.First), last, byte(len(v.Lines)))
+	dst = append(appendU16(dst, v.First), byte(len(v.Lines)))
 	for _, line := range v.Lines {
 		dst = append(appendU16(dst, uint16(len(line))), line...)
 	}
@@ -158,9 +152,6 @@ func ParseCandidates(b []byte) (Candidates, error) {
 	r.fill(v.Session[:])
 	r.require(v.Session != (Session{}), ErrValue)
 	v.First = r.u16()
-	last := r.u8()
-	r.require(last <= 1, ErrValue)
-	v.Last = last == 1
 	count := r.count(MaxCandidates)
 	r.require(int(v.First)+count <= MaxCandidates, ErrCount)
 	if count > 0 && r.bad == nil {

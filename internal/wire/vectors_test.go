@@ -286,8 +286,8 @@ func vectorsConnect(t *testing.T) []vector {
 		example(t, replies, "connectReply", "no way", ConnectReply{Kind: ConnectNoWay, Reason: 34, Session: testNonce(1)}),
 		example(t, replies, "connectReply", "answer", ConnectReply{Kind: ConnectAnswer, Session: testNonce(1), SDP: testSDP}),
 		example(t, replies, "connectReply", "yield", ConnectReply{Kind: ConnectYield, Session: testNonce(1)}),
-		example(t, candidates, "candidates", "two, the last ones", fullCandidates()),
-		example(t, candidates, "candidates", "none and none to follow", Candidates{Session: testNonce(1), Last: true}),
+		example(t, candidates, "candidates", "two", fullCandidates()),
+		example(t, candidates, "candidates", "none", Candidates{Session: testNonce(1)}),
 	}
 }
 
