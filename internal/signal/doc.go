@@ -27,6 +27,13 @@
 // an offer that was answered is never given up for another, because who answered
 // it had none under way; so what comes then is old.
 //
+// # Ends
+//
+// Who gives a session up before there is a link says so to the peer, which calls
+// Over: neither end holds what the other has closed. Who made the offer says it
+// also when the peer said so first, and when End tells that the peer may wait for
+// the offer: it may have yielded to it.
+//
 // # Candidates
 //
 // Each end numbers its candidates from 0. They are handed out in that order, each

@@ -25,6 +25,8 @@ type Attempt struct {
 type attempt struct {
 	Attempt
 	answered bool // the answer to our offer came
+	alone    bool // an offer of the peer ended while ours was out: a yield is for that one
+	promised bool // the peer was told that our offer counts, and may wait for it
 	theirs   candidates
 }
 
@@ -105,7 +107,9 @@ func (t *Table) Offered(now time.Time, id wire.ID, session wire.Session) Verdict
 		return v
 	}
 	p.remember(session)
-	if v.Action != Yield {
+	if v.Action == Yield {
+		a.promised = true
+	} else {
 		t.put(now, id, session, false).theirs = p.takeEarly(session)
 	}
 	return v
@@ -145,13 +149,14 @@ func (t *Table) Answered(now time.Time, peer wire.ID, session wire.Session) bool
 // Yielded notes that the peer did not answer an offer of this node because its
 // own counts. True: the caller closes the PeerConnection and waits for the
 // peer's offer; the attempt ends when it did anyway. False: there is nothing to
-// wait for by this, and the caller ends the session if it has not yet. It may
-// have been given up already for the peer's offer, which Of then shows.
+// wait for by this, and the caller ends the session if it has not yet. The peer's
+// offer may be over already; or this one has been given up for it, which Of then
+// shows.
 func (t *Table) Yielded(now time.Time, peer wire.ID, session wire.Session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := t.live(peer, session)
-	if a == nil || !a.Ours || a.answered || !now.Before(a.Until) || t.counts(peer) {
+	if a == nil || !a.Ours || a.answered || a.alone || !now.Before(a.Until) || t.counts(peer) {
 		return false
 	}
 	a.Yielded = true
@@ -192,13 +197,40 @@ func (t *Table) Candidates(now time.Time, id wire.ID, session wire.Session, firs
 }
 
 // End forgets an attempt: it failed, was closed, or is a link now. Of a session
-// that is not under way nothing happens.
-func (t *Table) End(peer wire.ID, session wire.Session) {
+// that is not under way nothing happens. True: the peer was told that this offer
+// counts, and has to be told that it is over, also where the peer has refused it.
+func (t *Table) End(peer wire.ID, session wire.Session) (promised bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if a := t.attempts[peer]; a != nil && a.Session == session {
 		t.drop(a)
+		return a.promised
 	}
+	return false
+}
+
+// Over notes that the peer has given a session up. An offer of it that comes
+// later is refused as Replayed, and is not waited for any more. True: it was under
+// way, and the caller closes its PeerConnection.
+func (t *Table) Over(now time.Time, id wire.ID, session wire.Session) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p, a := t.peer(now, id), t.attempts[id]
+	if !p.used(session) {
+		p.remember(session)
+	}
+	switch {
+	case a == nil:
+		return false
+	case a.Yielded: // it can only have been the one that is waited for, or an older one
+		t.drop(a)
+		return false
+	case a.Session != session:
+		a.alone = true
+		return false
+	}
+	t.drop(a)
+	return true
 }
 
 // Of returns the attempt under way with a peer.

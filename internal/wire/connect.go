@@ -9,7 +9,7 @@ const (
 
 // ConnectPort is the mesh's own port on which nodes arrange direct links:
 // ConnectAsk is the data of a request, ConnectReply of its response, Candidates
-// of a message.
+// and ConnectOver of a message.
 const ConnectPort = 0xFF01
 
 // connectVersion begins all bodies of ConnectPort. Bytes behind what this
@@ -29,6 +29,7 @@ const (
 	ConnectAnswer     ConnectKind = 6 // reply: the answer to the offer
 	ConnectYield      ConnectKind = 7 // reply: the offer of who replies counts, drop yours
 	connectCandidates ConnectKind = 8
+	connectOver       ConnectKind = 9
 )
 
 // Session names one WebRTC offer and what belongs to it: 16 random bytes of who
@@ -162,6 +163,30 @@ func ParseCandidates(b []byte) (Candidates, error) {
 		r.require(n > 0 && n <= MaxCandidateBytes, ErrLength)
 		v.Lines[i] = r.text(n)
 	}
+	return begun(&r, v)
+}
+
+// ConnectOver says that its sender has given a session up before there was a link.
+//
+//	offset  size  field
+//	0       1     version, 1
+//	1       1     kind, 9
+//	2       16    session, not zero
+//	18      ..    ignored
+type ConnectOver struct{ Session Session }
+
+// AppendConnectOver appends v.
+func AppendConnectOver(dst []byte, v *ConnectOver) []byte {
+	return append(append(dst, connectVersion, byte(connectOver)), v.Session[:]...)
+}
+
+// ParseConnectOver reads the ConnectOver that begins b.
+func ParseConnectOver(b []byte) (ConnectOver, error) {
+	r := reader{b: b}
+	r.connect(connectOver, connectOver)
+	var v ConnectOver
+	r.fill(v.Session[:])
+	r.require(v.Session != (Session{}), ErrValue)
 	return begun(&r, v)
 }
 

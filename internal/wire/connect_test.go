@@ -106,6 +106,16 @@ func TestCandidates(t *testing.T) {
 	})
 }
 
+func TestConnectOver(t *testing.T) {
+	begins(t, overs, "one", ConnectOver{testNonce(1)})
+	b := AppendConnectOver(nil, &ConnectOver{testNonce(1)})
+	overs.refuse(t, []refusal{
+		{"version 2", with(b, 0, 2), ErrVersion},
+		{"candidates", with(b, 1, byte(connectCandidates)), ErrType},
+		{"no session", join(b[:2], make([]byte, 16)), ErrValue},
+	})
+}
+
 func TestConnectURLsBeyondTheBoundsAreLeftOut(t *testing.T) {
 	long := strings.Repeat("u", MaxContactURLBytes)
 	ask := ConnectAsk{Kind: ConnectLink, URLs: append([]string{"", long + "u"}, slices.Repeat([]string{long}, 2*MaxContactURLs)...)}

@@ -223,7 +223,7 @@ func invalidConnect(t *testing.T) []invalid {
 	ask := AppendConnectAsk(nil, &ConnectAsk{Kind: ConnectLink})
 	reply := AppendConnectReply(nil, &ConnectReply{Kind: ConnectLinked})
 	empty := AppendCandidates(nil, &Candidates{Session: testNonce(1)})
-	return append(append(reject(t, asks, "connectAsk", []refusal{
+	return append(append(append(reject(t, asks, "connectAsk", []refusal{
 		{"version 2", with(ask, 0, 2), ErrVersion},
 		{"a reply", with(ask, 1, 3), ErrType},
 		{"reserved bit", with(ask, 2, 2), ErrFlags},
@@ -244,5 +244,8 @@ func invalidConnect(t *testing.T) []invalid {
 		{"candidate number 16", with(with(empty, 20, 1), 19, 16), ErrCount},
 		{"empty candidate", append(with(empty, 20, 1), 0, 0), ErrLength},
 		{"candidate with a line break", append(with(empty, 20, 1), 0, 1, '\n'), ErrText},
+	})...), reject(t, overs, "connectOver", []refusal{
+		{"candidates", empty, ErrType},
+		{"no session", join([]byte{1, 9}, make([]byte, 16)), ErrValue},
 	})...)
 }
