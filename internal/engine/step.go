@@ -90,9 +90,6 @@ func (e *Engine) Linked(l *link.Link) bool {
 	return n != nil && !n.closing
 }
 
-// Reached says whether a peer has this node among its links.
-func (e *Engine) Reached() bool { return e.links.reached(routing.ID{}) }
-
 // Event is something that happened. The types below are the events.
 type Event interface {
 	step(e *Engine, now time.Time)

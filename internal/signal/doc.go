@@ -8,8 +8,8 @@
 //
 // # The offerer
 //
-// Begin, then an offer is made, which takes a while; if Of still names the
-// session it is sent. The reply goes to Answered (then set the description, then
+// Begin, then an offer is made, which takes a while; if it has not been dropped for
+// one of the peer meanwhile, it is sent. The reply goes to Answered (then set the description, then
 // Described), to Yielded, or ends the attempt.
 //
 // # The answerer

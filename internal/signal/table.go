@@ -150,8 +150,7 @@ func (t *Table) Answered(now time.Time, peer wire.ID, session wire.Session) bool
 // own counts. True: the caller closes the PeerConnection and waits for the
 // peer's offer; the attempt ends when it did anyway. False: there is nothing to
 // wait for by this, and the caller ends the session if it has not yet. The peer's
-// offer may be over already; or this one has been given up for it, which Of then
-// shows.
+// offer may be over already; or this one has been given up for it.
 func (t *Table) Yielded(now time.Time, peer wire.ID, session wire.Session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -233,16 +232,6 @@ func (t *Table) Over(now time.Time, id wire.ID, session wire.Session) bool {
 	return true
 }
 
-// Of returns the attempt under way with a peer.
-func (t *Table) Of(peer wire.ID) (Attempt, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if a := t.attempts[peer]; a != nil {
-		return a.Attempt, true
-	}
-	return Attempt{}, false
-}
-
 // Expired forgets the attempts whose time is over, and returns them in the order
 // of their ends. The caller closes their PeerConnections.
 func (t *Table) Expired(now time.Time) []Attempt {
@@ -259,19 +248,6 @@ func (t *Table) Expired(now time.Time) []Attempt {
 		return cmp.Or(x.Until.Compare(y.Until), bytes.Compare(x.Peer[:], y.Peer[:]))
 	})
 	return over
-}
-
-// Next returns when Expired has something to tell; false: never, as it is.
-func (t *Table) Next() (time.Time, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var next time.Time
-	for _, a := range t.attempts {
-		if next.IsZero() || a.Until.Before(next) {
-			next = a.Until
-		}
-	}
-	return next, !next.IsZero()
 }
 
 // live returns the attempt of a session that has a PeerConnection.

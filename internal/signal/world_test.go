@@ -72,6 +72,16 @@ type end struct {
 func (e *end) open(s wire.Session) { e.pc, e.described, e.applied = s, false, nil }
 func (e *end) close()              { e.open(wire.Session{}) }
 
+// Of returns the attempt under way with a peer.
+func (t *Table) Of(peer wire.ID) (Attempt, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a := t.attempts[peer]; a != nil {
+		return a.Attempt, true
+	}
+	return Attempt{}, false
+}
+
 // world is two nodes and all that is under way between them. The network loses
 // nothing and delivers in any order.
 type world struct {
