@@ -37,6 +37,9 @@ type attempt struct {
 	yielded bool            // the peer's offer counts, which is waited for; guarded by rtc.mu
 }
 
+// errGivenUp ends an attempt whose peer says that it is over.
+var errGivenUp = errors.New("the peer has given this link up")
+
 // errYielded ends an attempt whose peer has made an offer that counts instead.
 var errYielded = errors.New("the peer's own offer counts")
 
@@ -106,11 +109,12 @@ func (r *rtc) made(a *attempt, pc *webrtc.Attempt) bool {
 }
 
 // end forgets an attempt. Its connection is closed unless it has become a link.
-func (r *rtc) end(a *attempt, linked bool) {
+// True: the peer was told that this offer counts, and may wait for it.
+func (r *rtc) end(a *attempt, linked bool) (promised bool) {
 	a.cancel(context.Canceled)
 	r.mu.Lock()
 	if !a.yielded {
-		r.table.End(wire.ID(a.peer), a.session)
+		promised = r.table.End(wire.ID(a.peer), a.session)
 	}
 	if r.attempts[a.peer] == a {
 		delete(r.attempts, a.peer)
@@ -120,6 +124,19 @@ func (r *rtc) end(a *attempt, linked bool) {
 	if pc != nil && !linked {
 		_ = pc.Close()
 	}
+	return promised
+}
+
+// over takes a peer's word that a session is over. Who runs the attempt closes it.
+func (r *rtc) over(peer routing.ID, session wire.Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.table.Over(time.Now(), wire.ID(peer), session) {
+		return
+	}
+	if a := r.attempts[peer]; a != nil && a.session == session {
+		a.cancel(errGivenUp)
+	}
 }
 
 // answered takes the answer to an offer of this node, once.
@@ -128,11 +145,12 @@ func (r *rtc) answered(a *attempt, session wire.Session) bool {
 }
 
 // yielded notes that the peer's offer counts and not that of a. The table keeps the
-// attempt until that offer comes, or its time is over.
-func (r *rtc) yielded(a *attempt) {
+// attempt until that offer comes, or is over. False: there is none to wait for.
+func (r *rtc) yielded(a *attempt) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a.yielded = r.table.Yielded(time.Now(), wire.ID(a.peer), a.session)
+	return a.yielded
 }
 
 // expire ends the attempts whose time is over.
@@ -156,7 +174,7 @@ func (r *rtc) described(a *attempt) []string {
 func (r *rtc) candidates(peer routing.ID, c *wire.Candidates) (*webrtc.Attempt, []string, reason.Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	lines, why := r.table.Candidates(time.Now(), wire.ID(peer), c.Session, c.First, c.Last, c.Lines)
+	lines, why := r.table.Candidates(time.Now(), wire.ID(peer), c.Session, c.First, c.Lines)
 	a := r.attempts[peer]
 	if a == nil || a.pc == nil {
 		return nil, nil, why

@@ -193,7 +193,7 @@ func (n *Node) reach(ctx context.Context, to engine.Contact, byPeer, direct bool
 // reachOnce returns in end how the dial ended, in err why that is not known.
 func (n *Node) reachOnce(ctx context.Context, to engine.Contact, byPeer, direct bool) (end, err error) {
 	done := make(chan error, 1)
-	if !n.post(engine.Reach{Contact: to, ByPeer: byPeer, Direct: direct, ByURL: true, Done: func(err error) { done <- err }}) {
+	if !n.post(engine.Reach{Contact: to, ByPeer: byPeer, Direct: direct, Done: func(err error) { done <- err }}) {
 		return nil, ErrClosed
 	}
 	return awaitAnswer(ctx, n, done)

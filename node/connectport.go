@@ -22,7 +22,8 @@ func (n *Node) openConnectPort() {
 	_, _ = n.open(wire.ConnectPort, HandlerFunc(n.takeConnect))
 }
 
-// takeConnect takes a question for a link, or candidates for one under way.
+// takeConnect takes a question for a link, or candidates or the end of one under
+// way.
 func (n *Node) takeConnect(ctx context.Context, m *Message) {
 	if !m.WantsReply() {
 		n.takeCandidates(m)
@@ -50,8 +51,13 @@ func (n *Node) takeConnect(ctx context.Context, m *Message) {
 	}
 }
 
-// takeCandidates tries what a peer found after its description left.
+// takeCandidates tries what a peer found after its description left, or takes its
+// word that the session is over.
 func (n *Node) takeCandidates(m *Message) {
+	if over, err := wire.ParseConnectOver(m.Data); err == nil {
+		n.rtc.over(m.From.ID, over.Session)
+		return
+	}
 	c, err := wire.ParseCandidates(m.Data)
 	if err != nil {
 		n.drops.Add(reason.Malformed, 1)
@@ -172,8 +178,12 @@ func (n *Node) answerOffer(from routing.ID, ask *wire.ConnectAsk) (wire.ConnectR
 // finishAnswer waits for the link of an offer that was answered, and runs it.
 func (n *Node) finishAnswer(a *attempt) {
 	conn, remote, err := n.establish(a, 0)
+	cause := context.Cause(a.ctx)
 	n.rtc.end(a, conn != nil)
 	if err != nil {
+		if !errors.Is(cause, errGivenUp) && peerWaits(err) {
+			n.tellOver(a)
+		}
 		n.log.Debug("no link over WebRTC with a node that offered one", "peer", a.peer, "err", err)
 		return
 	}

@@ -51,11 +51,37 @@ func (n *Node) bargain(ctx context.Context, id routing.ID, ask wire.ConnectAsk, 
 		return bargain{reply: reply, own: own}, err
 	}
 	b, err := n.bargainOver(a, &ask, dial)
-	if errors.Is(context.Cause(a.ctx), errYielded) {
+	waits := err != nil && peerWaits(err)
+	switch cause := context.Cause(a.ctx); {
+	case errors.Is(cause, errYielded):
 		err = errElsewhere
+	case err != nil && errors.Is(cause, errGivenUp):
+		err = &stageError{ConnectSignal, errGivenUp}
 	}
-	n.rtc.end(a, b.conn != nil)
+	promised := n.rtc.end(a, b.conn != nil)
+	if b.conn == nil && (promised || waits && !a.yielded) {
+		n.tellOver(a)
+	}
 	return b, err
+}
+
+// peerWaits says of an attempt's failure that the peer may not know of it: it has
+// the offer, and there was no channel whose end tells.
+func peerWaits(err error) bool {
+	var sent *SendError
+	var at *stageError
+	return !(errors.As(err, &sent) && sent.Outcome == Undelivered) && !(errors.As(err, &at) && at.stage == ConnectHello)
+}
+
+// tellOver tells the peer that an attempt is over, so that neither end holds on to
+// what the other has closed. Who does not hear it waits for its time to run out.
+func (n *Node) tellOver(a *attempt) {
+	n.spawn(func() {
+		ctx, cancel := context.WithTimeout(n.ctx, limits.SignalTimeout)
+		defer cancel()
+		m := message{kind: wire.PlainMessage, data: wire.AppendConnectOver(nil, &wire.ConnectOver{Session: a.session})}
+		_, _ = n.send(ctx, wire.ConnectPort, Addr{a.peer, wire.ConnectPort}, m)
+	})
 }
 
 // offer makes the offer that goes with a question; nil: the question goes without.
@@ -76,7 +102,9 @@ func (n *Node) offer(ctx context.Context, id routing.ID, ask *wire.ConnectAsk, b
 	}
 	pc, err := n.rtc.endpoint.Offer(a.ctx, n.iceSetup())
 	if err != nil {
-		n.rtc.end(a, false)
+		if n.rtc.end(a, false) {
+			n.tellOver(a)
+		}
 		if errors.Is(context.Cause(a.ctx), errYielded) {
 			return nil, reason.None, errElsewhere
 		}
@@ -97,9 +125,10 @@ func (n *Node) bargainOver(a *attempt, ask *wire.ConnectAsk, dial uint32) (barga
 	switch {
 	case err != nil:
 		return bargain{}, err
-	case reply.Kind == wire.ConnectYield:
-		n.rtc.yielded(a)
+	case reply.Kind == wire.ConnectYield && n.rtc.yielded(a):
 		return bargain{}, errElsewhere
+	case reply.Kind == wire.ConnectYield:
+		return bargain{}, &stageError{ConnectSignal, errGivenUp}
 	case reply.Kind != wire.ConnectAnswer:
 		return bargain{reply: reply}, nil
 	case !n.rtc.answered(a, reply.Session):

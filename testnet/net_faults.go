@@ -57,12 +57,12 @@ func (n *Net) Partition(group []int) {
 	for _, m := range n.disturb(group) {
 		cut[m] = true
 	}
-	n.faults.change(func(f *faults) { f.group = cut })
+	n.faults.change(func(f *faults) { f.group, f.healed = cut, false })
 }
 
-// Heal ends a partition. The nodes have to find each other again.
+// Heal ends a partition. The nodes have to find each other again, see WaitReady.
 func (n *Net) Heal() {
-	n.faults.change(func(f *faults) { f.group = nil })
+	n.faults.change(func(f *faults) { f.group, f.healed = nil, f.healed || len(f.group) > 0 })
 }
 
 // SetLink breaks whatever links two nodes have or will have with each other, or
@@ -90,6 +90,7 @@ type faults struct {
 	mu     sync.Mutex
 	hosts  map[string]*member // by the address they listen on
 	group  map[*member]bool   // cut off from the others; empty: no partition
+	healed bool               // there was one, and none since
 	silent map[*member]bool
 	links  map[[2]*member]Fault // both orders
 	conns  map[*conn]struct{}   // that are open
@@ -112,6 +113,13 @@ func (f *faults) open(m *member) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !f.group[m]
+}
+
+// wasHealed says whether the last partition has ended.
+func (f *faults) wasHealed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.healed
 }
 
 // between is what is wrong between a node and whoever listens at an address.

@@ -95,6 +95,34 @@ func TestPartitionAndHeal(t *testing.T) {
 	}
 }
 
+// Each side of a cut settles by itself; after it both have to be one network.
+func TestWaitReadyAfterHeal(t *testing.T) {
+	n := Start(t, Options{Nodes: 6, Seed: 5})
+	group := []int{3, 4, 5}
+	across := func() (links int) {
+		for _, i := range group {
+			for _, j := range n.Graph()[i] {
+				if !slices.Contains(group, j) {
+					links++
+				}
+			}
+		}
+		return links
+	}
+	n.Partition(group)
+	eventually(t, "no link across the cut", func() bool { return across() == 0 })
+	if err := n.WaitReady(t.Context()); err != nil {
+		t.Fatalf("while cut: %v", err)
+	}
+	n.Heal()
+	if err := n.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if across() == 0 {
+		t.Error("got ready without a link between the two sides")
+	}
+}
+
 func TestFaultOfOnePair(t *testing.T) {
 	n := Start(t, Options{Nodes: 2, Seed: 4})
 	linked := func() bool { return len(n.Graph()[0]) > 0 }

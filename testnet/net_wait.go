@@ -16,7 +16,8 @@ const lookAgain = 10 * time.Millisecond
 
 // WaitReady waits until every running node is reachable and has settled: a relay
 // knows its neighbourhood and has nothing left to dial that it needs, a leaf is
-// attached to its homes. When ctx ends first, the error says how many have not,
+// attached to its homes. After Heal it waits until the nodes are one network again,
+// too: each side may have been settled by itself. When ctx ends first, the error says how many have not,
 // and wraps the context's.
 func (n *Net) WaitReady(ctx context.Context) error {
 	for _, m := range n.running() {
@@ -47,7 +48,37 @@ func (n *Net) unsettled() []*member {
 	if len(running) < 2 {
 		return nil
 	}
-	return slices.DeleteFunc(running, func(m *member) bool { return m.node.Settled() })
+	waiting := slices.DeleteFunc(slices.Clone(running), func(m *member) bool { return m.node.Settled() })
+	if len(waiting) == 0 && n.faults.wasHealed() {
+		return n.apart()
+	}
+	return waiting
+}
+
+// apart are the running nodes that no chain of links joins with the first of them:
+// links that both ends know of, for an end may not have noticed yet that one is gone.
+func (n *Net) apart() []*member {
+	all, graph, running := n.all(), n.Graph(), n.Running()
+	joined := make(map[int]bool)
+	for next := running[:min(1, len(running))]; len(next) > 0; {
+		var more []int
+		for _, i := range next {
+			joined[i] = true
+			for _, j := range graph[i] {
+				if !joined[j] && slices.Contains(graph[j], i) {
+					more = append(more, j)
+				}
+			}
+		}
+		next = more
+	}
+	var others []*member
+	for _, i := range running {
+		if !joined[i] {
+			others = append(others, all[i])
+		}
+	}
+	return others
 }
 
 // noteSettled keeps how long it took after the last start.

@@ -51,12 +51,3 @@ func (n *simNode) tellTraffic() {
 		s.fail("node %d: got %d links over WebRTC, want at most %d", n.index, carried, most)
 	}
 }
-
-// mute lets nothing get through any more on a link, either way.
-func (s *Simulation) mute(l *simLink) {
-	e := l.link.Carrier.(*simEnd)
-	for _, end := range []*simEnd{e, e.other} {
-		end.mute = true
-		end.unheard(s)
-	}
-}

@@ -163,6 +163,15 @@ func TestSimHotPair(t *testing.T) {
 	}
 }
 
+// mute lets nothing get through any more on a link, either way.
+func (s *Simulation) mute(l *simLink) {
+	e := l.link.Carrier.(*simEnd)
+	for _, end := range []*simEnd{e, e.other} {
+		end.mute = true
+		end.unheard(s)
+	}
+}
+
 // When the direct link falls silent, messages and datagrams take the relays
 // again within 3 s, messages without a loss, and the link ends within 10 s.
 func TestSimSilentDirectLink(t *testing.T) {

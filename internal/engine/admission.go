@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -124,9 +125,10 @@ func (e *Engine) spareOf(may func(*neighbour) bool) *neighbour {
 }
 
 // twin says that n is one of two links to a peer, of which one goes anyway: the
-// other would make no room. Only over WebRTC, where a link is long under way, do
-// two nodes often dial each other.
-func (e *Engine) twin(n *neighbour) bool { return e.links.webRTC > 0 && len(e.links.byID[n.ID]) > 1 }
+// other would make no room.
+func (e *Engine) twin(n *neighbour) bool {
+	return slices.ContainsFunc(e.links.byID[n.ID], func(o *neighbour) bool { return o != n && o.usable() })
+}
 
 // sparedBy says that the peer can do without this node, going by its list.
 func (e *Engine) sparedBy(n *neighbour) bool {

@@ -32,18 +32,14 @@ func TestDirectLinkIsApartFromTheTable(t *testing.T) {
 		table := b.relay(stranger(0), nil)
 		for i, peerIsLeaf := range []bool{false, true} {
 			who := stranger(i + 1)
-			dials, err := b.reach(Reach{Contact: Contact{ID: idOf(who)}, Direct: true})
-			if len(dials) != 1 || dials[0].Target.URL != WebRTCURL(idOf(who)) || !dials[0].Direct {
-				t.Fatalf("leaf %v: got dials %+v, want a direct one over WebRTC", isLeaf, dials)
-			}
 			p := b.peer(idOf(who), func(c *link.Config) {
 				overWebRTC(c)
 				c.Outbound, c.Leaf, c.Contact = true, peerIsLeaf, rtcContact(who, b.now)
 			})
-			b.up(p, dials[0].Target)
+			b.step(LinkUp{Peer: p, From: Origin{Direct: true, Wanted: true}})
 			b.step(Pong{p.Link})
-			if !b.Linked(p.Link) || *err != nil {
-				t.Fatalf("leaf %v: got %v, want the link admitted beside a full table", isLeaf, *err)
+			if !b.Linked(p.Link) {
+				t.Fatalf("leaf %v: got the link refused, want it beside a full table", isLeaf)
 			}
 			if notices := find[Tell](b.actions); len(notices) > 0 && notices[0].Notice.Kind == NoticeUpgraded {
 				t.Error("got told that a pair has a link, of one that the user asked for")
@@ -74,29 +70,39 @@ func TestDirectLinkIsApartFromTheTable(t *testing.T) {
 // A direct dial of a contact is none of the table's dials.
 func TestDirectDialIsNoneOfTheTable(t *testing.T) {
 	b := newBrain(t, withWebRTC(WebRTCOn, 0))
-	record := rtcContact(stranger(1), b.now)
 	b.relay(stranger(0), nil)
-	b.learn(b.now, record, AllScopes)
+	b.learn(b.now, rtcContact(stranger(1), b.now, "mem://one"), AllScopes)
 	b.learn(b.now, rtcContact(stranger(2), b.now), AllScopes)
-	dials, err := b.reach(Reach{Contact: Contact{ID: idOf(stranger(1)), URLs: []string{WebRTCURL(idOf(stranger(1)))}}, Direct: true})
-	if len(dials) == 0 || !dials[0].Direct || b.dialing != len(dials)-1 || b.carried.direct != 1 {
-		t.Fatalf("got %d dials, %d of the table, %d direct", len(dials), b.dialing, b.carried.direct)
+	dials, err := b.reach(Reach{Contact: Contact{ID: idOf(stranger(1))}, Direct: true})
+	if len(dials) == 0 || dials[0].Target.URL != "mem://one" || !dials[0].Direct || b.dialing != len(dials)-1 {
+		t.Fatalf("got dials %+v, %d of the table, want a direct one to the URL first", dials, b.dialing)
 	}
-	b.step(DialFailed{Target: dials[0].Target, Stage: "ice", Err: errors.New("no way")})
-	if *err == nil || b.carried.direct != 0 || b.book.byID[idOf(stranger(1))].direct {
-		t.Errorf("got %v, %d direct dials, want an error and none", *err, b.carried.direct)
+	b.step(DialFailed{Target: dials[0].Target, Stage: "connect", Err: errors.New("no way")})
+	if *err == nil || b.book.byID[idOf(stranger(1))].direct {
+		t.Errorf("got %v, want an error, and the contact the table's again", *err)
 	}
 }
 
-func TestReachDirectlyWithoutWebRTC(t *testing.T) {
-	b := newBrain(t, nil)
-	_, err := b.reach(Reach{Contact: Contact{ID: idOf(stranger(1))}, Direct: true})
-	if !errors.Is(*err, reason.NoRoute) {
-		t.Errorf("got %v, want %v", *err, reason.NoRoute)
+// Who is known without a URL is no one to dial: the caller asks him for a link.
+func TestReachIsByURL(t *testing.T) {
+	for name, config := range map[string]func(*Config){"off": nil, "on": withWebRTC(WebRTCOn, 0)} {
+		b := newBrain(t, config)
+		own := WebRTCURL(idOf(stranger(1)))
+		for _, urls := range [][]string{nil, {own}} {
+			dials, err := b.reach(Reach{Contact: Contact{ID: idOf(stranger(1)), URLs: urls}, Direct: true})
+			if len(dials) != 0 || !errors.Is(*err, reason.NoRoute) {
+				t.Errorf("%s, nobody known, URLs %q: got %+v, %v, want %v", name, urls, dials, *err, reason.NoRoute)
+			}
+		}
+		dials, _ := b.reach(Reach{Contact: Contact{ID: idOf(stranger(1)), URLs: []string{"mem://one", own}}, Direct: true})
+		if len(dials) != 1 || dials[0].Target.URL != "mem://one" || !dials[0].Direct {
+			t.Errorf("%s: got %+v, want a direct dial to the URL", name, dials)
+		}
 	}
-	dials, _ := b.reach(Reach{Contact: Contact{ID: idOf(stranger(1)), URLs: []string{"mem://one", WebRTCURL(idOf(stranger(1)))}}, Direct: true})
-	if len(dials) != 1 || dials[0].Target.URL != "mem://one" || !dials[0].Direct {
-		t.Errorf("got %+v, want a direct dial to the URL", dials)
+	b := newBrain(t, withWebRTC(WebRTCOn, 0))
+	b.learn(b.now, rtcContact(stranger(1), b.now), AllScopes)
+	if dials, err := b.reach(Reach{Contact: Contact{ID: idOf(stranger(1))}, Direct: true}); len(dials) != 0 || !errors.Is(*err, reason.Unsupported) {
+		t.Errorf("known without a URL: got %+v, %v, want %v", dials, *err, reason.Unsupported)
 	}
 }
 
@@ -123,12 +129,17 @@ func TestPairsAreFew(t *testing.T) {
 	if _, err := b.reach(Reach{Contact: Contact{ID: idOf(stranger(20))}, Direct: true, ByPeer: true}); !errors.Is(*err, reason.LinkLimit) {
 		t.Errorf("a peer asks: got %v, want link-limit", *err)
 	}
-	if dials, _ := b.reach(Reach{Contact: Contact{ID: idOf(stranger(21))}, Direct: true}); len(dials) != 1 {
+	if dials, _ := b.reach(Reach{Contact: Contact{ID: idOf(stranger(21)), URLs: []string{"mem://one"}}, Direct: true}); len(dials) != 1 {
 		t.Errorf("the user asks: got %d dials, want one", len(dials))
 	}
 	if got := b.offer(stranger(21), true); got != reason.None {
 		t.Errorf("an offer of whom the user waits for: got %v, want none", got)
 	}
+	b.step(Offered{ID: idOf(stranger(22)), Direct: true, Wanted: true, Done: func(got reason.Reason) {
+		if got != reason.None {
+			t.Errorf("an offer of this node's own for its user: got %v, want none", got)
+		}
+	}})
 	b.now = b.now.Add(limits.HotIdle)
 	for i, p := range list[:most] {
 		if i != 2 {
@@ -288,8 +299,14 @@ func TestHotPairBacksOff(t *testing.T) {
 				pauses = append(pauses, b.now.Sub(last))
 			}
 			last = b.now
+			if b.dialing != 0 || b.carried.direct != 1 {
+				t.Fatalf("got %d dials of the table, %d direct ones over WebRTC, want 0 and 1", b.dialing, b.carried.direct)
+			}
 			b.step(DialFailed{Target: dials[0].Target, Stage: "ice", Err: errors.New("no way")})
 		}
+	}
+	if b.carried.direct != 0 {
+		t.Errorf("got %d direct dials under way, want none", b.carried.direct)
 	}
 	want := limits.HotRetry
 	for i, got := range pauses {

@@ -129,7 +129,6 @@ func (e *Engine) hotContact(id routing.ID, k *known) *known {
 		c.URLs = k.addresses()
 	}
 	c.webRTC = e.cfg.WebRTC == WebRTCOn && (k == nil || k.webRTC)
-	c.noURL = len(c.URLs) == 0
 	return c
 }
 

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -33,12 +32,12 @@ func (ev Reach) step(e *Engine, now time.Time) {
 		return
 	}
 	delete(e.banned, id)
-	k := e.reachable(now, &ev)
+	k := e.reachable(now, ev.Contact)
 	switch {
 	case k == nil:
 		ev.Done(reason.NoRoute)
 		return
-	case ev.ByURL && len(addresses(e.urlsOf(k))) == 0:
+	case len(addresses(e.urlsOf(k))) == 0:
 		ev.Done(reason.Unsupported)
 		return
 	}
@@ -52,28 +51,15 @@ func (ev Reach) step(e *Engine, now time.Time) {
 		return // a dial is under way
 	}
 	k.direct = ev.Direct
-	if why := e.dialKnown(now, k, true); why != reason.None {
-		k.direct = false
-		e.answerReach(id, why)
-	}
+	e.dialKnown(now, k, true) // it has an address
 }
 
 // reachable is whom to dial; nil: nobody knows how.
-func (e *Engine) reachable(now time.Time, ev *Reach) *known {
-	c, own := ev.Contact, WebRTCURL(ev.Contact.ID)
-	told := slices.Contains(c.URLs, own)
-	k := e.book.byID[c.ID]
+func (e *Engine) reachable(now time.Time, c Contact) *known {
 	if len(addresses(c.URLs)) > 0 {
-		k = e.note(now, c, 0)
+		return e.note(now, c, 0)
 	}
-	switch {
-	case k == nil && (told || ev.Direct) && e.canDial(own):
-		// Whoever is reached by WebRTC alone need not be a relay: it is no contact.
-		k = &known{Contact: Contact{ID: c.ID}, key: c.ID.Key(), webRTC: true, noURL: true}
-	case k != nil && told && e.canDial(own):
-		k.webRTC = true
-	}
-	return k
+	return e.book.byID[c.ID]
 }
 
 // keepLink notes that the user wants a link that is up already.

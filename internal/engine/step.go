@@ -90,9 +90,6 @@ func (e *Engine) Linked(l *link.Link) bool {
 	return n != nil && !n.closing
 }
 
-// Reached says whether a peer has this node among its links.
-func (e *Engine) Reached() bool { return e.links.reached(routing.ID{}) }
-
 // Event is something that happened. The types below are the events.
 type Event interface {
 	step(e *Engine, now time.Time)
@@ -189,14 +186,13 @@ type (
 		Done   func([]Contact)
 	}
 
-	// Reach asks for a link to a node, by URLs that somebody told of or, where it
-	// has none and both speak WebRTC, by WebRTCURL. Done is called once, on the
-	// goroutine of Step: nil when the link is up.
+	// Reach asks for a link to a node by URLs: those that somebody told of, or else
+	// those known of it. A node without one is asked for a link by the caller. Done
+	// is called once, on the goroutine of Step: nil when the link is up.
 	Reach struct {
 		Contact Contact
 		ByPeer  bool // that very node asks for the link: who was told to stay away does
 		Direct  bool // a link for the pair itself, apart from the table: see direct.go
-		ByURL   bool // by URLs alone: a node that is known without one is not asked
 		Done    func(error)
 	}
 

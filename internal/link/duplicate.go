@@ -3,7 +3,6 @@ package link
 import (
 	"bytes"
 
-	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 )
 
@@ -60,12 +59,4 @@ func closeUnless(c Choice, dialledHere bool) Choice {
 		return KeepBoth
 	}
 	return c
-}
-
-// Cause is why a link closed by c ends.
-func (c Choice) Cause() reason.Reason {
-	if c == KeepBoth {
-		return reason.None
-	}
-	return reason.Replaced
 }

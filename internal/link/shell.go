@@ -271,14 +271,21 @@ func (l *Link) writeInline() {
 }
 
 // Wait blocks until n more bytes of src may wait, the timeout, or the end of the
-// link; false means the timeout. Who is woken still has to Append and may find
-// that another was faster. Rouse every link that was appended to before calling
-// it: the room may depend on that.
+// link; false means the timeout, and that there is no room then either: who waits is
+// woken only when half of the share is free. Who is told of room still has to Append
+// and may find that another was faster. Rouse every link that was appended to before
+// calling it: the room may depend on that.
 func (l *Link) Wait(src uint64, n int, timeout <-chan time.Time) bool {
-	return l.WaitOr(src, n, timeout, nil)
+	if l.WaitOr(src, n, timeout, nil) {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queue.fits(l.queue.inlet(src), n)
 }
 
-// WaitOr is Wait that also ends, with false, when cancel is closed.
+// WaitOr is Wait that also ends, with false, when cancel is closed, and does not
+// look at the room again when its time is over.
 func (l *Link) WaitOr(src uint64, n int, timeout <-chan time.Time, cancel <-chan struct{}) bool {
 	l.mu.Lock()
 	if !l.writing {

@@ -202,6 +202,31 @@ func TestWaitIsBoundedAndStalls(t *testing.T) {
 	})
 }
 
+// Half of a share does not have to be free for one run more at the end of a wait.
+func TestWaitLooksAgainAtItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair()
+		a.writing = true // by somebody who does not come to an end
+		f := numbered(wire.ClassBulk, 10_000, 0)
+		for a.Append(7, wire.ClassBulk, f, 1) == Queued {
+		}
+		begin := time.Now()
+		time.AfterFunc(limits.TransitWait/2, func() { // a part is written
+			a.mu.Lock()
+			a.queue.inlet(7).bytes -= 2 * len(f)
+			a.mu.Unlock()
+		})
+		if !a.Wait(7, len(f), time.After(limits.TransitWait)) || time.Since(begin) != limits.TransitWait {
+			t.Errorf("got no room after %v, want it seen at the end of %v", time.Since(begin), limits.TransitWait)
+		}
+		if got := a.Append(7, wire.ClassBulk, f, 1); got != Queued {
+			t.Errorf("append: got %d, want %d", got, Queued)
+		}
+		a.Carrier.Close()
+		b.Carrier.Close()
+	})
+}
+
 // tickFor ticks both ends as a node does.
 func tickFor(d time.Duration, ends ...*end) (last []Health) {
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(limits.LinkTick) {

@@ -9,20 +9,14 @@ import (
 type candidates struct {
 	lines     [limits.Candidates]string
 	have      [limits.Candidates]bool
-	next      int // number of the first that was not handed out
-	end       int // how many there are, once the last was told
-	ended     bool
+	next      int  // number of the first that was not handed out
 	described bool // the description that they depend on is set
 }
 
 // add takes some. Of what came before nothing changes.
-func (c *candidates) add(first int, last bool, lines []string) reason.Reason {
-	end := first + len(lines)
-	if end > limits.Candidates || c.ended && (end > c.end || last && end != c.end) || last && c.beyond(end) {
+func (c *candidates) add(first int, lines []string) reason.Reason {
+	if first+len(lines) > limits.Candidates {
 		return reason.Malformed
-	}
-	if last {
-		c.end, c.ended = end, true
 	}
 	for i, line := range lines {
 		if n := first + i; !c.have[n] {
@@ -30,16 +24,6 @@ func (c *candidates) add(first int, last bool, lines []string) reason.Reason {
 		}
 	}
 	return reason.None
-}
-
-// beyond says whether there is one with that number or a higher one.
-func (c *candidates) beyond(n int) bool {
-	for ; n < len(c.have); n++ {
-		if c.have[n] {
-			return true
-		}
-	}
-	return false
 }
 
 // ready takes out those that may be used now.

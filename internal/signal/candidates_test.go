@@ -27,7 +27,7 @@ func TestCandidatesComeInOrderAndOnce(t *testing.T) {
 			if i == before {
 				got = append(got, table.Described(upper, session(1))...)
 			}
-			ready, why := table.Candidates(start, upper, session(1), uint16(part[0]), part[1] == limits.Candidates, numbered(part[0], part[1]))
+			ready, why := table.Candidates(start, upper, session(1), uint16(part[0]), numbered(part[0], part[1]))
 			if why != reason.None {
 				t.Errorf("%v: got %v, want none", part, why)
 			}
@@ -44,45 +44,20 @@ func TestCandidatesRefused(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		first uint16
-		last  bool
 		lines []string
 		want  reason.Reason
 	}{
-		{"as many as there may be", 0, true, numbered(0, limits.Candidates), reason.None},
-		{"one more", 0, false, numbered(0, limits.Candidates+1), reason.Malformed},
-		{"the highest number", 65_535, false, numbered(0, 1), reason.Malformed},
-		{"an end before what came", 1, true, nil, reason.Malformed},
-		{"an end behind what came", 2, true, nil, reason.None},
+		{"as many as there may be", 0, numbered(0, limits.Candidates), reason.None},
+		{"one more", 0, numbered(0, limits.Candidates+1), reason.Malformed},
+		{"the highest number", 65_535, numbered(0, 1), reason.Malformed},
 	} {
 		table := New(self)
 		wantBegun(t, table, upper, session(1))
-		table.Candidates(start, upper, session(1), 1, false, numbered(1, 2))
+		table.Candidates(start, upper, session(1), 1, numbered(1, 2))
 		table.Described(upper, session(1))
-		if got, why := table.Candidates(start, upper, session(1), c.first, c.last, c.lines); why != c.want || why != reason.None && got != nil {
+		if got, why := table.Candidates(start, upper, session(1), c.first, c.lines); why != c.want || why != reason.None && got != nil {
 			t.Errorf("%s: got %v and %v, want %v", c.name, got, why, c.want)
 		}
-	}
-}
-
-func TestNothingComesBehindTheLastCandidate(t *testing.T) {
-	table := New(self)
-	wantBegun(t, table, upper, session(1))
-	table.Described(upper, session(1))
-	add := func(first uint16, last bool, lines []string) reason.Reason {
-		_, why := table.Candidates(start, upper, session(1), first, last, lines)
-		return why
-	}
-	if why := add(1, true, numbered(1, 2)); why != reason.None {
-		t.Fatal(why)
-	}
-	if why := add(2, false, numbered(2, 3)); why != reason.Malformed {
-		t.Errorf("behind the last: got %v, want %v", why, reason.Malformed)
-	}
-	if why := add(0, true, numbered(0, 1)); why != reason.Malformed {
-		t.Errorf("another last: got %v, want %v", why, reason.Malformed)
-	}
-	if why := add(0, false, numbered(0, 1)); why != reason.None {
-		t.Errorf("before the last: got %v, want none", why)
 	}
 }
 
@@ -91,7 +66,7 @@ func TestCandidatesBeforeTheirOffer(t *testing.T) {
 	table := New(self)
 	early := func(s wire.Session) {
 		t.Helper()
-		if got, why := table.Candidates(start, upper, s, 0, false, numbered(0, 2)); got != nil || why != reason.None {
+		if got, why := table.Candidates(start, upper, s, 0, numbered(0, 2)); got != nil || why != reason.None {
 			t.Errorf("early: got %v, %v, want none yet", got, why)
 		}
 	}
@@ -102,7 +77,7 @@ func TestCandidatesBeforeTheirOffer(t *testing.T) {
 		t.Errorf("got %v, want those that came early", got)
 	}
 	table.End(upper, session(2))
-	if _, why := table.Candidates(start, upper, session(2), 2, true, nil); why != reason.Unsolicited {
+	if _, why := table.Candidates(start, upper, session(2), 2, nil); why != reason.Unsolicited {
 		t.Errorf("after the end: got %v, want %v", why, reason.Unsolicited)
 	}
 	wantVerdict(t, "offer", table.Offered(start, upper, session(1)), Verdict{Action: Accept})

@@ -8,8 +8,8 @@
 //
 // # The offerer
 //
-// Begin, then an offer is made, which takes a while; if Of still names the
-// session it is sent. The reply goes to Answered (then set the description, then
+// Begin, then an offer is made, which takes a while; if it has not been dropped for
+// one of the peer meanwhile, it is sent. The reply goes to Answered (then set the description, then
 // Described), to Yielded, or ends the attempt.
 //
 // # The answerer
@@ -26,6 +26,13 @@
 // answers the offer of the lower. Messages may overtake each other in any way:
 // an offer that was answered is never given up for another, because who answered
 // it had none under way; so what comes then is old.
+//
+// # Ends
+//
+// Who gives a session up before there is a link says so to the peer, which calls
+// Over: neither end holds what the other has closed. Who made the offer says it
+// also when the peer said so first, and when End tells that the peer may wait for
+// the offer: it may have yielded to it.
 //
 // # Candidates
 //

@@ -70,11 +70,11 @@ func (p *peer) used(s wire.Session) bool {
 }
 
 // addEarly keeps candidates whose offer has not come, of the session named last.
-func (p *peer) addEarly(s wire.Session, first int, last bool, lines []string) reason.Reason {
+func (p *peer) addEarly(s wire.Session, first int, lines []string) reason.Reason {
 	if p.early == nil || p.early.session != s {
 		p.early = &early{session: s}
 	}
-	return p.early.theirs.add(first, last, lines)
+	return p.early.theirs.add(first, lines)
 }
 
 // takeEarly takes the candidates that came before their offer.

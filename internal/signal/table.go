@@ -25,6 +25,8 @@ type Attempt struct {
 type attempt struct {
 	Attempt
 	answered bool // the answer to our offer came
+	alone    bool // an offer of the peer ended while ours was out: a yield is for that one
+	promised bool // the peer was told that our offer counts, and may wait for it
 	theirs   candidates
 }
 
@@ -105,7 +107,9 @@ func (t *Table) Offered(now time.Time, id wire.ID, session wire.Session) Verdict
 		return v
 	}
 	p.remember(session)
-	if v.Action != Yield {
+	if v.Action == Yield {
+		a.promised = true
+	} else {
 		t.put(now, id, session, false).theirs = p.takeEarly(session)
 	}
 	return v
@@ -145,13 +149,13 @@ func (t *Table) Answered(now time.Time, peer wire.ID, session wire.Session) bool
 // Yielded notes that the peer did not answer an offer of this node because its
 // own counts. True: the caller closes the PeerConnection and waits for the
 // peer's offer; the attempt ends when it did anyway. False: there is nothing to
-// wait for by this, and the caller ends the session if it has not yet. It may
-// have been given up already for the peer's offer, which Of then shows.
+// wait for by this, and the caller ends the session if it has not yet. The peer's
+// offer may be over already; or this one has been given up for it.
 func (t *Table) Yielded(now time.Time, peer wire.ID, session wire.Session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := t.live(peer, session)
-	if a == nil || !a.Ours || a.answered || !now.Before(a.Until) || t.counts(peer) {
+	if a == nil || !a.Ours || a.answered || a.alone || !now.Before(a.Until) || t.counts(peer) {
 		return false
 	}
 	a.Yielded = true
@@ -175,40 +179,57 @@ func (t *Table) Described(peer wire.ID, session wire.Session) []string {
 // number first, and returns those that may be used now. Those of a session whose
 // offer they have overtaken wait for it, of one session per peer.
 //
-// Reasons: Malformed, a number is beyond limits.Candidates, or beyond the last;
-// Unsolicited, the session is over.
-func (t *Table) Candidates(now time.Time, id wire.ID, session wire.Session, first uint16, last bool, lines []string) ([]string, reason.Reason) {
+// Reasons: Malformed, a number is beyond limits.Candidates; Unsolicited, the
+// session is over.
+func (t *Table) Candidates(now time.Time, id wire.ID, session wire.Session, first uint16, lines []string) ([]string, reason.Reason) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if a := t.live(id, session); a != nil {
-		why := a.theirs.add(int(first), last, lines)
+		why := a.theirs.add(int(first), lines)
 		return a.theirs.ready(), why
 	}
 	p := t.peer(now, id)
 	if p.used(session) {
 		return nil, reason.Unsolicited
 	}
-	return nil, p.addEarly(session, int(first), last, lines)
+	return nil, p.addEarly(session, int(first), lines)
 }
 
 // End forgets an attempt: it failed, was closed, or is a link now. Of a session
-// that is not under way nothing happens.
-func (t *Table) End(peer wire.ID, session wire.Session) {
+// that is not under way nothing happens. True: the peer was told that this offer
+// counts, and has to be told that it is over, also where the peer has refused it.
+func (t *Table) End(peer wire.ID, session wire.Session) (promised bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if a := t.attempts[peer]; a != nil && a.Session == session {
 		t.drop(a)
+		return a.promised
 	}
+	return false
 }
 
-// Of returns the attempt under way with a peer.
-func (t *Table) Of(peer wire.ID) (Attempt, bool) {
+// Over notes that the peer has given a session up. An offer of it that comes
+// later is refused as Replayed, and is not waited for any more. True: it was under
+// way, and the caller closes its PeerConnection.
+func (t *Table) Over(now time.Time, id wire.ID, session wire.Session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if a := t.attempts[peer]; a != nil {
-		return a.Attempt, true
+	p, a := t.peer(now, id), t.attempts[id]
+	if !p.used(session) {
+		p.remember(session)
 	}
-	return Attempt{}, false
+	switch {
+	case a == nil:
+		return false
+	case a.Yielded: // it can only have been the one that is waited for, or an older one
+		t.drop(a)
+		return false
+	case a.Session != session:
+		a.alone = true
+		return false
+	}
+	t.drop(a)
+	return true
 }
 
 // Expired forgets the attempts whose time is over, and returns them in the order
@@ -227,19 +248,6 @@ func (t *Table) Expired(now time.Time) []Attempt {
 		return cmp.Or(x.Until.Compare(y.Until), bytes.Compare(x.Peer[:], y.Peer[:]))
 	})
 	return over
-}
-
-// Next returns when Expired has something to tell; false: never, as it is.
-func (t *Table) Next() (time.Time, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var next time.Time
-	for _, a := range t.attempts {
-		if next.IsZero() || a.Until.Before(next) {
-			next = a.Until
-		}
-	}
-	return next, !next.IsZero()
 }
 
 // live returns the attempt of a session that has a PeerConnection.

@@ -134,11 +134,59 @@ func TestWaitingForThePeersOffer(t *testing.T) {
 	if table.Answered(start, lower, session(1)) {
 		t.Error("got a late answer used, want it ignored")
 	}
-	if got, _ := table.Candidates(start, lower, session(1), 0, false, []string{"c"}); got != nil || table.Described(lower, session(1)) != nil {
+	if got, _ := table.Candidates(start, lower, session(1), 0, []string{"c"}); got != nil || table.Described(lower, session(1)) != nil {
 		t.Error("got candidates of a session that was given up")
 	}
 	table.End(lower, session(1))
 	wantBegun(t, table, lower, session(3))
+}
+
+// Who has yielded is free when the peer's offer is over, whatever comes first.
+func TestOverEndsTheWait(t *testing.T) {
+	for _, first := range []bool{false, true} {
+		table := New(self)
+		wantBegun(t, table, lower, session(1))
+		if first {
+			table.Over(start, lower, session(2))
+		}
+		if got := table.Yielded(start, lower, session(1)); got == first {
+			t.Errorf("the end first %v: got a wait %v", first, got)
+		}
+		if first {
+			table.End(lower, session(1))
+		} else if table.Over(start, lower, session(2)) {
+			t.Error("got a PeerConnection to close, and there is none")
+		}
+		wantBegun(t, table, lower, session(3))
+		wantVerdict(t, "the offer that is over", table.Offered(start, lower, session(2)), refusal(reason.Replayed))
+	}
+}
+
+// Whoever was told that this node's offer counts is told of its end too.
+func TestEndOfAPromise(t *testing.T) {
+	table := New(self)
+	wantBegun(t, table, upper, session(1))
+	wantVerdict(t, "beside ours", table.Offered(start, upper, session(2)), Verdict{Action: Yield})
+	if !table.End(upper, session(1)) || table.End(upper, session(1)) {
+		t.Error("want the end told once")
+	}
+	wantBegun(t, table, upper, session(3))
+	if table.End(upper, session(3)) {
+		t.Error("got an end to tell of an offer that nobody waits for")
+	}
+}
+
+// The end of a session ends that one, and no other of the peer.
+func TestOver(t *testing.T) {
+	table := New(self)
+	wantVerdict(t, "offer", table.Offered(start, upper, session(1)), Verdict{Action: Accept})
+	if table.Over(start, upper, session(2)) || table.Over(start, lower, session(1)) {
+		t.Error("got a session ended by the end of another")
+	}
+	if !table.Over(start, upper, session(1)) || table.accepted != 0 {
+		t.Error("got the session kept")
+	}
+	wantVerdict(t, "the next offer", table.Offered(start, upper, session(3)), Verdict{Action: Accept})
 }
 
 func TestAnsweredOnce(t *testing.T) {
@@ -185,15 +233,9 @@ func TestAttemptsAreBounded(t *testing.T) {
 
 func TestAttemptsEndInTime(t *testing.T) {
 	table := New(self)
-	if _, ok := table.Next(); ok {
-		t.Error("got an end of nothing")
-	}
 	wantBegun(t, table, upper, session(1))
 	table.Offered(start.Add(time.Second), lower, session(2))
 	end := start.Add(limits.SignalTimeout)
-	if next, ok := table.Next(); !ok || !next.Equal(end) {
-		t.Errorf("next: got %v, %v, want %v", next, ok, end)
-	}
 	if got := table.Expired(end.Add(-1)); len(got) > 0 {
 		t.Errorf("before the end: got %v, want none", got)
 	}
@@ -205,7 +247,7 @@ func TestAttemptsEndInTime(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if _, ok := table.Next(); ok || table.accepted != 0 {
+	if _, left := table.Of(upper); left || table.accepted != 0 {
 		t.Error("something is left")
 	}
 }
@@ -250,7 +292,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	wantBegun(t, table, lower, session(1))
 	for i := range 2 * limits.SignalPeers {
-		table.Candidates(now.Add(time.Second), peerNumber(i), session(1), 0, false, []string{"c"})
+		table.Candidates(now.Add(time.Second), peerNumber(i), session(1), 0, []string{"c"})
 	}
 	if got := len(table.peers); got != limits.SignalPeers {
 		t.Errorf("got %d peers kept, want %d", got, limits.SignalPeers)

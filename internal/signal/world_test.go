@@ -29,8 +29,9 @@ const (
 	answer
 	yield
 	noWay
+	over
 	two // candidates: the first two
-	one // and the third, which is the last
+	one // and the third
 )
 
 // message is under way to a node.
@@ -42,7 +43,7 @@ type message struct {
 
 var actionNames = [...]string{"refusal", "acceptance", "acceptance dropping its own", "yield"}
 
-var kindNames = [...]string{"the offer", "the offer again", "the answer", "yield", "no way", "two candidates", "the third candidate"}
+var kindNames = [...]string{"the offer", "the offer again", "the answer", "yield", "no way", "the end", "two candidates", "the third candidate"}
 
 // lines are an end's candidates for a session.
 func lines(of int, s wire.Session) []string { return allLines[of][s[0]] }
@@ -71,6 +72,16 @@ type end struct {
 func (e *end) open(s wire.Session) { e.pc, e.described, e.applied = s, false, nil }
 func (e *end) close()              { e.open(wire.Session{}) }
 
+// Of returns the attempt under way with a peer.
+func (t *Table) Of(peer wire.ID) (Attempt, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a := t.attempts[peer]; a != nil {
+		return a.Attempt, true
+	}
+	return Attempt{}, false
+}
+
 // world is two nodes and all that is under way between them. The network loses
 // nothing and delivers in any order.
 type world struct {
@@ -81,6 +92,7 @@ type world struct {
 	next    byte // number of the next session
 	offers  int
 	replays bool  // each offer comes once more, from nobody knows where
+	whole   bool  // all candidates come in one message: the states would be too many
 	steps   *step // how it came to this, the last first
 }
 
@@ -143,7 +155,7 @@ func (w *world) key() string {
 		e := &w.ends[i]
 		b = append(b, 0xFF, byte(e.begins), byte(e.fails), e.pc[0], bit(e.described), byte(len(e.applied)))
 		if a := e.table.attempts[ids[1-i]]; a != nil {
-			b = append(b, 1, a.Session[0], bit(a.Ours), bit(a.Yielded), bit(a.answered))
+			b = append(b, 1, a.Session[0], bit(a.Ours), bit(a.Yielded), bit(a.answered), bit(a.alone), bit(a.promised))
 			b = a.theirs.key(b)
 		}
 		if p := e.table.peers[ids[1-i]]; p != nil {
@@ -162,7 +174,7 @@ func (w *world) key() string {
 func (m message) number() int { return int(m.session[0])<<8 | int(m.kind)<<4 | m.to }
 
 func (c *candidates) key(b []byte) []byte {
-	b = append(b, byte(c.next), byte(c.end), bit(c.ended), bit(c.described))
+	b = append(b, byte(c.next), bit(c.described))
 	for _, have := range c.have {
 		b = append(b, bit(have))
 	}
@@ -188,6 +200,9 @@ func (w *world) failf(format string, args ...any) {
 
 func (w *world) send(to int, s wire.Session, kinds ...msgKind) {
 	for _, k := range kinds {
+		if w.whole && k == two {
+			continue // they are in one
+		}
 		w.flight = append(w.flight, message{to, k, s})
 	}
 }
@@ -218,6 +233,9 @@ func (w *world) fail(i int) {
 	a, _ := e.table.Of(ids[1-i])
 	w.note(i, "giving up", a.Session)
 	e.table.End(ids[1-i], a.Session)
+	if e.pc != (wire.Session{}) {
+		w.send(1-i, e.pc, over)
+	}
 	e.close()
 }
 
@@ -251,16 +269,23 @@ func (w *world) deliver(n int) {
 		}
 	case yield:
 		yields := e.table.Yielded(w.now, peer, m.session)
-		if yields != (e.pc == m.session) {
+		if yields && e.pc != m.session {
 			w.failf("yielded: got %v with PeerConnection %d", yields, e.pc[0])
 		}
-		if yields {
-			e.close()
+		if e.pc == m.session {
+			if e.close(); !yields {
+				e.table.End(peer, m.session)
+			}
 		}
 	case noWay:
-		if e.table.End(peer, m.session); e.pc == m.session {
+		if e.table.End(peer, m.session) {
+			w.send(1-m.to, m.session, over)
+		}
+		if e.pc == m.session {
 			e.close()
 		}
+	case over:
+		w.over(m)
 	case two, one:
 		w.candidates(m)
 	}
@@ -279,6 +304,9 @@ func (w *world) offered(m message) {
 		if v.Drop != e.pc {
 			w.failf("got an offer accepted dropping %d, and there is PeerConnection %d", v.Drop[0], e.pc[0])
 		}
+		if v.Drop != (wire.Session{}) {
+			w.send(1-m.to, v.Drop, over)
+		}
 		e.open(m.session)
 		w.send(1-m.to, m.session, answer, two, one)
 		w.describe(m.to, m.session)
@@ -286,6 +314,24 @@ func (w *world) offered(m message) {
 		w.send(1-m.to, m.session, yield)
 	case Refuse:
 		w.send(1-m.to, m.session, noWay)
+	}
+}
+
+// over takes the peer's word that a session is over. Who made its offer says so
+// once more: it may have yielded for it meanwhile.
+func (w *world) over(m message) {
+	e, peer := &w.ends[m.to], ids[1-m.to]
+	a, _ := e.table.Of(peer)
+	was := e.pc == m.session
+	if got := e.table.Over(w.now, peer, m.session); got != was {
+		w.failf("the end: got %v with PeerConnection %d", got, e.pc[0])
+	}
+	if !was {
+		return
+	}
+	e.close()
+	if a.Ours {
+		w.send(1-m.to, m.session, over)
 	}
 }
 
@@ -300,15 +346,15 @@ func (w *world) describe(i int, s wire.Session) {
 
 func (w *world) candidates(m message) {
 	e := &w.ends[m.to]
-	all, first := lines(1-m.to, m.session), uint16(0)
-	if m.kind == one {
-		first = 2
+	part, first := lines(1-m.to, m.session), uint16(0)
+	switch {
+	case w.whole:
+	case m.kind == two:
+		part = part[:2]
+	default:
+		part, first = part[2:], 2
 	}
-	part := all[:2]
-	if first > 0 {
-		part = all[2:]
-	}
-	got, why := e.table.Candidates(w.now, ids[1-m.to], m.session, first, first > 0, part)
+	got, why := e.table.Candidates(w.now, ids[1-m.to], m.session, first, part)
 	if len(got) > 0 && (!e.described || e.pc != m.session) {
 		w.failf("got candidates %v of %d, and PeerConnection %d is described: %v", got, m.session[0], e.pc[0], e.described)
 	}

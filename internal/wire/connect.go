@@ -9,7 +9,7 @@ const (
 
 // ConnectPort is the mesh's own port on which nodes arrange direct links:
 // ConnectAsk is the data of a request, ConnectReply of its response, Candidates
-// of a message.
+// and ConnectOver of a message.
 const ConnectPort = 0xFF01
 
 // connectVersion begins all bodies of ConnectPort. Bytes behind what this
@@ -29,6 +29,7 @@ const (
 	ConnectAnswer     ConnectKind = 6 // reply: the answer to the offer
 	ConnectYield      ConnectKind = 7 // reply: the offer of who replies counts, drop yours
 	connectCandidates ConnectKind = 8
+	connectOver       ConnectKind = 9
 )
 
 // Session names one WebRTC offer and what belongs to it: 16 random bytes of who
@@ -124,25 +125,19 @@ func ParseConnectReply(b []byte) (ConnectReply, error) {
 //	1       1     kind, 8
 //	2       16    session, not zero
 //	18      2     number of the first, from 0; with count at most 16
-//	20      1     1: none follow, else 0
-//	21      1     count, 0 to 16
-//	22      ..    count × { length u16 (1 to 256), candidate, UTF-8 without control characters }
+//	20      1     count, 0 to 16
+//	21      ..    count × { length u16 (1 to 256), candidate, UTF-8 without control characters }
 //	..      ..    ignored
 type Candidates struct {
 	Session Session
 	First   uint16
-	Last    bool
 	Lines   []string
 }
 
 // AppendCandidates appends v.
 func AppendCandidates(dst []byte, v *Candidates) []byte {
 	dst = append(append(dst, connectVersion, byte(connectCandidates)), v.Session[:]...)
-	var last byte
-	if v.Last {
-		last = 1
-	}
-	dst = append(appendU16(dst, v.First), last, byte(len(v.Lines)))
+	dst = append(appendU16(dst, v.First), byte(len(v.Lines)))
 	for _, line := range v.Lines {
 		dst = append(appendU16(dst, uint16(len(line))), line...)
 	}
@@ -158,9 +153,6 @@ func ParseCandidates(b []byte) (Candidates, error) {
 	r.fill(v.Session[:])
 	r.require(v.Session != (Session{}), ErrValue)
 	v.First = r.u16()
-	last := r.u8()
-	r.require(last <= 1, ErrValue)
-	v.Last = last == 1
 	count := r.count(MaxCandidates)
 	r.require(int(v.First)+count <= MaxCandidates, ErrCount)
 	if count > 0 && r.bad == nil {
@@ -171,6 +163,30 @@ func ParseCandidates(b []byte) (Candidates, error) {
 		r.require(n > 0 && n <= MaxCandidateBytes, ErrLength)
 		v.Lines[i] = r.text(n)
 	}
+	return begun(&r, v)
+}
+
+// ConnectOver says that its sender has given a session up before there was a link.
+//
+//	offset  size  field
+//	0       1     version, 1
+//	1       1     kind, 9
+//	2       16    session, not zero
+//	18      ..    ignored
+type ConnectOver struct{ Session Session }
+
+// AppendConnectOver appends v.
+func AppendConnectOver(dst []byte, v *ConnectOver) []byte {
+	return append(append(dst, connectVersion, byte(connectOver)), v.Session[:]...)
+}
+
+// ParseConnectOver reads the ConnectOver that begins b.
+func ParseConnectOver(b []byte) (ConnectOver, error) {
+	r := reader{b: b}
+	r.connect(connectOver, connectOver)
+	var v ConnectOver
+	r.fill(v.Session[:])
+	r.require(v.Session != (Session{}), ErrValue)
 	return begun(&r, v)
 }
 

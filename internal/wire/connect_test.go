@@ -21,7 +21,7 @@ func fullReply() ConnectReply {
 }
 
 func fullCandidates() Candidates {
-	return Candidates{Session: testNonce(1), First: 3, Last: true, Lines: []string{
+	return Candidates{Session: testNonce(1), First: 3, Lines: []string{
 		"candidate:1 1 udp 2130706431 192.0.2.1 4444 typ host", "candidate:2 1 udp 1694498815 198.51.100.7 5555 typ srflx raddr 0.0.0.0 rport 0",
 	}}
 }
@@ -88,22 +88,31 @@ func TestConnectReply(t *testing.T) {
 }
 
 func TestCandidates(t *testing.T) {
-	begins(t, candidates, "end", Candidates{Session: testNonce(1), Last: true})
+	begins(t, candidates, "none", Candidates{Session: testNonce(1)})
 	begins(t, candidates, "two", fullCandidates())
 	begins(t, candidates, "as many as there may be", Candidates{Session: testNonce(1), Lines: slices.Repeat([]string{"c"}, MaxCandidates)})
 	b := AppendCandidates(nil, &Candidates{Session: testNonce(1)})
-	one := slices.Clip(with(b, 21, 1))
+	one := slices.Clip(with(b, 20, 1))
 	candidates.refuse(t, []refusal{
 		{"version 2", with(b, 0, 2), ErrVersion},
 		{"an ask", with(b, 1, byte(ConnectLink)), ErrType},
-		{"no session", join(b[:2], make([]byte, 20)), ErrValue},
-		{"last is 2", with(b, 20, 2), ErrValue},
-		{"17 candidates", with(b, 21, 17), ErrCount},
+		{"no session", join(b[:2], make([]byte, 19)), ErrValue},
+		{"17 candidates", with(b, 20, 17), ErrCount},
 		{"candidate number 16", with(one, 19, 16), ErrCount},
 		{"highest number", with(with(one, 18, 255), 19, 255), ErrCount},
 		{"empty candidate", append(one, 0, 0), ErrLength},
 		{"candidate of 257 bytes", append(one, append([]byte{1, 1}, bytes.Repeat([]byte("c"), 257)...)...), ErrLength},
 		{"candidate with a line break", append(one, 0, 1, '\n'), ErrText},
+	})
+}
+
+func TestConnectOver(t *testing.T) {
+	begins(t, overs, "one", ConnectOver{testNonce(1)})
+	b := AppendConnectOver(nil, &ConnectOver{testNonce(1)})
+	overs.refuse(t, []refusal{
+		{"version 2", with(b, 0, 2), ErrVersion},
+		{"candidates", with(b, 1, byte(connectCandidates)), ErrType},
+		{"no session", join(b[:2], make([]byte, 16)), ErrValue},
 	})
 }
 

@@ -172,6 +172,7 @@ var (
 	asks       = codec[ConnectAsk]{AppendConnectAsk, ParseConnectAsk}
 	replies    = codec[ConnectReply]{AppendConnectReply, ParseConnectReply}
 	candidates = codec[Candidates]{AppendCandidates, ParseCandidates}
+	overs      = codec[ConnectOver]{AppendConnectOver, ParseConnectOver}
 
 	pings = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPing(dst, *v) }, ParsePing}
 	pongs = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPong(dst, *v) }, ParsePong}

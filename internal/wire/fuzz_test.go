@@ -186,3 +186,5 @@ func FuzzConnectReply(f *testing.F) {
 }
 
 func FuzzCandidates(f *testing.F) { fuzzTagged(f, candidates, fullCandidates()) }
+
+func FuzzConnectOver(f *testing.F) { fuzzTagged(f, overs, ConnectOver{testNonce(1)}) }

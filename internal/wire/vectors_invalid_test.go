@@ -223,7 +223,7 @@ func invalidConnect(t *testing.T) []invalid {
 	ask := AppendConnectAsk(nil, &ConnectAsk{Kind: ConnectLink})
 	reply := AppendConnectReply(nil, &ConnectReply{Kind: ConnectLinked})
 	empty := AppendCandidates(nil, &Candidates{Session: testNonce(1)})
-	return append(append(reject(t, asks, "connectAsk", []refusal{
+	return append(append(append(reject(t, asks, "connectAsk", []refusal{
 		{"version 2", with(ask, 0, 2), ErrVersion},
 		{"a reply", with(ask, 1, 3), ErrType},
 		{"reserved bit", with(ask, 2, 2), ErrFlags},
@@ -239,11 +239,13 @@ func invalidConnect(t *testing.T) []invalid {
 		{"answer without a description", with(with(reply, 1, 6), 4, 1), ErrValue},
 		{"description of a no way", append(with(with(reply, 1, 5), 21, 1), 'v'), ErrValue},
 	})...), reject(t, candidates, "candidates", []refusal{
-		{"no session", join(empty[:2], make([]byte, 20)), ErrValue},
-		{"last is 2", with(empty, 20, 2), ErrValue},
-		{"17 candidates", with(empty, 21, 17), ErrCount},
-		{"candidate number 16", with(with(empty, 21, 1), 19, 16), ErrCount},
-		{"empty candidate", append(with(empty, 21, 1), 0, 0), ErrLength},
-		{"candidate with a line break", append(with(empty, 21, 1), 0, 1, '\n'), ErrText},
+		{"no session", join(empty[:2], make([]byte, 19)), ErrValue},
+		{"17 candidates", with(empty, 20, 17), ErrCount},
+		{"candidate number 16", with(with(empty, 20, 1), 19, 16), ErrCount},
+		{"empty candidate", append(with(empty, 20, 1), 0, 0), ErrLength},
+		{"candidate with a line break", append(with(empty, 20, 1), 0, 1, '\n'), ErrText},
+	})...), reject(t, overs, "connectOver", []refusal{
+		{"candidates", empty, ErrType},
+		{"no session", join([]byte{1, 9}, make([]byte, 16)), ErrValue},
 	})...)
 }

@@ -286,8 +286,9 @@ func vectorsConnect(t *testing.T) []vector {
 		example(t, replies, "connectReply", "no way", ConnectReply{Kind: ConnectNoWay, Reason: 34, Session: testNonce(1)}),
 		example(t, replies, "connectReply", "answer", ConnectReply{Kind: ConnectAnswer, Session: testNonce(1), SDP: testSDP}),
 		example(t, replies, "connectReply", "yield", ConnectReply{Kind: ConnectYield, Session: testNonce(1)}),
-		example(t, candidates, "candidates", "two, the last ones", fullCandidates()),
-		example(t, candidates, "candidates", "none and none to follow", Candidates{Session: testNonce(1), Last: true}),
+		example(t, candidates, "candidates", "two", fullCandidates()),
+		example(t, candidates, "candidates", "none", Candidates{Session: testNonce(1)}),
+		example(t, overs, "connectOver", "over", ConnectOver{testNonce(1)}),
 	}
 }
 
@@ -325,6 +326,7 @@ func vectorsTolerant(t *testing.T) []tolerant {
 		tolerate(t, asks, "connectAsk", "of a later version", append(AppendConnectAsk(nil, ptr(fullAsk())), 1, 2, 3)),
 		tolerate(t, replies, "connectReply", "of a later version", append(AppendConnectReply(nil, ptr(fullReply())), 1)),
 		tolerate(t, candidates, "candidates", "of a later version", append(AppendCandidates(nil, ptr(fullCandidates())), 1)),
+		tolerate(t, overs, "connectOver", "of a later version", append(AppendConnectOver(nil, &ConnectOver{testNonce(1)}), 1)),
 	}
 }
 
