@@ -245,7 +245,10 @@ func (n *Node) dialByAsking(d engine.Dial, id routing.ID) {
 	if e := (*stageError)(nil); errors.As(err, &e) {
 		stage, err = e.stage, e.err
 	}
-	n.dialFailed(d.Target, stage, refusalOf(err), err)
+	late := stage == ConnectNegotiate && (errors.Is(err, ErrTimeout) || ctx.Err() != nil)
+	if n.ctx.Err() == nil {
+		n.post(engine.DialFailed{Target: d.Target, Stage: stage, Reason: refusalOf(err), Err: err, Silent: late})
+	}
 }
 
 // refused is the error of a question that led to no link.

@@ -127,7 +127,9 @@ func (d *simDial) happen(s *Simulation, kind simKind) {
 		if d.hello != nil {
 			stage = stageHandshake
 		}
-		d.failed(s, stage, reason.None, errSilent)
+		s.post(d.from, engine.DialFailed{
+			Target: d.action.Target, Stage: stage, Err: errSilent, Silent: d.webRTC && !s.apart(d.from, d.to),
+		})
 	case dialGreeted:
 		if d.heard(s) {
 			d.hello, d.greeted = d.to.hello(0, false), s.now

@@ -162,6 +162,7 @@ type (
 		Stage  string
 		Err    error
 		Reason reason.Reason // None: the network's fault, not the peer's
+		Silent bool          // over WebRTC: the node that was asked has not answered in time
 	}
 
 	// LinkUp: a link has proved itself and runs. Target is nil for one that was accepted.

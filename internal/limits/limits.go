@@ -218,6 +218,8 @@ const (
 	ContactsMin      = 48                     // contacts kept at least
 	LearntDials      = 4                      // dials under way to nodes that peers told of
 	RetryDials       = 2                      // of them, to nodes that could not be reached before
+	AskPause         = time.Second            // first pause between questions for links over WebRTC that nobody answers, asked one at a time; doubles
+	AskPauseMax      = 16 * time.Second       // longest such pause: a little more than SignalTimeout, so that half of the time nothing is asked
 	ContactRetry     = 2 * time.Second        // first pause after a failed dial to such a node; doubles
 	ContactRetryLost = 15 * time.Second       // longest pause to a node that was linked within ContactLost
 	ContactRetryMax  = 5 * time.Minute        // longest pause to others
