@@ -139,7 +139,7 @@ func (n *Node) dialAsker(ctx context.Context, from routing.ID, ask *wire.Connect
 
 // answerOffer answers an offer of a link over WebRTC.
 func (n *Node) answerOffer(from routing.ID, ask *wire.ConnectAsk) (wire.ConnectReply, *attempt) {
-	if why := n.room(engine.Offered{ID: from, Direct: ask.Direct}); why != reason.None {
+	if why := n.room(engine.Offered{ID: from, Direct: ask.Direct, Need: ask.Need}); why != reason.None {
 		return noWay(ask, why), nil
 	}
 	a, verdict := n.rtc.offered(n.ctx, from, ask)

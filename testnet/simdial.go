@@ -77,7 +77,7 @@ func (d *simDial) way(s *Simulation) time.Duration {
 
 // offer lets the engine of the other side decide about an offer.
 func (d *simDial) offer(s *Simulation) {
-	s.post(d.to, engine.Offered{ID: d.from.id, Direct: d.action.Direct, Done: func(why reason.Reason) {
+	s.post(d.to, engine.Offered{ID: d.from.id, Direct: d.action.Direct, Need: d.action.Need, Done: func(why reason.Reason) {
 		if d.why = why; why != reason.None {
 			s.heap.push(s.now+d.way(s), d, dialRefused)
 			return

@@ -207,6 +207,7 @@ type (
 	Offered struct {
 		ID     routing.ID
 		Direct bool // as the offer says
+		Need   bool // the same
 		Wanted bool // it is this node's own, for its user
 		Done   func(reason.Reason)
 	}
