@@ -30,6 +30,7 @@ type attempt struct {
 	session wire.Session
 	offered bool // by this node
 	direct  bool
+	need    bool // as Hello.Need: this node's own
 	began   time.Time
 	ctx     context.Context // ends with the attempt
 	cancel  context.CancelCauseFunc
@@ -44,7 +45,7 @@ var errGivenUp = errors.New("the peer has given this link up")
 var errYielded = errors.New("the peer's own offer counts")
 
 // begin enters an attempt of this node, or says why there is none.
-func (r *rtc) begin(ctx context.Context, peer routing.ID, direct bool) (*attempt, reason.Reason) {
+func (r *rtc) begin(ctx context.Context, peer routing.ID, ask *wire.ConnectAsk) (*attempt, reason.Reason) {
 	var session wire.Session
 	_, _ = rand.Read(session[:]) // never fails, see crypto/rand
 	r.mu.Lock()
@@ -52,7 +53,7 @@ func (r *rtc) begin(ctx context.Context, peer routing.ID, direct bool) (*attempt
 	if why := r.table.Begin(time.Now(), wire.ID(peer), session); why != reason.None {
 		return nil, why
 	}
-	return r.enter(ctx, attempt{peer: peer, session: session, offered: true, direct: direct}), reason.None
+	return r.enter(ctx, attempt{peer: peer, session: session, offered: true, direct: ask.Direct, need: ask.Need}), reason.None
 }
 
 // enter needs mu.

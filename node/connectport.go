@@ -155,7 +155,7 @@ func (n *Node) answerOffer(from routing.ID, ask *wire.ConnectAsk) (wire.ConnectR
 		}
 		return noWay(ask, verdict.Reason), nil
 	}
-	if why := n.room(engine.Offered{ID: from, Direct: ask.Direct}); why != reason.None {
+	if why := n.room(engine.Offered{ID: from, Direct: ask.Direct, Need: ask.Need}); why != reason.None {
 		n.rtc.end(a, false)
 		return noWay(ask, why), nil
 	}

@@ -60,8 +60,12 @@ func (n *Node) dialFailed(t *engine.Target, stage string, why reason.Reason, err
 }
 
 // refusalOf is the reason of a handshake that the other side, or a check of
-// what it said, ended; None when it was the carrier that broke.
+// what it said, ended, or of its answer to a question for a link; None when it was
+// the carrier that broke.
 func refusalOf(err error) reason.Reason {
+	if r := (*refusal)(nil); errors.As(err, &r) {
+		return r.r
+	}
 	var h *link.HandshakeError
 	if !errors.As(err, &h) || h.Reason == reason.CarrierFailed {
 		return reason.None

@@ -94,7 +94,7 @@ func (n *Node) offer(ctx context.Context, id routing.ID, ask *wire.ConnectAsk, b
 			return nil, why, nil
 		}
 	}
-	a, why := n.rtc.begin(ctx, id, ask.Direct)
+	a, why := n.rtc.begin(ctx, id, ask)
 	if why == reason.Duplicate { // the link that is under way will do
 		return nil, why, errElsewhere
 	} else if why != reason.None {
@@ -188,8 +188,10 @@ func (n *Node) establish(a *attempt, dial uint32) (*webrtc.Conn, *link.Remote, e
 		return nil, nil, openError(err)
 	}
 	now := time.Now()
+	local := n.local(now)
+	local.Hello.Need = a.need
 	remote, err := n.handshake(conn, func() (*link.Remote, error) {
-		return link.Meet(conn, n.local(now), wire.ID(a.peer), a.session, a.offered, dial, now)
+		return link.Meet(conn, local, wire.ID(a.peer), a.session, a.offered, dial, now)
 	})
 	if err != nil {
 		return nil, nil, &stageError{ConnectHello, err}
@@ -254,7 +256,7 @@ func (n *Node) arrive(ctx context.Context, id routing.ID, most time.Duration) er
 func (n *Node) dialByAsking(d engine.Dial, id routing.ID) {
 	ctx, cancel := context.WithTimeout(n.ctx, limits.SignalTimeout)
 	defer cancel()
-	b, err := n.bargain(ctx, id, wire.ConnectAsk{Kind: wire.ConnectLinkBack, Direct: d.Direct}, d.Count, false)
+	b, err := n.bargain(ctx, id, wire.ConnectAsk{Kind: wire.ConnectLinkBack, Direct: d.Direct, Need: d.Need}, d.Count, false)
 	switch {
 	case err == nil && b.conn != nil:
 		n.counters.dialsLinked.Add(1)
@@ -274,7 +276,10 @@ func (n *Node) dialByAsking(d engine.Dial, id routing.ID) {
 	if e := (*stageError)(nil); errors.As(err, &e) {
 		stage, err = e.stage, e.err
 	}
-	n.dialFailed(d.Target, stage, refusalOf(err), err)
+	late := stage == ConnectNegotiate && (errors.Is(err, ErrTimeout) || ctx.Err() != nil)
+	if n.ctx.Err() == nil {
+		n.post(engine.DialFailed{Target: d.Target, Stage: stage, Reason: refusalOf(err), Err: err, Silent: late})
+	}
 }
 
 // refused is the error of a question that led to no link.

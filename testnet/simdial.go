@@ -77,7 +77,7 @@ func (d *simDial) way(s *Simulation) time.Duration {
 
 // offer lets the engine of the other side decide about an offer.
 func (d *simDial) offer(s *Simulation) {
-	s.post(d.to, engine.Offered{ID: d.from.id, Direct: d.action.Direct, Done: func(why reason.Reason) {
+	s.post(d.to, engine.Offered{ID: d.from.id, Direct: d.action.Direct, Need: d.action.Need, Done: func(why reason.Reason) {
 		if d.why = why; why != reason.None {
 			s.heap.push(s.now+d.way(s), d, dialRefused)
 			return
@@ -127,7 +127,9 @@ func (d *simDial) happen(s *Simulation, kind simKind) {
 		if d.hello != nil {
 			stage = stageHandshake
 		}
-		d.failed(s, stage, reason.None, errSilent)
+		s.post(d.from, engine.DialFailed{
+			Target: d.action.Target, Stage: stage, Err: errSilent, Silent: d.webRTC && !s.apart(d.from, d.to),
+		})
 	case dialGreeted:
 		if d.heard(s) {
 			d.hello, d.greeted = d.to.hello(0, false), s.now

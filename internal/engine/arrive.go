@@ -25,6 +25,9 @@ func (e *Engine) arrived(now time.Time, ev *LinkUp) *neighbour {
 		k := n.target.known
 		if k != nil {
 			n.trial, n.direct = k.trial, k.direct
+			if n.webRTC {
+				e.pace.answered()
+			}
 		}
 		e.landed(n.target)
 		if k != nil {

@@ -43,11 +43,18 @@ func (e *Engine) offered(now time.Time, ev Offered) reason.Reason {
 		return reason.None
 	case ev.Direct:
 		return e.pairOffered(now, ev.ID, ev.Wanted)
-	case e.roomOfTable(now, ev.ID) <= 0 && e.spareCarried(now) == nil,
+	case !ev.Need && e.filledBy(now, ev.ID) && e.filler.Need(e.places(), ev.ID.Key()) <= routing.NeedSpread,
+		e.roomOfTable(now, ev.ID) <= 0 && e.spareCarried(now) == nil,
 		e.links.relays >= e.cfg.MaxRelays && e.links.leaves >= e.cfg.MaxLeaves && e.spare(now, true) == nil:
 		return reason.LinkLimit
 	}
 	return reason.None
+}
+
+// filledBy says whether the links that this node has and those that others than id
+// are about to make fill its room: what neither end needs would not be admitted.
+func (e *Engine) filledBy(now time.Time, id routing.ID) bool {
+	return e.links.relays+e.carried.offered(e.clock(now), false, id) >= e.filler.Room
 }
 
 // carriedTo says whether there is such a link over WebRTC already.

@@ -22,6 +22,7 @@ func (e *Engine) fill(now time.Time) {
 	e.dialWants(now, fresh, limits.LearntDials)
 	e.dialWants(now, again, limits.RetryDials)
 	e.seek(len(fresh))
+	e.holdBack(now)
 	if wait > 0 && (e.links.relays < e.filler.Room || len(again) > 0) {
 		e.fillSoon(now, max(wait, time.Second))
 	}
@@ -97,7 +98,7 @@ func (e *Engine) dialKnown(now time.Time, k *known, need bool) reason.Reason {
 			return reason.LinkLimit
 		}
 	}
-	t := &Target{TargetSpec: TargetSpec{URL: urls[int(k.failures)%len(urls)], Pin: k.ID, Scopes: k.Scopes}, known: k}
+	t := &Target{TargetSpec: TargetSpec{URL: urls[int(k.failures)%len(urls)], Pin: k.ID, Scopes: k.Scopes}, known: k, began: e.clock(now)}
 	e.dialBegins(k, isWebRTC(t.URL), need)
 	e.do(Dial{Target: t, Count: e.targets.dials, Need: need, Direct: k.direct})
 	return reason.None
@@ -185,5 +186,5 @@ func (e *Engine) Settled() bool {
 	if !e.joined {
 		return len(e.targets.list) == 0
 	}
-	return e.needed == 0 && len(e.asks) == 0 && len(e.empty) == 0 && e.links.relays > 0
+	return e.needed == 0 && !e.pace.held && len(e.asks) == 0 && len(e.empty) == 0 && e.links.relays > 0
 }

@@ -21,8 +21,9 @@ type membership struct {
 	joined     bool  // the own Key was looked up, and somebody answered
 	asking     bool  // it is being looked up
 	empty      []int // buckets to be looked into
-	dialing    int   // to learnt nodes
-	needed     int   // of them, to nodes without which a bucket or the near set would have a gap
+	pace       pace
+	dialing    int // to learnt nodes
+	needed     int // of them, to nodes without which a bucket or the near set would have a gap
 	fillAt     time.Time
 	filled     time.Time // the last look for links
 	announceAt time.Time // zero: nothing new to tell

@@ -159,6 +159,7 @@ type (
 		Stage  string
 		Err    error
 		Reason reason.Reason // None: the network's fault, not the peer's
+		Silent bool          // over WebRTC: the node that was asked has not answered in time
 	}
 
 	// LinkUp: a link has proved itself and runs. Target is nil for one that was accepted.
@@ -202,6 +203,7 @@ type (
 	Offered struct {
 		ID     routing.ID
 		Direct bool // as the offer says
+		Need   bool // the same
 		Wanted bool // it is this node's own, for its user
 		Done   func(reason.Reason)
 	}

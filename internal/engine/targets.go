@@ -31,6 +31,7 @@ type Target struct {
 	attempts int  // since the last link
 	failures int  // times replaced in a row
 	next     time.Time
+	began    time.Duration // of one to a known node: when it was dialled, by Engine.clock
 	lastErr  error
 	stage    string
 }
@@ -156,9 +157,12 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 		return
 	}
 	e.landed(ev.Target)
-	if k != nil && isWebRTC(ev.Target.URL) && e.links.linked(k.ID) {
-		e.answerReach(k.ID, nil) // the peer's own offer became the link
-		return
+	if k != nil && isWebRTC(ev.Target.URL) {
+		e.paced(now, &ev)
+		if e.links.linked(k.ID) {
+			e.answerReach(k.ID, nil) // the peer's own offer became the link
+			return
+		}
 	}
 	if k != nil {
 		e.failed(now, k, ev.Reason == reason.LinkLimit)

@@ -267,6 +267,33 @@ func TestOfferedIsRefused(t *testing.T) {
 	}
 }
 
+// A link that neither end needs is refused before it is made once this node has as
+// many as it would ask for, those that are about to come counted.
+func TestUnneededOfferIsRefused(t *testing.T) {
+	b := newBrain(t, withWebRTC(WebRTCOn, 0))
+	b.filler.Room = 8
+	near := b.inBucket(0, 1_000, 12)
+	for _, who := range near[:7] {
+		b.rtcRelay(who, Origin{})
+	}
+	if got := b.offer(near[7], false); got != reason.None {
+		t.Errorf("below the room: got %v, want none", got)
+	}
+	if got := b.offer(near[8], false); got != reason.LinkLimit {
+		t.Errorf("the room is full: got %v, want link-limit", got)
+	}
+	needed := Offered{ID: idOf(near[8]), Need: true}
+	needed.Done = func(why reason.Reason) {
+		if why != reason.None {
+			t.Errorf("the asker needs it: got %v, want none", why)
+		}
+	}
+	b.step(needed)
+	if got := b.offer(b.inBucket(3, 1_000, 1)[0], false); got != reason.None {
+		t.Errorf("the first in its bucket: got %v, want none", got)
+	}
+}
+
 // A link over WebRTC that somebody needs takes the place of one that nobody does.
 func TestWebRTCMakesRoomForWhoNeedsIt(t *testing.T) {
 	b := newBrain(t, withWebRTC(WebRTCOn, 16))

@@ -52,6 +52,7 @@ const (
 // Links: liveness and acks.
 const (
 	SentRing        = 64 << 10               // bytes of class 0-2 frames kept until acked; older ones count as taken
+	ReforwardShare  = 8                      // the part of what a neighbour has acked that may be sent once more because its acks are late; before that, a whole SentRing
 	AckBytes        = 32 << 10               // a link ack is owed after so many bytes of such frames
 	AckDelay        = 50 * time.Millisecond  // or after this time
 	LinkTick        = 25 * time.Millisecond  // how often a link that owes something is looked at
@@ -60,7 +61,7 @@ const (
 	PingIdleLeaf    = 15 * time.Second       // silence after which a leaf is pinged
 	PingAnswer      = 10 * time.Second       // a ping without a sign of life for so long: the link is dead (a relay: 15 s of silence)
 	LinkRTOMin      = 250 * time.Millisecond // least time to an ack before the link is suspect
-	LinkRTOMax      = time.Second            // most time
+	LinkRTOMax      = 4 * time.Second        // most time: of a link that was seen to take a second for a round trip; less than half of PingAnswer
 	LinkRekey       = 1 << 16                // records after which a direction takes a new key
 	ByeContacts     = 8                      // contact records in a Bye
 	ByeFlush        = time.Second            // a Bye and what was queued before it are written for at most this long
@@ -217,6 +218,8 @@ const (
 	ContactsMin      = 48                     // contacts kept at least
 	LearntDials      = 4                      // dials under way to nodes that peers told of
 	RetryDials       = 2                      // of them, to nodes that could not be reached before
+	AskPause         = time.Second            // first pause between questions for links over WebRTC that nobody answers, asked one at a time; doubles
+	AskPauseMax      = 16 * time.Second       // longest such pause: a little more than SignalTimeout, so that half of the time nothing is asked
 	ContactRetry     = 2 * time.Second        // first pause after a failed dial to such a node; doubles
 	ContactRetryLost = 15 * time.Second       // longest pause to a node that was linked within ContactLost
 	ContactRetryMax  = 5 * time.Minute        // longest pause to others

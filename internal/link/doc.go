@@ -50,7 +50,8 @@
 //
 // Mesh frames of classes 0 to 2 stay in the sent ring until the neighbour has
 // taken them. When its ack is late the link is suspect, and [Link.TakeRing]
-// hands the frames back so that they go another way.
+// hands the frames back so that they go another way: once, and from then on only
+// as much as an eighth of what the neighbour has taken.
 //
 // # Purity
 //

@@ -82,6 +82,7 @@ func New(cfg Config, now time.Time) *Link {
 		Config: cfg,
 		queue:  newQueue(recordMax(cfg.Carrier, overhead)),
 		live:   newLiveness(cfg.LeafLink, now),
+		ring:   newRing(),
 		done:   make(chan struct{}),
 	}
 	l.writer.work.L = &l.mu
@@ -345,12 +346,14 @@ func (l *Link) wakeAck() {
 	l.wakeWriter()
 }
 
-// TakeRing empties the sent ring: the frames that the neighbour has not taken,
-// as one batch, to be forwarded another way.
+// TakeRing empties the sent ring of a suspect link: the frames that the neighbour
+// has not taken, as one batch, to be forwarded another way. The batch is empty
+// when the link was suspected too often for what its neighbour has taken since;
+// then the frames stay.
 func (l *Link) TakeRing() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ring.take()
+	return l.ring.suspected()
 }
 
 // Leftover empties a link that has ended. The batch holds the frames of classes

@@ -21,6 +21,23 @@ type ring struct {
 	bytes   int
 	frames  uint64 // frames ever kept
 	acked   uint64 // frames the neighbour took, or that were pushed out
+	credit  int    // bytes that may go another way on a mere suspicion: see suspected
+}
+
+// newRing is the ring of a new link, whose first suspicion is believed in full.
+func newRing() ring { return ring{credit: limits.SentRing} }
+
+// suspected empties the ring as take does, if the link's credit is good for its
+// bytes, which it uses up; what the neighbour takes brings an eighth of its own
+// back. Else the frames stay, until they are acked or the link ends: where it is
+// the machines that are slow, every link is suspected again and again, and frames
+// that all go twice make the acks of other links late.
+func (r *ring) suspected() []byte {
+	if r.bytes > r.credit {
+		return nil
+	}
+	r.credit -= r.bytes
+	return r.take()
 }
 
 // keep copies a record's frames, which are about to go out.
@@ -64,6 +81,7 @@ func (r *ring) ack(count uint64) (newest time.Time, ok bool) {
 	r.acked = max(r.acked, count)
 	for len(r.entries) > 0 && r.entries[0].last <= r.acked {
 		newest = r.entries[0].at
+		r.credit = min(r.credit+len(r.entries[0].buf)/limits.ReforwardShare, limits.SentRing)
 		r.shift()
 	}
 	return newest, true

@@ -41,7 +41,7 @@ type Session = [16]byte
 //	offset  size  field
 //	0       1     version, 1
 //	1       1     kind: 1 link, 2 link back
-//	2       1     bit 0: direct; bits 1-7 zero
+//	2       1     bit 0: direct; bit 1: needed; bits 2-7 zero
 //	3       1     count, 0 to 8
 //	4       ..    count × { length u16 (1 to 256), URL }
 //	..      16    session; zero: no offer
@@ -51,16 +51,26 @@ type Session = [16]byte
 type ConnectAsk struct {
 	Kind    ConnectKind
 	Direct  bool // for two nodes that talk much or whose user asked, not for the mesh's sake
+	Need    bool // the asker has no link that would do instead
 	URLs    []string
 	Session Session
 	SDP     string
 }
 
+// The bits of an ask.
+const (
+	askDirect = 1 << iota
+	askNeed
+)
+
 // AppendConnectAsk appends v. URLs beyond the bounds are left out.
 func AppendConnectAsk(dst []byte, v *ConnectAsk) []byte {
 	var flags byte
 	if v.Direct {
-		flags = 1
+		flags |= askDirect
+	}
+	if v.Need {
+		flags |= askNeed
 	}
 	dst = append(dst, connectVersion, byte(v.Kind), flags)
 	return appendOffer(appendURLs(dst, v.URLs), v.Session, v.SDP)
@@ -72,8 +82,8 @@ func ParseConnectAsk(b []byte) (ConnectAsk, error) {
 	r := reader{b: b}
 	v := ConnectAsk{Kind: r.connect(ConnectLink, ConnectLinkBack)}
 	flags := r.u8()
-	r.require(flags <= 1, ErrFlags)
-	v.Direct = flags == 1
+	r.require(flags&^(askDirect|askNeed) == 0, ErrFlags)
+	v.Direct, v.Need = flags&askDirect != 0, flags&askNeed != 0
 	v.URLs = r.urls()
 	v.Session, v.SDP = r.offer()
 	r.require((v.Session == Session{}) == (v.SDP == ""), ErrValue)

@@ -13,7 +13,7 @@ const testSDP = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\n"
 var testURLs = []string{"ws://192.0.2.1:8080", "wss://mesh.example"}
 
 func fullAsk() ConnectAsk {
-	return ConnectAsk{Kind: ConnectLink, Direct: true, URLs: testURLs, Session: testNonce(1), SDP: testSDP}
+	return ConnectAsk{Kind: ConnectLink, Direct: true, Need: true, URLs: testURLs, Session: testNonce(1), SDP: testSDP}
 }
 
 func fullReply() ConnectReply {
@@ -45,7 +45,7 @@ func TestConnectAsk(t *testing.T) {
 		{"version 2", with(b, 0, 2), ErrVersion},
 		{"kind 0", with(b, 1, 0), ErrType},
 		{"a reply", with(b, 1, byte(ConnectDialMe)), ErrType},
-		{"reserved bit", with(b, 2, 2), ErrFlags},
+		{"reserved bit", with(b, 2, 4), ErrFlags},
 		{"nine URLs", with(b, 3, 9), ErrCount},
 		{"session without an offer", with(b, 4, 1), ErrValue},
 		{"offer without a session", append(with(b, 21, 1), 'v'), ErrValue},

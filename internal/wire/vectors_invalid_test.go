@@ -226,7 +226,7 @@ func invalidConnect(t *testing.T) []invalid {
 	return append(append(append(reject(t, asks, "connectAsk", []refusal{
 		{"version 2", with(ask, 0, 2), ErrVersion},
 		{"a reply", with(ask, 1, 3), ErrType},
-		{"reserved bit", with(ask, 2, 2), ErrFlags},
+		{"reserved bit", with(ask, 2, 4), ErrFlags},
 		{"nine URLs", with(ask, 3, 9), ErrCount},
 		{"URL with a blank", append(with(ask[:4], 3, 1), 0, 1, ' '), ErrText},
 		{"session without an offer", with(ask, 4, 1), ErrValue},

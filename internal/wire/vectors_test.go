@@ -279,7 +279,7 @@ func vectorsHints(t *testing.T) []vector {
 func vectorsConnect(t *testing.T) []vector {
 	return []vector{
 		example(t, asks, "connectAsk", "link, without an offer", ConnectAsk{Kind: ConnectLink, URLs: testURLs}),
-		example(t, asks, "connectAsk", "link back", ConnectAsk{Kind: ConnectLinkBack, URLs: testURLs[:1]}),
+		example(t, asks, "connectAsk", "link back, needed", ConnectAsk{Kind: ConnectLinkBack, Need: true, URLs: testURLs[:1]}),
 		example(t, asks, "connectAsk", "direct, with an offer", fullAsk()),
 		example(t, replies, "connectReply", "dial me", ConnectReply{Kind: ConnectDialMe, URLs: testURLs}),
 		example(t, replies, "connectReply", "linked", ConnectReply{Kind: ConnectLinked}),
