@@ -103,18 +103,20 @@ func TestPaceStandsWithoutSilence(t *testing.T) {
 	}
 }
 
-// The user's wish and a pair that talks much do not wait for better times.
-func TestPaceHoldsNoUserUp(t *testing.T) {
+// A pair that talks much does not wait for better times.
+func TestPaceHoldsNoPairUp(t *testing.T) {
 	b, dials := crowdOverWebRTC(t, 20)
 	p := &pacing{brain: b}
 	p.take(dials)
 	p.silence(2 * time.Minute)
-	for p.pace.open(p.clock(p.now), 0) {
+	for p.pace.open(p.clock(p.now.Add(limits.HotSeconds*time.Second)), 0) {
 		p.silence(time.Second)
 	}
-	whom := stranger(99)
-	got := find[Dial](b.step(Reach{Contact: Contact{ID: idOf(whom), URLs: []string{WebRTCURL(idOf(whom))}}, Done: func(error) {}}))
-	if len(got) != 1 {
-		t.Errorf("got %d dials of a node that the user wants, want one", len(got))
+	who := b.higher(1)
+	for range limits.HotSeconds {
+		dials = b.second(hotBytes(who))
+	}
+	if len(dials) != 1 || !dials[0].Direct {
+		t.Errorf("got %+v, want a dial of the pair", dials)
 	}
 }

@@ -128,7 +128,7 @@ func (e *Engine) mayCarry(now time.Time, k *known, need bool) bool {
 	switch {
 	case k != nil && k.direct:
 		return e.roomOverall(now, id) > 0
-	case e.reach[id] == nil && !e.pace.open(e.clock(now), e.carried.dials):
+	case !e.pace.open(e.clock(now), e.carried.dials):
 		return false
 	case k != nil && k.trial, !need && e.cfg.WebRTC != WebRTCOn:
 		return false // a trial costs a peer connection, and most come to nothing
