@@ -13,7 +13,7 @@ func TestAskDial(t *testing.T) {
 	awaitPeer(t, home, other.ID())
 
 	asker := leafOf(t, home, onPort)
-	if err := asker.AskDial(within(t, 10*time.Second), other.ID()); err != nil {
+	if err := asker.AskDial(within(t, amply), other.ID()); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range asker.Peers() {
@@ -30,7 +30,7 @@ func TestAskDial(t *testing.T) {
 
 	// A port that nobody serves: what the node would tell leads nowhere.
 	lost := leafOf(t, home, Config{PublicURLs: []string{"ws://127.0.0.1:1"}})
-	wantAskError(t, lost.AskDial(within(t, 10*time.Second), other.ID()), ErrRefused)
+	wantAskError(t, lost.AskDial(within(t, amply), other.ID()), ErrRefused)
 }
 
 func wantAskError(t *testing.T, err, want error) {

@@ -49,7 +49,7 @@ var onPort = Config{Listen: "127.0.0.1:0"}
 
 func connected(t *testing.T, a, b *Node) {
 	t.Helper()
-	if err := a.Connect(within(t, 10*time.Second), b.ID()); err != nil {
+	if err := a.Connect(within(t, amply), b.ID()); err != nil {
 		t.Fatal(err)
 	}
 	if !linkedTo(a, b.ID()) {
@@ -57,7 +57,7 @@ func connected(t *testing.T, a, b *Node) {
 	}
 	box := newInbox()
 	b.Handle(box)
-	if err := a.Send(within(t, 5*time.Second), b.ID(), []byte("hello")); err != nil {
+	if err := a.Send(within(t, amply), b.ID(), []byte("hello")); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Connect(within(t, time.Second), b.ID()); err != nil {
@@ -86,7 +86,7 @@ func TestConnectByBeingDialled(t *testing.T) {
 func TestConnectToWhoCannotDialEither(t *testing.T) {
 	home := relayOn(t, Config{})
 	a, b := leafOf(t, home, Config{}), leafOf(t, home, Config{WebRTC: WebRTCOff})
-	err := a.Connect(within(t, 10*time.Second), b.ID())
+	err := a.Connect(within(t, amply), b.ID())
 	var e *ConnectError
 	if !errors.As(err, &e) || e.Stage != ConnectNegotiate || e.ID != b.ID() || !errors.Is(err, ErrRefused) {
 		t.Errorf("got %v, want a refusal at the stage %s", err, ConnectNegotiate)
@@ -113,7 +113,7 @@ func TestConnectErrors(t *testing.T) {
 		{"without a link", alone, within(t, time.Second), nobody, ConnectNegotiate, ErrNotConnected},
 		{"of a closed node", closed, within(t, time.Second), nobody, ConnectNegotiate, ErrClosed},
 		{"with a context that ended", a, ended, nobody, ConnectNegotiate, context.Canceled},
-		{"to nobody", a, within(t, 10*time.Second), nobody, ConnectLookup, ErrNoRoute},
+		{"to nobody", a, within(t, amply), nobody, ConnectLookup, ErrNoRoute},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.n.Connect(test.ctx, test.to)
@@ -146,7 +146,7 @@ func TestConnectTriesEachURL(t *testing.T) {
 	b := leafOf(t, home, onPort)
 	a := leafOf(t, home, Config{})
 	c := engine.Contact{ID: b.ID(), URLs: append([]string{"ws://127.0.0.1:" + dead, "ws://u@127.0.0.1"}, b.URLs()...), Scopes: engine.AllScopes}
-	if err := a.reach(within(t, 10*time.Second), c, false, true); err != nil || !linkedTo(a, b.ID()) {
+	if err := a.reach(within(t, amply), c, false, true); err != nil || !linkedTo(a, b.ID()) {
 		t.Errorf("got %v, want a link", err)
 	}
 }

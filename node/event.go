@@ -49,7 +49,7 @@ type PeerInfo struct {
 	Agent     string        `json:"agent,omitempty"`
 	RTT       time.Duration `json:"rttNs"` // 0: not measured
 	Since     time.Time     `json:"since"`
-	Suspect   bool          `json:"suspect"` // acks are late; frames avoid it
+	Suspect   bool          `json:"suspect"` // acks are late; frames avoid it that have another way
 	RxBytes   uint64        `json:"rxBytes"`
 	TxBytes   uint64        `json:"txBytes"`
 	RxFrames  uint64        `json:"rxFrames"`

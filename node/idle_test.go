@@ -35,12 +35,12 @@ func TestIdleLinkBudget(t *testing.T) {
 	}
 	bytes0, goroutines0 := usage()
 	for _, n := range nodes[1:] { // the rest they do themselves
-		if err := n.Join(within(t, 10*time.Second), nodes[0].URLs()...); err != nil {
+		if err := n.Join(within(t, amply), nodes[0].URLs()...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	const ends = count * (count - 1)
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, amply)
 	for links := 0; links != ends; { // one with each other, and none that is a duplicate
 		select {
 		case <-ctx.Done():

@@ -34,7 +34,7 @@ func TestLookupFindsTheNearest(t *testing.T) {
 		return bytes.Compare(x[:], y[:])
 	})
 	leaf := leafOf(t, relays[4], Config{})
-	ids, err := leaf.Lookup(within(t, 10*time.Second), key)
+	ids, err := leaf.Lookup(within(t, amply), key)
 	if err != nil || len(ids) == 0 || ids[0] != relays[0].ID() {
 		t.Errorf("got %v, %v, want %s first", ids, err, relays[0].ID().Short())
 	}
@@ -78,7 +78,7 @@ func TestTraceNamesEachHop(t *testing.T) {
 func TestTraceOfLeavesOverSockets(t *testing.T) {
 	relays := relaysOn(t, 2)
 	a, b := leafOf(t, relays[0], Config{}), leafOf(t, relays[1], Config{})
-	hops, err := a.Trace(within(t, 10*time.Second), b.ID())
+	hops, err := a.Trace(within(t, amply), b.ID())
 	if err != nil || len(hops) == 0 || hops[0].ID != relays[0].ID() || hops[len(hops)-1].ID != b.ID() {
 		t.Fatalf("got %+v, %v, want the way by %s to %s", hops, err, relays[0].ID().Short(), b.ID().Short())
 	}

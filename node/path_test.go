@@ -121,7 +121,7 @@ func TestNodeInAServerOfTheCaller(t *testing.T) {
 	ready(t, leaf)
 	box := newInbox()
 	n.Handle(box)
-	if err := leaf.Send(within(t, 5*time.Second), n.ID(), []byte("through the app's server")); err != nil {
+	if err := leaf.Send(within(t, amply), n.ID(), []byte("through the app's server")); err != nil {
 		t.Fatal(err)
 	}
 	box.wait(t, 1)

@@ -56,7 +56,7 @@ func TestStatusTellsHopsAndForwardTimes(t *testing.T) {
 	ready(t, b)
 	const count = 2 * forwardSample
 	for range count { // each answered, so that the relay gets batches of one
-		if _, err := a.Ping(within(t, 20*time.Second), b.ID()); err != nil {
+		if _, err := a.Ping(within(t, amply), b.ID()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +81,7 @@ func TestTrafficOutlivesItsLinks(t *testing.T) {
 	n := startPage(t, Config{Listen: "127.0.0.1:0"})
 	leaf := startPage(t, Config{Leaf: true, Bootstrap: n.URLs()})
 	ready(t, leaf)
-	if err := leaf.Send(within(t, 20*time.Second), n.ID(), make([]byte, 10_000)); err == nil {
+	if err := leaf.Send(within(t, amply), n.ID(), make([]byte, 10_000)); err == nil {
 		t.Fatal("send without a handler: got no error")
 	}
 	before := n.Status().Traffic
@@ -107,7 +107,7 @@ func TestStatusTellsWhichLimitsWereHit(t *testing.T) {
 // dialDead joins by a URL where nobody is, and looks at what the status says.
 func (n *Node) dialDead(t *testing.T) {
 	t.Helper()
-	go n.Join(within(t, 20*time.Second), "ws://127.0.0.1:1")
+	go n.Join(within(t, amply), "ws://127.0.0.1:1")
 	until(t, "the bootstrap's error and next try", func() bool {
 		s := n.Status()
 		return len(s.Bootstraps) == 1 && s.Bootstraps[0].LastError != "" && !s.Bootstraps[0].NextTry.IsZero() && s.Dials.Failed > 0

@@ -27,6 +27,7 @@ type walker struct {
 	touched []*link.Link // got something and have not been kicked
 	fed     []*Port      // this node's own ports that got something and have not been woken
 	late    lateness     // of these
+	shunned *link.Link   // the suspect link whose frames the loop gives a new way
 	ports   *map[uint16]*Port
 	port    *Port // found last in ports
 	prio    *rate.Limiter
@@ -163,6 +164,9 @@ func (w *walker) frame(batch []byte, off, end int, now time.Time) {
 	v := w.snapshot.Forward(w.in, frame, now)
 	switch v.Action {
 	case engine.ActionSend:
+		if v.Peer.Link == w.shunned {
+			return // its only way, by which it has left already
+		}
 		w.forwarded++
 		if len(v.Frame) == len(frame) && &v.Frame[0] == &frame[0] {
 			w.extend(v.Peer.Link, batch, off, end, now)
@@ -309,7 +313,7 @@ func (n *Node) reforward(l *link.Link) {
 	default:
 	}
 	w, now := n.retry, time.Now()
-	w.snapshot = n.engine.Snapshot()
+	w.snapshot, w.shunned = n.engine.Snapshot(), l
 	frames := 0
 	for off := 0; off < len(batch); frames++ {
 		frame, _, err := wire.NextInBatch(batch[off:])

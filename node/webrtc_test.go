@@ -86,7 +86,7 @@ func TestConnectToWhoSpeaksNoWebRTC(t *testing.T) {
 	first, second := twoRelays(t)
 	for _, uses := range [][2]WebRTCUse{{WebRTCOn, WebRTCOff}, {WebRTCOff, WebRTCOn}} {
 		a, b := leafOf(t, first, Config{WebRTC: uses[0]}), leafOf(t, second, Config{WebRTC: uses[1]})
-		err := a.Connect(within(t, 10*time.Second), b.ID())
+		err := a.Connect(within(t, amply), b.ID())
 		var e *ConnectError
 		if !errors.As(err, &e) || e.Stage != ConnectNegotiate || !errors.Is(err, ErrRefused) {
 			t.Errorf("%v: got %v, want a refusal at the stage %s", uses, err, ConnectNegotiate)
@@ -102,7 +102,7 @@ func TestConnectAtOnce(t *testing.T) {
 		var both sync.WaitGroup
 		for _, pair := range [][2]*Node{{a, b}, {b, a}} {
 			both.Go(func() {
-				if err := pair[0].Connect(within(t, 20*time.Second), pair[1].ID()); err != nil {
+				if err := pair[0].Connect(within(t, amply), pair[1].ID()); err != nil {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -118,7 +118,7 @@ func TestConnectAtOnce(t *testing.T) {
 			if links != 1 {
 				t.Errorf("got %d links, want 1", links)
 			}
-			if err := pair[0].Send(within(t, 5*time.Second), pair[1].ID(), nil); !errors.Is(err, ErrNoHandler) {
+			if err := pair[0].Send(within(t, amply), pair[1].ID(), nil); !errors.Is(err, ErrNoHandler) {
 				t.Errorf("got %v, want that nobody listens there", err)
 			}
 		}
@@ -140,9 +140,9 @@ func TestConnectAndCloseOften(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if err := n.Ready(within(t, 20*time.Second)); err != nil {
+				if err := n.Ready(within(t, amply)); err != nil {
 					t.Error(err)
-				} else if err := n.Connect(within(t, 20*time.Second), hub.ID()); err != nil {
+				} else if err := n.Connect(within(t, amply), hub.ID()); err != nil {
 					t.Error(err)
 				}
 				n.Close()
@@ -186,7 +186,7 @@ func TestPairThatTalksMuch(t *testing.T) {
 	t.Parallel()
 	a, b := apart(t, Config{})
 	b.Handle(newInbox())
-	events := a.Events(within(t, 60*time.Second))
+	events := a.Events(within(t, amply))
 	stop := make(chan struct{})
 	sent := make(chan error, 1)
 	go func() {
@@ -198,7 +198,7 @@ func TestPairThatTalksMuch(t *testing.T) {
 			case <-time.After(time.Millisecond):
 			}
 			begin := time.Now()
-			if err := a.Send(within(t, 20*time.Second), b.ID(), make([]byte, 1000)); err != nil {
+			if err := a.Send(within(t, amply), b.ID(), make([]byte, 1000)); err != nil {
 				sent <- err
 				return
 			}
@@ -225,7 +225,7 @@ func TestPairThatTalksMuch(t *testing.T) {
 			l.conn.Close()
 		}
 	}
-	if err := a.Send(within(t, 20*time.Second), b.ID(), []byte("by relays again")); err != nil {
+	if err := a.Send(within(t, amply), b.ID(), []byte("by relays again")); err != nil {
 		t.Error(err)
 	}
 	close(stop)

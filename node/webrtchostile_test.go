@@ -96,7 +96,7 @@ func TestDescriptionsRewritten(t *testing.T) {
 		})
 		_ = m.Reply(ctx, wire.AppendConnectReply(nil, &wire.ConnectReply{Kind: wire.ConnectAnswer, Session: ask.Session, SDP: toA.Description()}))
 	})
-	wantNoHello(t, a.Connect(within(t, 20*time.Second), b.ID()))
+	wantNoHello(t, a.Connect(within(t, amply), b.ID()))
 	awaitNoAttempts(t, a)
 	awaitNoAttempts(t, b)
 }
@@ -123,7 +123,7 @@ func TestHelloReflected(t *testing.T) {
 		})
 		_ = m.Reply(ctx, wire.AppendConnectReply(nil, &wire.ConnectReply{Kind: wire.ConnectAnswer, Session: ask.Session, SDP: pc.Description()}))
 	})
-	wantNoHello(t, a.Connect(within(t, 20*time.Second), b.ID()))
+	wantNoHello(t, a.Connect(within(t, amply), b.ID()))
 	awaitNoAttempts(t, a)
 }
 
@@ -131,7 +131,7 @@ func TestHelloReflected(t *testing.T) {
 func TestBadOffers(t *testing.T) {
 	a, b := apart(t, Config{})
 	setup := a.iceSetup()
-	pc, err := endpoint(t).Offer(within(t, 5*time.Second), setup)
+	pc, err := endpoint(t).Offer(within(t, amply), setup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestBadOffers(t *testing.T) {
 		"a video besides":     good + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n",
 	} {
 		ask := wire.ConnectAsk{Kind: wire.ConnectLinkBack, Session: wire.Session{1, byte(len(name))}, SDP: sdp}
-		reply, err := a.question(within(t, 10*time.Second), b.ID(), &ask)
+		reply, err := a.question(within(t, amply), b.ID(), &ask)
 		if err == nil && (reply.Kind != wire.ConnectNoWay || reply.Reason != uint8(reason.Malformed)) {
 			t.Errorf("%s: got %+v, want it refused as malformed", name, reply)
 		}
@@ -162,17 +162,17 @@ func TestBadOffers(t *testing.T) {
 func TestOfferNeverCompleted(t *testing.T) {
 	t.Parallel()
 	a, b := apart(t, Config{})
-	pc, err := endpoint(t).Offer(within(t, 5*time.Second), a.iceSetup())
+	pc, err := endpoint(t).Offer(within(t, amply), a.iceSetup())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ask := wire.ConnectAsk{Kind: wire.ConnectLinkBack, Direct: true, Session: wire.Session{1}, SDP: pc.Description()}
-	reply, err := a.question(within(t, 10*time.Second), b.ID(), &ask)
+	reply, err := a.question(within(t, amply), b.ID(), &ask)
 	if err != nil || reply.Kind != wire.ConnectAnswer {
 		t.Fatalf("got %+v, %v, want an answer", reply, err)
 	}
 	// The same once more is no reason to begin anew.
-	if reply, err = a.question(within(t, 10*time.Second), b.ID(), &ask); err != nil || reply.Kind != wire.ConnectNoWay {
+	if reply, err = a.question(within(t, amply), b.ID(), &ask); err != nil || reply.Kind != wire.ConnectNoWay {
 		t.Errorf("replayed: got %+v, %v, want it refused", reply, err)
 	}
 	awaitNoAttempts(t, b)
@@ -186,7 +186,7 @@ func TestSignalsUnasked(t *testing.T) {
 	late.First = limits.Candidates - 1
 	for _, data := range [][]byte{wire.AppendCandidates(nil, &c), wire.AppendCandidates(nil, &late), []byte("garbage")} {
 		m := message{kind: wire.PlainMessage, data: data}
-		if _, err := a.send(within(t, 10*time.Second), wire.ConnectPort, Addr{b.ID(), wire.ConnectPort}, m); err != nil {
+		if _, err := a.send(within(t, amply), wire.ConnectPort, Addr{b.ID(), wire.ConnectPort}, m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -197,7 +197,7 @@ func TestSignalsUnasked(t *testing.T) {
 	answers(t, b, func(ctx context.Context, m *Message) {
 		_ = m.Reply(ctx, wire.AppendConnectReply(nil, &wire.ConnectReply{Kind: wire.ConnectAnswer, Session: wire.Session{9}, SDP: "v=0\r\n"}))
 	})
-	err := a.Connect(within(t, 10*time.Second), b.ID())
+	err := a.Connect(within(t, amply), b.ID())
 	var e *ConnectError
 	if !errors.As(err, &e) || e.Stage != ConnectSignal || !errors.Is(err, reason.Unsolicited) {
 		t.Errorf("got %v, want it refused as unsolicited", err)
@@ -223,7 +223,7 @@ func TestManyOffers(t *testing.T) {
 	first, second := twoRelays(t)
 	a, b, c := leafOf(t, first, Config{}), leafOf(t, second, Config{}), leafOf(t, second, Config{})
 	b.Handle(newInbox())
-	pc, err := endpoint(t).Offer(within(t, 5*time.Second), a.iceSetup())
+	pc, err := endpoint(t).Offer(within(t, amply), a.iceSetup())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestManyOffers(t *testing.T) {
 		}()
 	}
 	for range 50 {
-		if err := c.Send(within(t, 10*time.Second), b.ID(), []byte("still there?")); err != nil {
+		if err := c.Send(within(t, amply), b.ID(), []byte("still there?")); err != nil {
 			t.Fatal(err)
 		}
 	}

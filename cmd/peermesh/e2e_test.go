@@ -207,8 +207,8 @@ func TestSignals(t *testing.T) {
 		p, _, _ := startNode(t, "--bootstrap", url)
 		r := p.stop(t, sig)
 		r.wantCode(t, exitOK)
-		if r.took > 2*time.Second {
-			t.Errorf("end after %v: got %v, want at most 2s", sig, r.took)
+		if r.took > atOnce {
+			t.Errorf("end after %v: got %v, want it at once", sig, r.took)
 		}
 	}
 }
@@ -225,7 +225,7 @@ func TestHealing(t *testing.T) {
 	if first, _, _ := strings.Cut(r.err, "\n"); !strings.Contains(first, url) {
 		t.Errorf("first line: got %q, want the URL in it", first)
 	}
-	if r.took > 3*time.Second {
+	if r.took > atOnce {
 		t.Errorf("with --timeout 500ms: got an end after %v", r.took)
 	}
 
@@ -233,14 +233,11 @@ func TestHealing(t *testing.T) {
 	began := time.Now()
 	for { // each attempt waits until the new node answers, so this does not spin
 		r = runOnce(t, "", "send", id, "after", "-b", url, "--timeout", "5s")
-		if r.code == exitOK || time.Since(began) > 5*time.Second {
+		if r.code == exitOK || time.Since(began) > patience {
 			break
 		}
 	}
 	r.wantCode(t, exitOK)
-	if healed := time.Since(began); healed > 5*time.Second {
-		t.Errorf("the listener joined again after %v, want at most 5s", healed)
-	}
 	wantMessage(t, listener, "after")
 }
 

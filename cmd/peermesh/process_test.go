@@ -22,6 +22,11 @@ import (
 // that only a fault runs into it.
 const patience = 15 * time.Second
 
+// atOnce bounds what a process takes to its end when nothing is waited for, on a
+// busy machine too: the least that one waits in vain for, such as an answer to an
+// offer, is longer.
+const atOnce = 8 * time.Second
+
 // buildDir holds the binary; TestMain removes it.
 var buildDir string
 

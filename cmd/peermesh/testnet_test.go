@@ -119,7 +119,7 @@ func TestTestnetIsKept(t *testing.T) {
 	wantMessage(t, listener, "hello")
 	r := p.stop(t, syscall.SIGINT)
 	r.wantCode(t, exitOK)
-	if r.out != "" || r.took > 2*time.Second {
+	if r.out != "" || r.took > atOnce {
 		t.Errorf("end: got %q after %v, want nothing more, at once", r.out, r.took)
 	}
 }

@@ -76,6 +76,7 @@ var bounds = map[string]map[string]string{
 		"PeerState.Guests":         "not remote: empty until guests can be shown",
 		"SnapshotConfig.Peers":     allLinks,
 		"Snapshot.direct":          allLinks,
+		"Snapshot.overdue":         allLinks,
 		"Snapshot.shown":           "not remote: empty until guests can be shown",
 		"Snapshot.guests":          ofTheUser,
 		"lookahead.owners":         allLinks,

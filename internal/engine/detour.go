@@ -24,10 +24,14 @@ func (p *pass) deadEnd() (Verdict, bool) {
 	if p.ours && p.f.Detour == nil { // a bulk frame that is stuck at its very source looks for a way round
 		p.f.Detour, p.changed = emptyList, true
 	}
-	if p.f.Detour != nil {
-		if peer := p.sidestep(); peer != nil {
-			return p.stepTo(peer), true
-		}
+	if peer := p.sidestep(); peer != nil {
+		return p.stepTo(peer), true
+	}
+	if peer := p.overdue(); peer != nil {
+		return p.send(peer), true
+	}
+	if peer := p.back(); peer != nil {
+		return p.stepTo(peer), true
 	}
 	if p.f.Waypoints != nil && !p.f.Found {
 		p.dropWaypoint()
@@ -39,11 +43,32 @@ func (p *pass) deadEnd() (Verdict, bool) {
 	return p.refuse(reason.NoRoute), true
 }
 
-// sidestep returns the closest relay that is not listed, in any direction, or
-// else the one that this node first had the frame from, or nil.
+// sidestep returns the closest relay that is not listed, in any direction, or nil.
 func (p *pass) sidestep() *Peer {
-	if peer := p.s.scan(&p.key, p.unbarred()); peer != nil {
-		return peer
+	if p.f.Detour == nil {
+		return nil
+	}
+	return p.s.scan(&p.key, p.unbarred())
+}
+
+// overdue returns the target itself if it is linked here by a suspect link, or
+// nil. Who has no other way may well be there, late: a computer that was busy for
+// a moment is not gone. It does not get back what came from it.
+func (p *pass) overdue() *Peer {
+	if p.to == nil {
+		return nil
+	}
+	peer := p.s.overdue[p.to.id]
+	if peer == nil || peer == p.in.peer || p.f.Type == wire.TypeNearest && p.to.id == p.f.Src {
+		return nil
+	}
+	return peer
+}
+
+// back returns the relay that this node first had the frame from, or nil.
+func (p *pass) back() *Peer {
+	if p.f.Detour == nil {
+		return nil
 	}
 	i := indexOf(p.f.Detour, p.s.selfKey.Prefix())
 	if i == 0 {

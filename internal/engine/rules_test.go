@@ -426,6 +426,30 @@ func TestRule7Detour(t *testing.T) {
 	})
 }
 
+func TestRule7Suspect(t *testing.T) {
+	with := func(late *engine.Peer, others ...*engine.Peer) []engine.PeerState {
+		return append(states(others...), engine.PeerState{Peer: late, Suspect: true, Guests: []wire.ID{wid(guest)}})
+	}
+	listed := prefixes(r01.ID)
+	list := func(ids ...routing.ID) func(f *wire.Frame) {
+		return func(f *wire.Frame) { f.Detour = prefixes(ids...) }
+	}
+	runCases(t, []ruleCase{
+		{"better than no route", scene{peers: with(r11), from: r01}, wire.Frame{Dst: wid(r11.ID)}, send(r11)},
+		{"a leaf", scene{peers: with(lf), from: r01}, wire.Frame{Dst: wid(lf.ID)}, send(lf)},
+		{"as this node's own", scene{peers: with(lf, r01)}, wire.Frame{Src: wid(me), Dst: wid(lf.ID), Detour: prefixes(me, r01.ID)}, sendChanged(lf, list(me, r01.ID, me))},
+		{"after those who are closer", scene{peers: with(r11, r1, r01), from: r01}, wire.Frame{Dst: wid(r11.ID)}, send(r1)},
+		{"after all detours", scene{peers: with(r11, r01, r001), from: r01}, wire.Frame{Dst: wid(r11.ID), Detour: listed}, sendChanged(r001, list(r01.ID, me))},
+		{"before the way back", scene{peers: with(r11, r01), from: r01}, wire.Frame{Dst: wid(r11.ID), Detour: listed}, sendChanged(r11, list(r01.ID, me))},
+		{"not for others", scene{peers: with(r11), from: r01}, wire.Frame{Dst: wid(target)}, hint(reason.NoRoute)},
+		{"not for its guest", scene{peers: with(lf, r01), from: r01}, wire.Frame{Dst: wid(guest)}, hint(reason.NoRoute)},
+		{"as waypoint", scene{peers: with(r11), from: r01}, wire.Frame{Dst: wid(beside), Waypoints: waypoints(r11.ID)}, send(r11)},
+		{"not what came from it", scene{peers: with(r11), from: r11}, wire.Frame{Dst: wid(r11.ID)}, hint(reason.NoRoute)},
+		{"at the last crossing", scene{peers: with(r11), from: r01}, wire.Frame{Dst: wid(r11.ID), HopLimit: 1}, dropped(reason.HopLimit)},
+		{"a home that lost its leaf says so", scene{peers: with(lf, r01), from: r01}, wire.Frame{Dst: wid(lf.ID), Found: true, Waypoints: waypoints(me)}, hint(reason.Detached)},
+	})
+}
+
 func TestRule7Waypoint(t *testing.T) {
 	alone := scene{peers: states(r11), from: r11}
 	given := func(f *wire.Frame) {

@@ -24,8 +24,8 @@ func NewPeer(l *link.Link) *Peer {
 // PeerState is what a snapshot is told about one peer.
 type PeerState struct {
 	*Peer
-	// Suspect: an ack is overdue. Nothing is sent to the peer; what it sends is
-	// taken as before.
+	// Suspect: an ack is overdue. Nothing is sent to the peer but what is for it
+	// and has no other way; what it sends is taken as before.
 	Suspect bool
 	// Doubted: what it is given for others gets lost. Only what is for the peer
 	// itself is sent to it.
@@ -76,6 +76,7 @@ type Snapshot struct {
 	stamp   *stamp
 	relays  *routing.Snapshot[*Peer] // that are neither suspect nor doubted
 	direct  map[wire.ID]*Peer        // relays, leaves and the guests of both, suspect ones aside
+	overdue map[wire.ID]*Peer        // the suspect ones, without guests; nil: there is none
 	guests  map[wire.ID]struct{}     // of this node
 	shown   map[guestOf]struct{}     // of linked leaves, suspect or not
 	ahead   *lookahead               // nil: plain greedy
@@ -136,7 +137,9 @@ func (s *Snapshot) addPeers(peers []PeerState) []routing.Hop[*Peer] {
 	relays := make([]routing.Hop[*Peer], 0, count)
 	for i := range peers {
 		p := &peers[i]
-		if !p.Suspect {
+		if p.Suspect {
+			s.addOverdue(p.Peer)
+		} else {
 			s.direct[wire.ID(p.ID)] = p.Peer
 		}
 		if forwards(p) {
@@ -144,6 +147,13 @@ func (s *Snapshot) addPeers(peers []PeerState) []routing.Hop[*Peer] {
 		}
 	}
 	return relays
+}
+
+func (s *Snapshot) addOverdue(p *Peer) {
+	if s.overdue == nil {
+		s.overdue = make(map[wire.ID]*Peer)
+	}
+	s.overdue[wire.ID(p.ID)] = p
 }
 
 // FirstHops returns how many links there are to try for a frame of this node to

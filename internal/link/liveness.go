@@ -54,7 +54,7 @@ func (v *liveness) rto() time.Duration {
 // Health is what a tick found.
 type Health struct {
 	Dead    reason.Reason // not None: end the link for this cause
-	Suspect bool          // frames should avoid the link for now
+	Suspect bool          // frames that have another way should avoid the link for now
 	Changed bool          // Suspect differs from the last tick
 	Busy    bool          // acks are owed or awaited: tick again after limits.LinkTick
 }

@@ -124,8 +124,8 @@ func TestSilentPeer(t *testing.T) {
 			t.Errorf("got %v, want an error of its own", err)
 		}
 	}
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("noticed after %v, want 10 s at most", took)
+	if took := time.Since(began); took > 10*time.Second+busy {
+		t.Errorf("noticed after %v, want 10 s at most, and %v on a busy machine", took, busy)
 	}
 	for _, c := range []transport.Conn{a, b} {
 		if err := c.Send([]byte("x")); err == nil {

@@ -20,6 +20,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds what a test waits for, on a machine ten times too busy.
 const patience = 30 * time.Second
 
+// busy is how much later than it should something happens on a busy machine.
+const busy = 5 * time.Second
+
 // local is the setup of ends on one machine.
 var local = webrtc.Setup{Tell: netip.Addr.IsLoopback, Take: netip.Addr.IsLoopback}
 

@@ -102,7 +102,7 @@ func TestDialErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := &ws.Dialer{TLSConfig: c.tls}
 			if c.slow {
-				d.HandshakeTimeout = 100 * time.Millisecond
+				d.HandshakeTimeout = time.Second // long enough to get to that stage
 			}
 			_, err := d.Dial(context.Background(), parse(t, c.url+"#fragment"))
 			var de *transport.DialError
