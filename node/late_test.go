@@ -44,11 +44,11 @@ func TestLateNodeIsReached(t *testing.T) {
 		if err := a.Send(within(t, time.Second), c.ID(), nil); err != nil { // a session
 			t.Fatal(err)
 		}
-		until := time.Now().Add(4 * limits.LinkRTOMax)
+		until := time.Now().Add(16 * limits.LinkRTOMin)
 		busy.Store(&until)
 		sent := make(chan error, 1)
 		go func() { sent <- a.Send(within(t, 30*time.Second), c.ID(), []byte("message")) }()
-		time.Sleep(2 * limits.LinkRTOMax)
+		time.Sleep(8 * limits.LinkRTOMin)
 		if !peerInfo(t, b.Node, c.ID()).Suspect {
 			t.Fatal("got a link in good standing, want it suspect")
 		}

@@ -65,7 +65,7 @@ const (
 	LinkRekey       = 1 << 16                // records after which a direction takes a new key
 	ByeContacts     = 8                      // contact records in a Bye
 	ByeFlush        = time.Second            // a Bye and what was queued before it are written for at most this long
-	ByeGrace        = 100 * time.Millisecond // after a failed write the peer's Bye is waited for so long
+	ByeGrace        = time.Second            // after a failed write the peer's Bye, which may have come already, is waited for so long: on a busy machine the reader is late
 	PeerListEntries = 256                    // neighbours in one Peers frame
 	NodesEntries    = 20                     // contact records in one answer
 )
