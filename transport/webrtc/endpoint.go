@@ -121,9 +121,9 @@ func (e *Endpoint) addresses() (all []netip.Addr) {
 }
 
 // bounded runs what ends something of the library, and waits for it,
-// limits.CloseMost at most. The library can lock up for good when a packet of a
-// peer's SCTP handshake comes after this end has begun to leave (pion/sctp 1.11.1):
-// then its goroutines stay, and nobody waits for them.
+// limits.CloseMost at most. Of one way in which the library locks up for good a
+// sctpLogger takes care; should there be another, its goroutines stay, and nobody
+// waits for them.
 func (e *Endpoint) bounded(end func()) {
 	done := make(chan struct{})
 	go func() {
@@ -205,9 +205,8 @@ func (e *Endpoint) engine(s Setup) pion.SettingEngine {
 	se.EnableSCTPZeroChecksum(true)
 	// What SCTP's handshake tells goes with the descriptions (sctp-init): two
 	// round trips less behind DTLS, and nothing of it that can get lost. A lost
-	// packet of the handshake costs a second, and one that comes late, after the
-	// peer has left, locks up the library for good: the end is never done closing.
-	// Browsers that do not know it shake hands as ever.
+	// packet of the handshake costs a second. Browsers that do not know it shake
+	// hands as ever.
 	se.EnableSctpSnap(true)
 	se.SetNet(e.config.Net)
 	if e.mux != nil {
