@@ -81,7 +81,7 @@ func (n *Node) offer(ctx context.Context, id routing.ID, ask *wire.ConnectAsk, b
 			return nil, reason.None, errElsewhere
 		}
 		n.log.Warn("no offer of a link over WebRTC", "peer", id, "err", err)
-		return nil, reason.CarrierFailed, nil
+		return nil, noAttempt(err), nil
 	}
 	if !n.rtc.made(a, pc) {
 		n.rtc.end(a, false)
@@ -89,6 +89,14 @@ func (n *Node) offer(ctx context.Context, id routing.ID, ask *wire.ConnectAsk, b
 	}
 	ask.Session, ask.SDP = a.session, pc.Description()
 	return a, reason.None, nil
+}
+
+// noAttempt is the reason of an offer or answer that this node fails to make.
+func noAttempt(err error) reason.Reason {
+	if errors.Is(err, webrtc.ErrStuck) {
+		return reason.SessionLimit
+	}
+	return reason.CarrierFailed
 }
 
 // bargainOver asks, and takes the answer to the offer.

@@ -54,10 +54,13 @@ func (e *Endpoint) Offer(ctx context.Context, s Setup) (*Attempt, error) {
 }
 
 // Answer takes a peer's offer and returns, as Offer does, when the answer can
-// be sent back. An offer that is not taken is an ErrDescription.
+// be sent back. An offer that is not taken is an ErrDescription or an ErrStuck.
 func (e *Endpoint) Answer(ctx context.Context, s Setup, offer string) (*Attempt, error) {
 	parsed, err := parseDescription(offer)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.checkStuck(parsed); err != nil {
 		return nil, err
 	}
 	a, err := e.attempt(s)
@@ -141,6 +144,9 @@ func (a *Attempt) Candidates() <-chan string { return a.gather.late }
 func (a *Attempt) SetAnswer(text string) error {
 	parsed, err := parseDescription(text)
 	if err != nil {
+		return err
+	}
+	if err := a.endpoint.checkStuck(parsed); err != nil {
 		return err
 	}
 	a.mu.Lock()

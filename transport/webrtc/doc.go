@@ -43,6 +43,9 @@
 // 200 ms late when the last packet was an odd one. A peer that falls silent is
 // given up after 8 s (ICEDisconnected and ICEFailed in package limits).
 //
+// An end that the library does not finish in limits.CloseMost is stuck: it is
+// counted until it does, and many such refuse further links (Endpoint.Stuck).
+//
 // # What it costs
 //
 // Measured on two shared cores under a load of 10 to 15, both ends in one process

@@ -46,6 +46,7 @@ type Endpoint struct {
 	mu     sync.Mutex
 	closed bool
 	live   map[*Attempt]bool // attempts and pipes that hold something
+	stuck  int               // ends that were given up and still hold something
 }
 
 // New returns an Endpoint. It fails with ErrUnsupported in a program that was
@@ -120,31 +121,16 @@ func (e *Endpoint) addresses() (all []netip.Addr) {
 	return all
 }
 
-// bounded runs what ends something of the library, and waits for it,
-// limits.CloseMost at most. Of one way in which the library locks up for good a
-// sctpLogger takes care; should there be another, its goroutines stay, and nobody
-// waits for them.
-func (e *Endpoint) bounded(end func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		end()
-	}()
-	late := time.NewTimer(limits.CloseMost)
-	defer late.Stop()
-	select {
-	case <-done:
-	case <-late.C:
-		e.config.Logger.Error("a connection over WebRTC does not end; what it holds stays until the program ends", "waited", limits.CloseMost)
-	}
-}
-
-// add counts an attempt in, unless the Endpoint is closed.
+// add counts an attempt in, unless the Endpoint is closed or too many ends are
+// stuck.
 func (e *Endpoint) add(a *Attempt) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
+	switch {
+	case e.closed:
 		return transport.ErrClosed
+	case e.stuck >= limits.StuckEndsMost:
+		return ErrStuck
 	}
 	e.live[a] = true
 	return nil
