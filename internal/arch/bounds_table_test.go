@@ -247,6 +247,7 @@ var bounds = map[string]map[string]string{
 		"vetting.own":            "bounded by the addresses of this end and the servers asked; the caller's own",
 		"vetting.theirs":         "limits.Candidates",
 		"vetting.held":           "limits.Candidates",
+		"vetting.tried":          "limits.CandidatePorts of limits.CandidateAddrs",
 		"description.candidates": "limits.Candidates",
 		"Conn.binding":           "not remote: two fingerprints of 32 bytes",
 		"Conn.low":               oneSignal,

@@ -278,6 +278,9 @@ const (
 	GatherTime     = 500 * time.Millisecond // how long an offer waits for candidates; later ones follow it
 	SDPBytes       = 8 << 10                // bytes of an offer or answer; one for data alone has 700
 	Candidates     = 16                     // of each end of a link
+	CandidatePorts = 4                      // of them, with one address: a server each sees two of the peer's sockets at its NAT
+	CandidateAddrs = 8                      // addresses of a peer's candidates that are tried
+	CheckRequests  = 3                      // packets to each candidate of an offer after the first, 0.2 s apart: whoever made it sends more, and each is answered
 	CandidateBytes = 256                    // bytes of one candidate
 	SignalSessions = 64                     // links being signalled at once
 	SignalAccepted = 48                     // of them, begun by peers: who floods leaves room for a node's own

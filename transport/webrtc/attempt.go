@@ -41,11 +41,10 @@ type Attempt struct {
 // peer: when all candidates are found, after limits.GatherTime, or when ctx
 // ends with an error.
 func (e *Endpoint) Offer(ctx context.Context, s Setup) (*Attempt, error) {
-	a, err := e.attempt(s)
+	a, err := e.attempt(s, true)
 	if err != nil {
 		return nil, err
 	}
-	a.expected = true
 	offer, err := a.pc.CreateOffer(nil)
 	if err != nil {
 		return nil, a.giveUp(err)
@@ -63,7 +62,7 @@ func (e *Endpoint) Answer(ctx context.Context, s Setup, offer string) (*Attempt,
 	if err := e.checkStuck(parsed); err != nil {
 		return nil, err
 	}
-	a, err := e.attempt(s)
+	a, err := e.attempt(s, false)
 	if err != nil {
 		return nil, err
 	}
@@ -77,14 +76,15 @@ func (e *Endpoint) Answer(ctx context.Context, s Setup, offer string) (*Attempt,
 	return a.describe(ctx, answer)
 }
 
-// attempt makes what both ends have.
-func (e *Endpoint) attempt(s Setup) (*Attempt, error) {
-	pc, err := e.connection(s)
+// attempt makes what both ends have. Who offers has been asked to by nobody, and
+// leads the checks of ICE; who answers sends packets to where a stranger says.
+func (e *Endpoint) attempt(s Setup, offer bool) (*Attempt, error) {
+	pc, err := e.connection(s, offer)
 	if err != nil {
 		return nil, err
 	}
 	a := &Attempt{
-		endpoint: e, pc: pc, stage: StageICE,
+		endpoint: e, pc: pc, stage: StageICE, expected: offer,
 		opened: make(chan struct{}), over: make(chan struct{}),
 		vetting: vetting{take: s.take},
 	}

@@ -33,8 +33,9 @@
 // addresses, in any spelling; of the others Setup.Take decides. Private ones
 // that it refuses are tried all the same once both ends are seen with the same
 // public address. A browser's names of multicast DNS are passed over: it shows
-// its address by its first packet. The own candidates tell no address of their
-// base.
+// its address by its first packet. An offer makes this end send few packets to
+// addresses at which nobody answers, and fewer to one of them. The own candidates
+// tell no address of their base.
 //
 // # Ends
 //

@@ -144,7 +144,7 @@ func (e *Endpoint) remove(a *Attempt) {
 
 // connection makes the library's object for one attempt: data channels alone,
 // none of the machinery for media.
-func (e *Endpoint) connection(s Setup) (*pion.PeerConnection, error) {
+func (e *Endpoint) connection(s Setup, offer bool) (*pion.PeerConnection, error) {
 	config := pion.Configuration{ICEServers: make([]pion.ICEServer, 0, len(s.Servers))}
 	for _, text := range s.Servers {
 		server, err := ParseServer(text)
@@ -154,6 +154,9 @@ func (e *Endpoint) connection(s Setup) (*pion.PeerConnection, error) {
 		config.ICEServers = append(config.ICEServers, iceServer(server))
 	}
 	engine := e.engine(s)
+	if !offer {
+		engine.SetICEMaxBindingRequests(limits.CheckRequests)
+	}
 	return pion.NewAPI(
 		pion.WithSettingEngine(engine),
 		pion.WithMediaEngine(&pion.MediaEngine{}),
