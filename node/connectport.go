@@ -166,7 +166,7 @@ func (n *Node) answerOffer(from routing.ID, ask *wire.ConnectAsk) (wire.ConnectR
 		if errors.Is(err, webrtc.ErrDescription) || errors.Is(err, webrtc.ErrCandidate) {
 			return noWay(ask, reason.Malformed), nil
 		}
-		return noWay(ask, reason.CarrierFailed), nil
+		return noWay(ask, noAttempt(err)), nil
 	}
 	if !n.rtc.made(a, pc) {
 		n.rtc.end(a, false)

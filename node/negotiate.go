@@ -109,7 +109,7 @@ func (n *Node) offer(ctx context.Context, id routing.ID, ask *wire.ConnectAsk, b
 			return nil, reason.None, errElsewhere
 		}
 		n.log.Warn("no offer of a link over WebRTC", "peer", id, "err", err)
-		return nil, reason.CarrierFailed, nil
+		return nil, noAttempt(err), nil
 	}
 	if !n.rtc.made(a, pc) {
 		n.rtc.end(a, false)
@@ -117,6 +117,14 @@ func (n *Node) offer(ctx context.Context, id routing.ID, ask *wire.ConnectAsk, b
 	}
 	ask.Session, ask.SDP = a.session, pc.Description()
 	return a, reason.None, nil
+}
+
+// noAttempt is the reason of an offer or answer that this node fails to make.
+func noAttempt(err error) reason.Reason {
+	if errors.Is(err, webrtc.ErrStuck) {
+		return reason.SessionLimit
+	}
+	return reason.CarrierFailed
 }
 
 // bargainOver asks, and takes the answer to the offer.
@@ -187,17 +195,28 @@ func (n *Node) establish(a *attempt, dial uint32) (*webrtc.Conn, *link.Remote, e
 	if err != nil {
 		return nil, nil, openError(err)
 	}
-	now := time.Now()
-	local := n.local(now)
-	local.Hello.Need = a.need
-	remote, err := n.handshake(conn, func() (*link.Remote, error) {
-		return link.Meet(conn, local, wire.ID(a.peer), a.session, a.offered, dial, now)
-	})
+	remote, err := n.meet(a, conn, dial)
 	if err != nil {
 		return nil, nil, &stageError{ConnectHello, err}
 	}
 	n.counters.signalTimes.add(time.Since(a.began))
 	return conn, remote, nil
+}
+
+// meet lets both ends prove themselves, in what is left of the attempt's time. On
+// error conn is closed.
+func (n *Node) meet(a *attempt, conn *webrtc.Conn, dial uint32) (*link.Remote, error) {
+	now := time.Now()
+	local := n.local(now)
+	local.Hello.Need = a.need
+	stop := context.AfterFunc(a.ctx, func() { conn.Close() })
+	remote, err := n.handshake(conn, func() (*link.Remote, error) {
+		return link.Meet(conn, local, wire.ID(a.peer), a.session, a.offered, dial, now)
+	})
+	if !stop() {
+		return nil, context.Cause(a.ctx)
+	}
+	return remote, err
 }
 
 // openError says in this package's words at which stage a connection failed.

@@ -86,6 +86,7 @@ func (n *Node) limits(s *Status) []LimitUse {
 		{"relay-links", len(s.Peers) - leaves, n.cfg.MaxPeers},
 		{"leaf-links", leaves, n.cfg.MaxLeaves},
 		{"webrtc-links", overWebRTC, n.cfg.MaxWebRTC},
+		{"webrtc-stuck", n.rtc.stuck(), limits.StuckEndsMost},
 		{"links-under-way", n.gate.inside(), limits.PreAuthLinks},
 		{"sessions", s.Sessions, limits.Sessions},
 		{"ports", len(s.Ports), limits.Ports},

@@ -66,6 +66,14 @@ func (r *rtc) stunPort() uint16 {
 	return r.endpoint.STUNPort()
 }
 
+// stuck is how many links over WebRTC have never ended.
+func (r *rtc) stuck() int {
+	if r.endpoint == nil {
+		return 0
+	}
+	return r.endpoint.Stuck()
+}
+
 // close ends all attempts and links.
 func (r *rtc) close() {
 	if r.endpoint != nil {

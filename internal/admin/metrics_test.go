@@ -87,6 +87,7 @@ peermesh_limit_max{limit="ports"} 1024
 peermesh_limit_max{limit="relay-links"} 9
 peermesh_limit_max{limit="sessions"} 4096
 peermesh_limit_max{limit="webrtc-links"} 32
+peermesh_limit_max{limit="webrtc-stuck"} 16
 # HELP peermesh_dials_total Dials by how they ended.
 # TYPE peermesh_dials_total counter
 peermesh_dials_total{result="failed"} %d

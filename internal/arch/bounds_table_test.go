@@ -250,6 +250,7 @@ var bounds = map[string]map[string]string{
 		"vetting.networks":       "not remote: this machine's addresses",
 		"vetting.theirs":         "limits.Candidates",
 		"vetting.held":           "limits.Candidates",
+		"vetting.tried":          "limits.CandidatePorts of limits.CandidateAddrs",
 		"description.candidates": "limits.Candidates",
 		"Conn.binding":           "not remote: two fingerprints of 32 bytes",
 		"Conn.low":               oneSignal,

@@ -41,11 +41,10 @@ type Attempt struct {
 // peer: when all candidates are found, after limits.GatherTime, or when ctx
 // ends with an error.
 func (e *Endpoint) Offer(ctx context.Context, s Setup) (*Attempt, error) {
-	a, err := e.attempt(s)
+	a, err := e.attempt(s, true)
 	if err != nil {
 		return nil, err
 	}
-	a.expected = true
 	offer, err := a.pc.CreateOffer(nil)
 	if err != nil {
 		return nil, a.giveUp(err)
@@ -54,13 +53,16 @@ func (e *Endpoint) Offer(ctx context.Context, s Setup) (*Attempt, error) {
 }
 
 // Answer takes a peer's offer and returns, as Offer does, when the answer can
-// be sent back. An offer that is not taken is an ErrDescription.
+// be sent back. An offer that is not taken is an ErrDescription or an ErrStuck.
 func (e *Endpoint) Answer(ctx context.Context, s Setup, offer string) (*Attempt, error) {
 	parsed, err := parseDescription(offer)
 	if err != nil {
 		return nil, err
 	}
-	a, err := e.attempt(s)
+	if err := e.checkStuck(parsed); err != nil {
+		return nil, err
+	}
+	a, err := e.attempt(s, false)
 	if err != nil {
 		return nil, err
 	}
@@ -74,15 +76,16 @@ func (e *Endpoint) Answer(ctx context.Context, s Setup, offer string) (*Attempt,
 	return a.describe(ctx, answer)
 }
 
-// attempt makes what both ends have.
-func (e *Endpoint) attempt(s Setup) (*Attempt, error) {
-	pc, err := e.connection(s)
+// attempt makes what both ends have. Who offers has been asked to by nobody, and
+// leads the checks of ICE; who answers sends packets to where a stranger says.
+func (e *Endpoint) attempt(s Setup, offer bool) (*Attempt, error) {
+	pc, err := e.connection(s, offer)
 	if err != nil {
 		return nil, err
 	}
 	own := e.networks()
 	a := &Attempt{
-		endpoint: e, pc: pc, stage: StageICE,
+		endpoint: e, pc: pc, stage: StageICE, expected: offer,
 		opened: make(chan struct{}), over: make(chan struct{}),
 		vetting: vetting{take: s.take, networks: own},
 	}
@@ -142,6 +145,9 @@ func (a *Attempt) Candidates() <-chan string { return a.gather.late }
 func (a *Attempt) SetAnswer(text string) error {
 	parsed, err := parseDescription(text)
 	if err != nil {
+		return err
+	}
+	if err := a.endpoint.checkStuck(parsed); err != nil {
 		return err
 	}
 	a.mu.Lock()

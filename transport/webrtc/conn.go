@@ -42,7 +42,8 @@ type Conn struct {
 	low     chan struct{}                         // there may be room again
 	done    chan struct{}                         // closed when cause is set
 	closing sync.Once
-	recv    sync.Mutex // held while a goroutine receives
+	recv    sync.Mutex  // held while a goroutine receives
+	spoken  atomic.Bool // a whole message has come
 
 	mu    sync.Mutex
 	cause error // why no call succeeds any more

@@ -3,6 +3,7 @@
 package webrtc
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 type description struct {
 	text       string
 	candidates []string // as in the text, "candidate:..."; limits.Candidates at most
+	shaken     bool     // it tells all of SCTP's handshake
 }
 
 // parseDescription checks an offer or answer of a peer: of bounded size, for
@@ -44,6 +46,7 @@ func splitDescription(text string) (d description, err error) {
 	if err := checkMessageSize(media); err != nil {
 		return d, err
 	}
+	d.shaken = tellsInit(media)
 	var inSession, inMedia []string
 	s.Attributes, inSession = cutCandidates(s.Attributes)
 	media.Attributes, inMedia = cutCandidates(media.Attributes)
@@ -67,6 +70,18 @@ func checkMessageSize(media *sdp.MediaDescription) error {
 		return fmt.Errorf("messages of %.20q bytes, want %d", value, maxMessage)
 	}
 	return nil
+}
+
+// tellsInit says whether the library will take SCTP's handshake from the
+// description: it looks at the first sctp-init alone.
+func tellsInit(media *sdp.MediaDescription) bool {
+	for _, a := range media.Attributes {
+		if strings.TrimSpace(a.Key) == "sctp-init" {
+			init, err := base64.StdEncoding.DecodeString(a.Value)
+			return err == nil && len(init) > 0
+		}
+	}
+	return false
 }
 
 // cutCandidates returns the attributes that are no candidates, and those that

@@ -33,9 +33,10 @@
 // metadata addresses, in any spelling, or to a private or loopback port below
 // 1024; of the others Setup.Take decides. Private ones that it refuses are tried
 // all the same if they are of a network that this machine is in, or once both ends
-// are seen with the same public address. A browser's names of multicast DNS are passed over: it shows
-// its address by its first packet. The own candidates tell no address of their
-// base.
+// are seen with the same public address. A browser's names of multicast DNS are
+// passed over: it shows its address by its first packet. An offer makes this end
+// send few packets to addresses at which nobody answers, and fewer to one of them.
+// The own candidates tell no address of their base.
 //
 // # Ends
 //
@@ -43,6 +44,9 @@
 // flushed has arrived, limits.CloseLinger at most; usually an acknowledgement is
 // 200 ms late when the last packet was an odd one. A peer that falls silent is
 // given up after 8 s (ICEDisconnected and ICEFailed in package limits).
+//
+// An end that the library does not finish in limits.CloseMost is stuck: it is
+// counted until it does, and many such refuse further links (Endpoint.Stuck).
 //
 // # What it costs
 //

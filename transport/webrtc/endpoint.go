@@ -46,6 +46,7 @@ type Endpoint struct {
 	mu     sync.Mutex
 	closed bool
 	live   map[*Attempt]bool // attempts and pipes that hold something
+	stuck  int               // ends that were given up and still hold something
 }
 
 // New returns an Endpoint. It fails with ErrUnsupported in a program that was
@@ -124,31 +125,16 @@ func (e *Endpoint) networks() (all []netip.Prefix) {
 	return all
 }
 
-// bounded runs what ends something of the library, and waits for it,
-// limits.CloseMost at most. The library can lock up for good when a packet of a
-// peer's SCTP handshake comes after this end has begun to leave (pion/sctp 1.11.1):
-// then its goroutines stay, and nobody waits for them.
-func (e *Endpoint) bounded(end func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		end()
-	}()
-	late := time.NewTimer(limits.CloseMost)
-	defer late.Stop()
-	select {
-	case <-done:
-	case <-late.C:
-		e.config.Logger.Error("a connection over WebRTC does not end; what it holds stays until the program ends", "waited", limits.CloseMost)
-	}
-}
-
-// add counts an attempt in, unless the Endpoint is closed.
+// add counts an attempt in, unless the Endpoint is closed or too many ends are
+// stuck.
 func (e *Endpoint) add(a *Attempt) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
+	switch {
+	case e.closed:
 		return transport.ErrClosed
+	case e.stuck >= limits.StuckEndsMost:
+		return ErrStuck
 	}
 	e.live[a] = true
 	return nil
@@ -162,7 +148,7 @@ func (e *Endpoint) remove(a *Attempt) {
 
 // connection makes the library's object for one attempt: data channels alone,
 // none of the machinery for media.
-func (e *Endpoint) connection(s Setup) (*pion.PeerConnection, error) {
+func (e *Endpoint) connection(s Setup, offer bool) (*pion.PeerConnection, error) {
 	config := pion.Configuration{ICEServers: make([]pion.ICEServer, 0, len(s.Servers))}
 	for _, text := range s.Servers {
 		server, err := ParseServer(text)
@@ -172,6 +158,9 @@ func (e *Endpoint) connection(s Setup) (*pion.PeerConnection, error) {
 		config.ICEServers = append(config.ICEServers, iceServer(server))
 	}
 	engine := e.engine(s)
+	if !offer {
+		engine.SetICEMaxBindingRequests(limits.CheckRequests)
+	}
 	return pion.NewAPI(
 		pion.WithSettingEngine(engine),
 		pion.WithMediaEngine(&pion.MediaEngine{}),
@@ -209,9 +198,8 @@ func (e *Endpoint) engine(s Setup) pion.SettingEngine {
 	se.EnableSCTPZeroChecksum(true)
 	// What SCTP's handshake tells goes with the descriptions (sctp-init): two
 	// round trips less behind DTLS, and nothing of it that can get lost. A lost
-	// packet of the handshake costs a second, and one that comes late, after the
-	// peer has left, locks up the library for good: the end is never done closing.
-	// Browsers that do not know it shake hands as ever.
+	// packet of the handshake costs a second. Browsers that do not know it shake
+	// hands as ever.
 	se.EnableSctpSnap(true)
 	se.SetNet(e.config.Net)
 	if e.mux != nil {

@@ -16,6 +16,10 @@ var ErrCandidate = errors.New("candidate refused")
 // ErrOrder says that a method of an Attempt was called out of its turn.
 var ErrOrder = errors.New("called out of turn")
 
+// ErrStuck says that too many ends of this Endpoint have never ended for one more
+// link, or for one with a peer whose description lacks sctp-init.
+var ErrStuck = errors.New("too many connections over WebRTC have never ended: restart this program, and report it")
+
 // The stages of an attempt, in their order.
 const (
 	StageICE     = "ice"     // finding a pair of addresses between which packets pass

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 
 	"github.com/pion/logging"
 )
@@ -20,7 +21,33 @@ type loggers struct{ log *slog.Logger }
 
 // NewLogger implements logging.LoggerFactory.
 func (l loggers) NewLogger(scope string) logging.LeveledLogger {
-	return logger{l.log.With("pion", scope)}
+	log := logger{l.log.With("pion", scope)}
+	if scope == "sctp" {
+		return sctpLogger{log}
+	}
+	return log
+}
+
+// sctpLogger keeps the library from locking up for good. A peer's COOKIE-ECHO that
+// is read after the own writer has failed leads the reader (pion/sctp 1.11.1 to
+// 1.12.1) to wait, with the association's lock, for somebody to whom the handshake
+// matters; there is nobody, and nothing can end the association any more. Any peer
+// can bring that about that does not tell its sctp-init. It is logged just before,
+// by the reader, and there the reader ends: it gives back the lock and closes the
+// association on its way out. A handshake in good order never meets that state.
+type sctpLogger struct{ logger }
+
+// What the library says, and of which state.
+const (
+	cookieMet   = "[%s] COOKIE-ECHO received in state '%s'"
+	stateClosed = "Closed"
+)
+
+func (l sctpLogger) Debugf(f string, a ...any) {
+	l.logger.Debugf(f, a...)
+	if f == cookieMet && len(a) == 2 && a[1] == stateClosed {
+		runtime.Goexit()
+	}
 }
 
 // logger adapts slog to the library.

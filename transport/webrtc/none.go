@@ -37,6 +37,9 @@ func (*Endpoint) Close() error { return nil }
 // STUNPort is 0.
 func (*Endpoint) STUNPort() uint16 { return 0 }
 
+// Stuck is 0.
+func (*Endpoint) Stuck() int { return 0 }
+
 // Offer fails with ErrUnsupported.
 func (*Endpoint) Offer(context.Context, Setup) (*Attempt, error) { return nil, ErrUnsupported }
 

@@ -5,7 +5,9 @@ package webrtc
 import (
 	"errors"
 	"io"
+	"time"
 
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
 )
 
@@ -16,6 +18,9 @@ func (c *Conn) Receive(buf func() []byte) ([]byte, error) {
 	defer c.recv.Unlock()
 	if _, err := c.raw.Read(nil); !errors.Is(err, io.ErrShortBuffer) {
 		return nil, c.because(io.EOF)
+	}
+	if !c.spoken.Load() {
+		c.spoken.Store(true)
 	}
 	if err := c.deaf(); err != nil {
 		return nil, err
@@ -42,4 +47,29 @@ func (c *Conn) deaf() error {
 		return c.cause
 	}
 	return nil
+}
+
+// listen ends a pipe whose peer fills the library's memory before it has said its
+// first message: who that is, nobody knows yet. A message that is whole waits no
+// longer than a look, so two of them find it not whole.
+func (c *Conn) listen() {
+	ice := c.attempt.pc.SCTP().Transport().ICETransport()
+	look := time.NewTicker(limits.UnprovenLook)
+	defer look.Stop()
+	for over := 0; over < 2; {
+		select {
+		case <-c.done:
+			return
+		case <-c.attempt.over:
+			return
+		case <-look.C:
+		}
+		if c.spoken.Load() {
+			return
+		}
+		if ice.Stats().BytesReceived > limits.UnprovenBytes {
+			over++
+		}
+	}
+	c.lost(errFlood)
 }

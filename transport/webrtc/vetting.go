@@ -21,6 +21,7 @@ type vetting struct {
 	own      []netip.Addr   // this end as servers see it
 	theirs   []netip.Addr   // the peer's end as servers see it
 	held     []candidate    // private ones refused so far: tried if both ends are behind one NAT
+	tried    []netip.Addr   // of each candidate that was let through; limits.Candidates at most
 }
 
 // add takes one line of the peer and returns what may be tried now: that
@@ -46,7 +47,28 @@ func (v *vetting) add(line string) ([]candidate, error) {
 		v.theirs = append(v.theirs, addr)
 		now = append(now, v.release()...)
 	}
-	return now, nil
+	return v.within(now), nil
+}
+
+// within leaves out what is too much for one address, or one address too many:
+// nobody has proved yet that they are the peer's, and each candidate is sent several
+// packets.
+func (v *vetting) within(list []candidate) []candidate {
+	return slices.DeleteFunc(list, func(c candidate) bool {
+		ports, others := 0, make(map[netip.Addr]bool)
+		for _, a := range v.tried {
+			if a == c.addr.Addr() {
+				ports++
+			} else {
+				others[a] = true
+			}
+		}
+		if ports == limits.CandidatePorts || len(others) == limits.CandidateAddrs {
+			return true
+		}
+		v.tried = append(v.tried, c.addr.Addr())
+		return false
+	})
 }
 
 // near reports whether an address is of a network that this machine is in: packets
@@ -77,7 +99,7 @@ func reserved(at netip.AddrPort) bool {
 // because of it.
 func (v *vetting) ownAddress(a netip.Addr) []candidate {
 	v.own = append(v.own, a)
-	return v.release()
+	return v.within(v.release())
 }
 
 // release returns what was held, once both ends are seen to be behind one NAT.
