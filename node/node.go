@@ -8,12 +8,12 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/httpbound"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
@@ -39,7 +39,7 @@ type Node struct {
 	dialers  dialers
 	handler  *ws.Handler
 	listener net.Listener // nil: no port
-	server   *http.Server
+	server   *httpbound.Server
 
 	ctx     context.Context // ends with the node
 	cancel  context.CancelFunc
@@ -67,11 +67,12 @@ type Node struct {
 	drops         reason.Counters
 	contactRecord contactRecord
 	counters      counters
-	number        atomic.Uint64        // of the last link
-	reported      [reason.Count]uint64 // drops told; owned by the ticker
-	ticked        []liveLink           // the ticker's memory
-	refusals      *rate.Limiter        // events about strangers
-	known         *knownPeers          // nil: no state directory
+	number        atomic.Uint64              // of the last link
+	reported      [reason.Count]uint64       // drops told; owned by the ticker
+	droppedAt     [reason.Count]atomic.Int64 // when the last of them were told, in Unix nanoseconds; 0: never
+	ticked        []liveLink                 // the ticker's memory
+	refusals      *rate.Limiter              // events about strangers
+	known         *knownPeers                // nil: no state directory
 	linkAsks      linkAsks
 	rtc           rtc
 	ending        atomic.Int32               // links whose peers are given time to take a Bye

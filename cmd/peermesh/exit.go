@@ -174,6 +174,7 @@ var sentinelHints = []struct {
 }{
 	{errNoNode, "peermesh --port 8080 starts one; that of a service is found with sudo, that of a container within it (docker exec), any by --admin URL; one with --admin off not at all"},
 	{admin.ErrUnreachable, "the node there may have ended: a node prints its admin page's URL when it starts"},
+	{admin.ErrBusy, "it answers all that it may at once: scrapers, browsers or profiles have its connections; try again in a few seconds"},
 	{node.ErrNoHandler, "nobody listens there: start peermesh listen on that side"},
 	{node.ErrNoRoute, "the ID has to be that of a node that runs and has joined the same mesh"},
 	{node.ErrTooLarge, fmt.Sprintf("one message holds at most %d bytes: split the data", limits.MaxMessage)},
@@ -187,7 +188,10 @@ func joinHints(joins []*node.JoinError) []string {
 	seen := make(map[string]bool)
 	for _, j := range joins {
 		text, ok := stageHints[j.Stage]
-		if !ok {
+		switch {
+		case j.Stage != "connect" && (errors.Is(j.Err, syscall.ECONNRESET) || errors.Is(j.Err, io.EOF)):
+			text = "what answers there may have all its connections taken: try again later, or another bootstrap URL"
+		case !ok:
 			text = stageHints["connect"]
 		}
 		if !seen[text] {

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -29,9 +32,28 @@ func health(s *node.Status) []Health {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.LimitsHit)) {
-		all = append(all, Health{"note", fmt.Sprintf("%s: dropped or refused %d times since the start, because a bound was reached", name, s.LimitsHit[name]), ""})
+		all = append(all, limitHealth(s, name))
 	}
 	return all
+}
+
+// lately is how long ago a bound may have been hit to be a matter of now.
+const lately = time.Minute
+
+// limitHealth is about a bound that was hit.
+func limitHealth(s *node.Status, name string) Health {
+	h := Health{"note", fmt.Sprintf("%s: dropped or refused %d times since the start, because a bound was reached", name, s.LimitsHit[name]), ""}
+	at, ok := s.LimitsHitAt[name]
+	if !ok {
+		return h
+	}
+	ago := max(time.Since(at).Round(time.Second), 0)
+	h.Text += fmt.Sprintf("; the last time %s ago", ago)
+	if name == reason.ConnectionLimit.String() && ago <= lately {
+		h.Level = "warn"
+		h.Hint = fmt.Sprintf("somebody opens more connections to the port than %d in all, or %d from one address: a firewall can slow them; if it is a proxy of yours, name it with --trusted-proxy", limits.HTTPConns, limits.HTTPConnsPerSource)
+	}
+	return h
 }
 
 // linkHealth is about the way into the mesh.

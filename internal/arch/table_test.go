@@ -46,7 +46,7 @@ var house = []room{
 	{"transport/webrtc", carrier(), carriersReason},
 
 	{"node", under("internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal",
-		"transport", "transport/ws", "transport/mem", "transport/webrtc"),
+		"internal/httpbound", "transport", "transport/ws", "transport/mem", "transport/webrtc"),
 		"it puts the parts together and does not know what is built on it; gateways are mounted by whoever starts a node"},
 
 	{"dgram", onNode(), "a view of a node, as any program has it"},
