@@ -148,6 +148,9 @@ func (n *Node) tell(t engine.Notice) {
 	if t.Link != nil {
 		ev.Transport, ev.Outbound, ev.Leaf = t.Link.Carrier.Kind(), t.Link.Outbound, t.Link.Leaf
 	}
+	if ev.Kind == IdentityInUse {
+		n.identityUsed.Store(ev.Time.UnixNano())
+	}
 	n.events.send(ev)
 	n.logEvent(ev)
 }

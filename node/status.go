@@ -62,6 +62,9 @@ func (n *Node) Status() Status {
 	for _, id := range n.engine.Homes() {
 		s.Homes = append(s.Homes, routing.ID(id))
 	}
+	if at := n.identityUsed.Load(); at != 0 {
+		s.IdentityInUseAt = time.Unix(0, at).UTC()
+	}
 	n.limitsHit(&s)
 	s.Limits = n.limits(&s)
 	return s

@@ -47,7 +47,8 @@ func (e *startError) Unwrap() error { return e.err }
 func (e *startError) environmental() bool {
 	var op *net.OpError
 	var key *identity.KeyFileError
-	return errors.As(e.err, &op) || errors.As(e.err, &key)
+	var used *node.StateInUseError
+	return errors.As(e.err, &op) || errors.As(e.err, &key) || errors.As(e.err, &used)
 }
 
 // exitCode returns what err makes the program end with.
@@ -154,6 +155,9 @@ func hints(err error) []string {
 	for _, key := range find[*identity.KeyFileError](err) {
 		all = append(all, key.Hint)
 	}
+	if len(find[*node.StateInUseError](err)) > 0 {
+		all = append(all, "stop that one, or give another --state; commands such as send and ping need none: they have an ID of their own then")
+	}
 	all = append(all, joinHints(find[*node.JoinError](err))...)
 	for _, h := range sentinelHints {
 		if errors.Is(err, h.err) {
@@ -189,7 +193,7 @@ func joinHints(joins []*node.JoinError) []string {
 	for _, j := range joins {
 		text, ok := stageHints[j.Stage]
 		switch {
-		case j.Stage != "connect" && (errors.Is(j.Err, syscall.ECONNRESET) || errors.Is(j.Err, io.EOF)):
+		case j.Stage == "upgrade" && (errors.Is(j.Err, syscall.ECONNRESET) || errors.Is(j.Err, io.EOF)):
 			text = "what answers there may have all its connections taken: try again later, or another bootstrap URL"
 		case !ok:
 			text = stageHints["connect"]

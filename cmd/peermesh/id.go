@@ -1,11 +1,13 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/peermesh/peermesh/node"
+	"github.com/peermesh/peermesh/internal/identity"
+	"github.com/peermesh/peermesh/routing"
 )
 
 func idCommand(std streams) *cli.Command {
@@ -27,17 +29,27 @@ func printID(c *cli.Context, std streams) error {
 	if err := wantWords(c); err != nil {
 		return err
 	}
-	n, err := node.New(node.Config{StateDir: c.String("state")})
+	key, err := keyIn(c.String("state"))
 	if err != nil {
 		return &startError{err}
 	}
-	defer n.Close()
+	id := routing.ID(key.ID())
 	if c.Bool("json") {
-		return printJSON(std.out, idLine{V: jsonVersion, ID: n.ID()})
+		return printJSON(std.out, idLine{V: jsonVersion, ID: id})
 	}
 	if c.String("state") == "" {
 		fmt.Fprintln(std.err, "this ID is kept nowhere; keep one with --state DIR")
 	}
-	_, err = fmt.Fprintln(std.out, n.ID())
+	_, err = fmt.Fprintln(std.out, id)
 	return err
+}
+
+// keyIn is the identity of a state directory, which a node may be using; a fresh
+// one without.
+func keyIn(dir string) (*identity.Identity, error) {
+	if dir == "" {
+		return identity.New(rand.Reader)
+	}
+	key, _, err := identity.LoadOrCreate(dir, rand.Reader)
+	return key, err
 }

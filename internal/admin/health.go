@@ -20,7 +20,8 @@ type Health struct {
 
 // health finds what there is to say about a status; nothing when all is well.
 func health(s *node.Status) []Health {
-	all := append([]Health{}, linkHealth(s)...)
+	all := append([]Health{}, identityHealth(s)...)
+	all = append(all, linkHealth(s)...)
 	for _, b := range s.Bootstraps {
 		if !b.Linked && b.LastError != "" {
 			all = append(all, Health{"warn", fmt.Sprintf("the bootstrap URL %s does not answer: %s", b.URL, b.LastError), "is a node running there? it is tried again for ever"})
@@ -54,6 +55,19 @@ func limitHealth(s *node.Status, name string) Health {
 		h.Hint = fmt.Sprintf("somebody opens more connections to the port than %d in all, or %d from one address: a firewall can slow them; if it is a proxy of yours, name it with --trusted-proxy", limits.HTTPConns, limits.HTTPConnsPerSource)
 	}
 	return h
+}
+
+// identityHealth is about another node with the same key: as long as both run,
+// each takes the other's links every now and then.
+func identityHealth(s *node.Status) []Health {
+	ago := time.Since(s.IdentityInUseAt).Round(time.Second)
+	if s.IdentityInUseAt.IsZero() || ago > 2*limits.ReplacedWaitMax {
+		return nil
+	}
+	return []Health{{
+		"warn", fmt.Sprintf("identity in use elsewhere: a peer told %s ago that another node has this one's key, and that one got the link", max(ago, 0)),
+		"stop one of the two; each node needs a --state of its own, which is not to be copied",
+	}}
 }
 
 // linkHealth is about the way into the mesh.

@@ -114,7 +114,7 @@ var pure = []string{
 // not, by the pattern of their path.
 var impureFiles = []struct{ pattern, reason string }{
 	{"internal/link/shell*.go", "the goroutines, timers and carrier around a link's state"},
-	{"internal/identity/key*.go", "the key file"},
+	{"internal/identity/key*.go", "the key file, and the lock beside it"},
 }
 
 // outside are imports that reach out of a pure package.
