@@ -91,11 +91,12 @@ func (n *Node) answerAsk(ctx context.Context, from routing.ID, ask *wire.Connect
 	if own := told.allowed(n.URLs()); ask.Kind == wire.ConnectLink && len(own) > 0 {
 		return wire.ConnectReply{Kind: wire.ConnectDialMe, URLs: own}, nil
 	}
-	if n.dialAsker(ctx, from, ask, told) {
+	why := n.dialAsker(ctx, from, ask, told)
+	if why == reason.None {
 		return wire.ConnectReply{Kind: wire.ConnectLinked}, nil
 	}
 	if n.rtc.endpoint == nil || ask.SDP == "" {
-		return noWay(ask, reason.Unsupported), nil
+		return noWay(ask, why), nil
 	}
 	return n.answerOffer(from, ask)
 }
@@ -123,18 +124,23 @@ func (n *Node) keepsLink(from routing.ID, ask *wire.ConnectAsk) bool {
 	return kept
 }
 
-// dialAsker tries the asker's URLs for a short time.
-func (n *Node) dialAsker(ctx context.Context, from routing.ID, ask *wire.ConnectAsk, told told) bool {
+// dialAsker tries the asker's URLs for a short time. None: there is a link;
+// WrongID: another node answers there; Unsupported: nobody, or nothing was dialled.
+func (n *Node) dialAsker(ctx context.Context, from routing.ID, ask *wire.ConnectAsk, told told) reason.Reason {
 	if len(ask.URLs) == 0 || !n.linkAsks.rate.Allow() {
-		return false
+		return reason.Unsupported
 	}
 	ctx, cancel := context.WithTimeout(ctx, limits.ConnectDial)
 	defer cancel()
 	err := n.reach(ctx, engine.Contact{ID: from, URLs: ask.URLs, Scopes: told.scopes}, true, ask.Direct)
-	if err != nil {
-		n.log.Debug("no link with a node that asked for one", "peer", from, "err", err)
+	if err == nil {
+		return reason.None
 	}
-	return err == nil
+	n.log.Debug("no link with a node that asked for one", "peer", from, "err", err)
+	if errors.Is(err, reason.WrongID) {
+		return reason.WrongID
+	}
+	return reason.Unsupported
 }
 
 // answerOffer answers an offer of a link over WebRTC.

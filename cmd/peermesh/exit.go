@@ -183,6 +183,7 @@ var sentinelHints = []struct {
 	{node.ErrNoRoute, "the ID has to be that of a node that runs and has joined the same mesh"},
 	{node.ErrTooLarge, fmt.Sprintf("one message holds at most %d bytes: split the data", limits.MaxMessage)},
 	{syscall.EADDRINUSE, "another program has that port: choose another --port, or --port 0 for a free one"},
+	{syscall.EADDRNOTAVAIL, "this machine has no such address: --host wants one of its own, or none for all of them; behind a NAT the outer one goes with --public-url"},
 	{syscall.EACCES, "this user may not do that; ports below 1024 need more rights"},
 }
 
