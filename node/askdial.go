@@ -19,7 +19,8 @@ var (
 // once the link that it dialled is up: then others can reach this node's port.
 // It is an error if the two are linked already. The node asked dials only URLs
 // that the asker's own links may tell of. ctx bounds it; the error is a
-// [*ConnectError].
+// [*ConnectError], of [ErrRefused] and the reason "wrong-id" if another node
+// answers at a URL.
 func (n *Node) AskDial(ctx context.Context, id routing.ID) error {
 	c := connecting{n: n, id: id, stage: ConnectNegotiate}
 	if err := c.askBack(ctx); err != nil {

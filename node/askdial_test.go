@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/peermesh/peermesh/internal/reason"
 )
 
 func TestAskDial(t *testing.T) {
@@ -27,6 +29,10 @@ func TestAskDial(t *testing.T) {
 	wantAskError(t, asker.AskDial(within(t, time.Second), other.ID()), errLinkedAlready)
 	wantAskError(t, asker.AskDial(within(t, time.Second), asker.ID()), ErrRefused)
 	wantAskError(t, leafOf(t, home, Config{}).AskDial(within(t, time.Second), other.ID()), errNoURLs)
+
+	// URLs of another node: the node asked meets that one.
+	foreign := leafOf(t, home, Config{PublicURLs: relayOn(t, Config{}).URLs()})
+	wantAskError(t, foreign.AskDial(within(t, 10*time.Second), other.ID()), reason.WrongID)
 
 	// A port that nobody serves: what the node would tell leads nowhere.
 	lost := leafOf(t, home, Config{PublicURLs: []string{"ws://127.0.0.1:1"}})

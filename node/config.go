@@ -9,7 +9,8 @@ import (
 
 // Config says how a node runs. The zero value is a working private node.
 type Config struct {
-	// StateDir keeps the identity (and with it the ID) over restarts. Empty: a
+	// StateDir keeps the identity (and with it the ID) over restarts. It is one
+	// node's at a time: another does not start, with a [StateInUseError]. Empty: a
 	// fresh identity at every start. Flag --state.
 	StateDir string
 

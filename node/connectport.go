@@ -128,7 +128,9 @@ func (n *Node) keepsLink(from routing.ID, ask *wire.ConnectAsk) bool {
 	return kept
 }
 
-// dialAsker tries the asker's URLs for a short time. None: there is a link.
+// dialAsker tries the asker's URLs for a short time. None: there is a link;
+// WrongID: another node answers there; RateLimited: it may not be dialled now;
+// Unsupported: nobody answers, or there is nothing to dial.
 func (n *Node) dialAsker(ctx context.Context, from routing.ID, ask *wire.ConnectAsk, told told) reason.Reason {
 	if len(ask.URLs) == 0 {
 		return reason.Unsupported
@@ -143,6 +145,9 @@ func (n *Node) dialAsker(ctx context.Context, from routing.ID, ask *wire.Connect
 		return reason.None
 	}
 	n.log.Debug("no link with a node that asked for one", "peer", from, "err", err)
+	if errors.Is(err, reason.WrongID) {
+		return reason.WrongID
+	}
 	return reason.Unsupported
 }
 

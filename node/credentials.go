@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/rand"
+	"errors"
 	"sync"
 	"time"
 
@@ -65,6 +66,31 @@ func (c *credentials) init(cfg Config, now time.Time) (err error) {
 	}
 	c.static, err = identity.NewStatic(rand.Reader)
 	return err
+}
+
+// StateInUseError is why a node does not start whose StateDir another node has,
+// of this process or another: two with one identity take each other's links.
+type StateInUseError = identity.DirInUseError
+
+// lockState makes the state directory this node's alone. Where there are no locks
+// the node starts without.
+func (n *Node) lockState() error {
+	if n.cfg.StateDir == "" {
+		return nil
+	}
+	lock, err := identity.LockDir(n.cfg.StateDir)
+	if errors.Is(err, identity.ErrNoLocks) {
+		n.log.Warn("the state directory cannot be locked: nothing keeps a second node out of it", "err", err)
+		return nil
+	}
+	n.stateLock = lock
+	return err
+}
+
+func (n *Node) unlockState() {
+	if n.stateLock != nil {
+		_ = n.stateLock.Close() // the lock goes in any case
+	}
 }
 
 // at returns the Noise key and its certificate, renewed at half of its life.

@@ -85,14 +85,19 @@ type Status struct {
 	Delivered  uint64            `json:"delivered"`
 	Drops      map[string]uint64 `json:"drops"`     // by reason; a frame of several datagrams counts as one where it is relayed
 	LimitsHit  map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused
-	Limits     []LimitUse        `json:"limits"`
-	Attached   bool              `json:"attached"` // others than the peers can reach this node
-	Settled    bool              `json:"settled"`  // it looks for no further links; see Node.Settled
-	Homes      []routing.ID      `json:"homes"`    // of a leaf: the relays it is found at, the best first
-	Table      []BucketInfo      `json:"table"`    // the buckets that hold relay links, the farthest first
-	Traffic    []Traffic         `json:"traffic"`  // by transport, ended links included
-	Dials      Dials             `json:"dials"`
-	Upkeep     Upkeep            `json:"upkeep"`
+	// LimitsHitAt is when each of them was hit last, to a second.
+	LimitsHitAt map[string]time.Time `json:"limitsHitAt"`
+	Limits      []LimitUse           `json:"limits"`
+	Attached    bool                 `json:"attached"` // others than the peers can reach this node
+	// IdentityInUseAt is when a peer last told that another process runs with this
+	// node's key; zero: never.
+	IdentityInUseAt time.Time    `json:"identityInUseAt,omitzero"`
+	Settled         bool         `json:"settled"` // it looks for no further links; see Node.Settled
+	Homes           []routing.ID `json:"homes"`   // of a leaf: the relays it is found at, the best first
+	Table           []BucketInfo `json:"table"`   // the buckets that hold relay links, the farthest first
+	Traffic         []Traffic    `json:"traffic"` // by transport, ended links included
+	Dials           Dials        `json:"dials"`
+	Upkeep          Upkeep       `json:"upkeep"`
 
 	Hops []HopsInfo `json:"hops"` // of what was delivered, the fewest links first
 	// ForwardTimes tell how long it took to queue frames onward, from when their

@@ -148,6 +148,9 @@ func (n *Node) tell(t engine.Notice) {
 	if t.Link != nil {
 		ev.Transport, ev.Outbound, ev.Leaf = t.Link.Carrier.Kind(), t.Link.Outbound, t.Link.Leaf
 	}
+	if ev.Kind == IdentityInUse {
+		n.identityUsed.Store(ev.Time.UnixNano())
+	}
 	n.events.send(ev)
 	n.logEvent(ev)
 }
@@ -186,6 +189,7 @@ func (n *Node) reportDrops(now time.Time) {
 		}
 		ev := Event{Kind: Dropped, Time: now, Reason: reason.Reason(r).String(), Count: total - n.reported[r]}
 		n.reported[r] = total
+		n.droppedAt[r].Store(now.UnixNano())
 		n.events.send(ev)
 		n.log.Debug("dropped", "reason", ev.Reason, "count", ev.Count)
 	}

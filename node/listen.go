@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/peermesh/peermesh/internal/httpbound"
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/transport/ws"
 )
 
@@ -24,7 +26,7 @@ func (n *Node) setUpListener(plan *plan) error {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*plan.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
 	n.listener = l
-	n.server = ws.NewServer(n)
+	n.server = httpbound.NewServer(n, httpbound.Public(n.cfg.TrustedProxies, func() { n.drops.Add(reason.ConnectionLimit, 1) }))
 	return nil
 }
 
@@ -32,6 +34,14 @@ func (n *Node) serve() {
 	if err := n.server.Serve(n.listener); !errors.Is(err, http.ErrServerClosed) && n.ctx.Err() == nil {
 		n.log.Error("the port is no longer served", "err", err)
 	}
+}
+
+// connections is how many the port has that are no links yet.
+func (n *Node) connections() int {
+	if n.server == nil {
+		return 0
+	}
+	return n.server.Open()
 }
 
 func (n *Node) stopListening() {

@@ -5,15 +5,16 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/httpbound"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
@@ -39,7 +40,7 @@ type Node struct {
 	dialers  dialers
 	handler  *ws.Handler
 	listener net.Listener // nil: no port
-	server   *http.Server
+	server   *httpbound.Server
 
 	ctx     context.Context // ends with the node
 	cancel  context.CancelFunc
@@ -67,11 +68,14 @@ type Node struct {
 	drops         reason.Counters
 	contactRecord contactRecord
 	counters      counters
-	number        atomic.Uint64        // of the last link
-	reported      [reason.Count]uint64 // drops told; owned by the ticker
-	ticked        []liveLink           // the ticker's memory
-	refusals      *rate.Limiter        // events about strangers
-	known         *knownPeers          // nil: no state directory
+	number        atomic.Uint64              // of the last link
+	reported      [reason.Count]uint64       // drops told; owned by the ticker
+	droppedAt     [reason.Count]atomic.Int64 // when the last of them were told, in Unix nanoseconds; 0: never
+	ticked        []liveLink                 // the ticker's memory
+	refusals      *rate.Limiter              // events about strangers
+	known         *knownPeers                // nil: no state directory
+	stateLock     io.Closer                  // nil: no state directory, or no locks
+	identityUsed  atomic.Int64               // when a peer told last that another node has this one's key, in Unix nanoseconds; 0: never
 	linkAsks      linkAsks
 	rtc           rtc
 	ending        atomic.Int32               // links whose peers are given time to take a Bye
@@ -103,6 +107,7 @@ func New(cfg Config) (*Node, error) {
 	n.ports.init()
 	n.state.init()
 	if err := n.setUp(plan); err != nil {
+		n.unlockState()
 		n.cancel()
 		return nil, err
 	}
@@ -110,9 +115,13 @@ func New(cfg Config) (*Node, error) {
 	return n, nil
 }
 
-// setUp makes the parts; it starts no goroutine and holds nothing on failure.
+// setUp makes the parts; it starts no goroutine and holds nothing but the lock of
+// the state on failure.
 func (n *Node) setUp(plan *plan) (err error) {
 	if err := n.creds.init(n.cfg, n.started); err != nil {
+		return err
+	}
+	if err := n.lockState(); err != nil {
 		return err
 	}
 	n.id = routing.ID(n.creds.identity.ID())
@@ -214,6 +223,7 @@ func (n *Node) Close() error {
 		n.ports.closeAll()
 		n.events.close()
 		n.wg.Wait()
+		n.unlockState()
 		n.log.Info("closed")
 		close(n.closed)
 	})

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -355,6 +356,13 @@ func TestSecondProcessWithTheSameKey(t *testing.T) {
 		first := m.start("a1", cfg)
 		events := watch(t, first)
 		ready(t, first)
+		if _, err := New(Config{StateDir: dir}); !errors.As(err, new(*StateInUseError)) {
+			t.Errorf("a second node on one state: got %v, want that it is in use", err)
+		}
+		cfg.StateDir = t.TempDir()
+		if err := copyFile(filepath.Join(cfg.StateDir, "identity.key"), filepath.Join(dir, "identity.key")); err != nil {
+			t.Fatal(err)
+		}
 		second := m.start("a2", cfg)
 		ready(t, second)
 		if first.ID() != second.ID() {
@@ -365,7 +373,34 @@ func TestSecondProcessWithTheSameKey(t *testing.T) {
 		if len(first.Peers()) != 0 || len(second.Peers()) != 1 {
 			t.Errorf("links: got %d and %d, want the newer process alone", len(first.Peers()), len(second.Peers()))
 		}
+		if at := first.Status().IdentityInUseAt; time.Since(at) > time.Minute || !second.Status().IdentityInUseAt.IsZero() {
+			t.Errorf("status of the first: got %v, want that a peer told it so; the second: %v", at, second.Status().IdentityInUseAt)
+		}
 	})
+}
+
+func copyFile(to, from string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o600)
+}
+
+// A state is free again when its node has ended, and when one did not start.
+func TestTheStateIsGivenBack(t *testing.T) {
+	dir := t.TempDir()
+	taken := startPage(t, Config{Listen: "127.0.0.1:0"}).listener.Addr().String()
+	for range 2 {
+		if _, err := New(Config{StateDir: dir, Listen: taken}); err == nil || errors.As(err, new(*StateInUseError)) {
+			t.Errorf("on a port that is taken: got %v, want an error about that", err)
+		}
+		n, err := New(Config{StateDir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Close()
+	}
 }
 
 func TestDisconnectKeepsAway(t *testing.T) {

@@ -53,7 +53,7 @@ func (n *Node) Status() Status {
 		V: 1, ID: n.id, Uptime: time.Since(n.started), Leaf: n.cfg.Leaf, URLs: append([]string{}, n.URLs()...),
 		Peers: peers, Bootstraps: bootstraps(board.targets), Sessions: n.sessions.Len(), Ports: n.ports.list(),
 		Forwarded: n.counters.forwarded.Load(), Delivered: delivered, Drops: n.drops.Map(),
-		LimitsHit: make(map[string]uint64), Attached: board.linked, Settled: board.settled,
+		LimitsHit: make(map[string]uint64), LimitsHitAt: make(map[string]time.Time), Attached: board.linked, Settled: board.settled,
 		Homes: []routing.ID{}, Table: table(peers), Traffic: n.live.traffic(),
 		Dials:  Dials{Linked: n.counters.dialsLinked.Load(), Failed: n.counters.dialsFailed.Load()},
 		Upkeep: n.counters.upkeepSoFar(), Hops: hops, ForwardTimes: n.counters.forwardTimes.soFar(),
@@ -62,13 +62,26 @@ func (n *Node) Status() Status {
 	for _, id := range n.engine.Homes() {
 		s.Homes = append(s.Homes, routing.ID(id))
 	}
-	for r := range reason.Count {
-		if r := reason.Reason(r); r.IsLimit() && s.Drops[r.String()] > 0 {
-			s.LimitsHit[r.String()] = s.Drops[r.String()]
-		}
+	if at := n.identityUsed.Load(); at != 0 {
+		s.IdentityInUseAt = time.Unix(0, at).UTC()
 	}
+	n.limitsHit(&s)
 	s.Limits = n.limits(&s)
 	return s
+}
+
+// limitsHit tells which of the drops a bound caused.
+func (n *Node) limitsHit(s *Status) {
+	for r := range reason.Count {
+		name := reason.Reason(r).String()
+		if !reason.Reason(r).IsLimit() || s.Drops[name] == 0 {
+			continue
+		}
+		s.LimitsHit[name], s.LimitsHitAt[name] = s.Drops[name], time.Now().UTC() // until the ticker has looked
+		if at := n.droppedAt[r].Load(); at != 0 {
+			s.LimitsHitAt[name] = time.Unix(0, at).UTC()
+		}
+	}
 }
 
 // limits tells how near the node is to what it holds at most.
@@ -91,6 +104,7 @@ func (n *Node) limits(s *Status) []LimitUse {
 		{"sessions", s.Sessions, limits.Sessions},
 		{"ports", len(s.Ports), limits.Ports},
 		{"loop-queue", len(n.loop), limits.LoopQueue},
+		{"port-connections", n.connections(), limits.HTTPConns},
 	}
 }
 

@@ -22,8 +22,8 @@ func doctorCommand(std streams) *cli.Command {
 		ArgsUsage: "[URL|ID...]",
 		Description: describe("Looks at what a node started here with these flags, environment and config file would meet: its\n"+
 			"port, its URLs and whether a peer can dial them, its bootstrap URLs stage by stage, the clock,\n"+
-			"open files, the state directory. Then at each URL (ws, wss, http or https) and ID given. It needs\n"+
-			"no running node, joins as a leaf of its own, and ends with 1 if something fails.",
+			"open files, the state directory. Then at each URL (ws, wss, http or https) and ID given. The node\n"+
+			"may run meanwhile or not; doctor joins as a leaf of its own, and ends with 1 if something fails.",
 			"peermesh doctor --port 8080 --bootstrap ws://127.0.0.1:8081",
 			"peermesh doctor --config /etc/peermesh/config.toml --json",
 			"peermesh doctor wss://mesh.example.org 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b -b ws://127.0.0.1:8080"),

@@ -127,18 +127,32 @@ func TestDoctorSaysAtWhichStage(t *testing.T) {
 }
 
 func TestDoctorOfATakenPort(t *testing.T) {
-	_, _, url := startNode(t)
+	_, id, url := startNode(t)
 	port := url[strings.LastIndex(url, ":")+1:]
 	all := findings(t, exitOK, "--host", loopback, "--port", port, "-b", url)
 	wantFinding(t, found(t, all, "listen", ""), verdictOK, "a node runs there already")
 	wantFinding(t, found(t, all, "url", url), verdictOK, "loopback")
-	wantFinding(t, found(t, all, "reach", ""), verdictWarn, "the port is taken")
+	wantFinding(t, found(t, all, "reach", ""), verdictWarn, "the mesh has no second relay")
+	second, _, secondURL := startNode(t, "--bootstrap", url)
+	second.event(t, "peer-up")
+	for _, bootstrap := range []string{url, secondURL} { // by itself, and by whom it is linked with
+		third, _, _ := startNode(t, "--bootstrap", url)
+		third.event(t, "peer-up")
+		all = findings(t, exitOK, "--host", loopback, "--port", port, "-b", bootstrap)
+		wantFinding(t, found(t, all, "reach", ""), verdictOK, "dialled the port and met a node; from here that is "+id[:8])
+	}
+	all = findings(t, exitOK, "--host", loopback, "--port", port, "--public-url", "ws://127.0.0.1:1", "-b", secondURL)
+	wantFinding(t, found(t, all, "reach", ""), verdictWarn, "could dial this node")
 
 	web := httptest.NewServer(http.NotFoundHandler())
 	defer web.Close()
 	_, other, _ := net.SplitHostPort(web.Listener.Addr().String())
 	all = findings(t, exitError, "--host", loopback, "--port", other)
 	wantFinding(t, found(t, all, "listen", ""), verdictFail, "address already in use")
+
+	all = findings(t, exitError, "--host", "203.0.113.5", "--port", "0", "-b", url)
+	wantFinding(t, found(t, all, "listen", ""), verdictFail, "cannot assign requested address")
+	wantFinding(t, found(t, all, "reach", ""), verdictWarn, "no node serves on the port")
 }
 
 func TestDoctorAsHealthCheck(t *testing.T) {
@@ -171,7 +185,8 @@ func TestDoctorOfAPortThatNobodyReaches(t *testing.T) {
 	wantFinding(t, found(t, all, "reach", ""), verdictWarn, "no peer of 1 could dial this node")
 
 	all = findings(t, exitOK)
-	wantFinding(t, found(t, all, "bootstrap", ""), verdictWarn, "none")
+	wantFinding(t, found(t, all, "bootstrap", ""), verdictWarn, "none, and no port")
+	wantFinding(t, found(t, all, "reach", ""), verdictWarn, "this node is alone")
 	wantFinding(t, found(t, all, "state", ""), verdictWarn, "none")
 	wantFinding(t, found(t, all, "clock", ""), verdictOK, "nobody")
 }

@@ -27,7 +27,7 @@ const spareFiles = 64
 func (p *patient) listen(ctx context.Context) {
 	if p.cfg.Listen == "" {
 		p.urls = p.cfg.PublicURLs
-		p.say(finding{Verdict: verdictOK, Check: "listen", Detail: "no --port: this node dials others and is reached by way of them"})
+		p.say(finding{Verdict: verdictOK, Check: "listen", Detail: "no --port: nobody dials this node"})
 		return
 	}
 	own, err := p.serve(p.cfg.Listen)
@@ -122,6 +122,12 @@ func (p *patient) running(ctx context.Context) {
 
 // answersHere says why no node answers on the port of this machine; nil: one does.
 func (p *patient) answersHere(ctx context.Context) error {
+	_, err := p.askHealth(ctx, p.urlHere(), true)
+	return err
+}
+
+// urlHere is where the port is on this machine.
+func (p *patient) urlHere() *url.URL {
 	host, port, _ := net.SplitHostPort(p.cfg.Listen)
 	switch addr, err := netip.ParseAddr(host); { // no name: not every machine can resolve localhost
 	case err == nil && addr == netip.IPv6Unspecified():
@@ -129,12 +135,11 @@ func (p *patient) answersHere(ctx context.Context) error {
 	case host == "" || err == nil && addr.IsUnspecified():
 		host = "127.0.0.1"
 	}
-	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
+	u := &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}
 	if p.cfg.TLSCert != "" {
 		u.Scheme = "https"
 	}
-	_, err := p.askHealth(ctx, &u, true)
-	return err
+	return u
 }
 
 // state looks at the state directory and makes nothing in it.

@@ -14,13 +14,8 @@ import (
 	"github.com/peermesh/peermesh/transport"
 )
 
-const (
-	// maxJoins is how many bootstrap URLs are tried at once.
-	maxJoins = 8
-
-	// maxAsked is how many peers are asked to dial this node.
-	maxAsked = 3
-)
+// maxJoins is how many bootstrap URLs are tried at once.
+const maxJoins = 8
 
 // joined is what became of one URL.
 type joined struct {
@@ -32,7 +27,11 @@ type joined struct {
 // bootstraps tries all URLs that the node would join by.
 func (p *patient) bootstraps(ctx context.Context) {
 	if len(p.cfg.Bootstrap) == 0 {
-		p.say(finding{Verdict: verdictWarn, Check: "bootstrap", Detail: "none: this node waits for others to join it", Hint: "to join a mesh give --bootstrap ws://host:port"})
+		f := finding{Verdict: verdictWarn, Check: "bootstrap", Detail: "none: this node waits for others to join it", Hint: "to join a mesh give --bootstrap ws://host:port"}
+		if p.cfg.Listen == "" {
+			f.Detail = "none, and no port at which others could join"
+		}
+		p.say(f)
 		return
 	}
 	results := make([]joined, len(p.cfg.Bootstrap))
@@ -98,10 +97,14 @@ func (p *patient) join(ctx context.Context, check, raw string) joined {
 
 // leaf starts a leaf without port or bootstrap.
 func (p *patient) leaf(d transport.Dialer) (*node.Node, error) {
-	return node.New(node.Config{
+	return node.New(p.leafConfig(d))
+}
+
+func (p *patient) leafConfig(d transport.Dialer) node.Config {
+	return node.Config{
 		NetworkKey: p.cfg.NetworkKey, Agent: p.cfg.Agent, Logger: p.cfg.Logger, TLSCA: p.cfg.TLSCA,
 		Leaf: true, Homes: oneHome, Dialers: map[string]transport.Dialer{"ws": d, "wss": d},
-	})
+	}
 }
 
 // joinOnce joins by a URL and gives up at the first failure: a node would try
@@ -153,67 +156,6 @@ func (p *patient) ownURLs(ctx context.Context) {
 		}
 		p.say(f)
 	}
-}
-
-// reach has a peer dial this node.
-func (p *patient) reach(ctx context.Context) {
-	f := finding{Verdict: verdictWarn, Check: "reach"}
-	switch {
-	case p.cfg.Listen == "":
-		f.Verdict, f.Detail = verdictOK, "no --port: others reach this node by way of its homes"
-	case len(p.cfg.Bootstrap) == 0:
-		f.Detail, f.Hint = "no mesh to ask who can dial this node", "give --bootstrap, and a peer is asked to"
-	case len(p.linked) == 0:
-		f.Verdict, f.Detail, f.Hint = verdictFail, "no bootstrap URL leads into the mesh", "see bootstrap"
-	case p.own == nil:
-		f.Detail, f.Hint = "not asked: the port is taken", "stop what has it, and a peer is asked to dial this node"
-	default:
-		f = p.askPeers(ctx, f)
-	}
-	p.say(f)
-}
-
-// askPeers joins with the node that serves and asks peers, but for its home, to dial it.
-func (p *patient) askPeers(ctx context.Context, f finding) finding {
-	ctx, cancel := context.WithTimeout(ctx, p.patience)
-	defer cancel()
-	if err := joinOnce(ctx, p.own, p.linked[0]); err != nil {
-		f.Detail = err.Error()
-		return f
-	}
-	peers, err := p.own.Lookup(ctx, p.own.ID().Key())
-	if err != nil {
-		f.Detail = err.Error()
-		return f
-	}
-	var refused error
-	asked := 0
-	for _, id := range peers {
-		if p.linkedWith(id) || asked == maxAsked || ctx.Err() != nil {
-			continue
-		}
-		asked++
-		if refused = p.own.AskDial(ctx, id); refused == nil {
-			f.Verdict, f.Detail = verdictOK, fmt.Sprintf("peer %s dialled this node", id.Short())
-			return f
-		}
-	}
-	if asked == 0 {
-		f.Detail, f.Hint = "the mesh has no second relay that could dial this node", "ask again when it has grown"
-		return f
-	}
-	f.Detail = fmt.Sprintf("no peer of %d could dial this node: %v", asked, refused)
-	f.Hint = "open the port in the firewall or router, and give --public-url with the address that others see"
-	return f
-}
-
-func (p *patient) linkedWith(id routing.ID) bool {
-	for _, peer := range p.own.Peers() {
-		if peer.ID == id {
-			return true
-		}
-	}
-	return false
 }
 
 // remote looks for a node by its ID: first by way of the mesh, then directly.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -287,9 +288,23 @@ func TestIdentityIsKept(t *testing.T) {
 	})
 	t.Run("two processes with one key", func(t *testing.T) {
 		shared := filepath.Join(t.TempDir(), "state")
-		first, _, _ := startNode(t, "--state", shared, "--bootstrap", url)
-		startNode(t, "--state", shared, "--bootstrap", url)
+		first, id, _, page := adminOf(t, "--state", shared, "--bootstrap", url)
+		for _, args := range [][]string{{"--port", "0"}, {"send", id, "hi", "-b", url}, {"listen", "-b", url}} {
+			runOnce(t, "", append(args, "--state", shared)...).wantCode(t, exitError, "peermesh: state directory "+shared+": in use by process "+strconv.Itoa(first.cmd.Process.Pid), "hint: stop that one")
+		}
+		copied := t.TempDir()
+		key, err := os.ReadFile(filepath.Join(shared, identity.KeyFileName))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(copied, identity.KeyFileName), key, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		startNode(t, "--state", copied, "--bootstrap", url)
 		first.event(t, "identity-in-use")
+		if r := runOnce(t, "", "status", "--admin", page); !strings.Contains(r.out, "warn  identity in use elsewhere") {
+			t.Errorf("status: got %s, want that the identity is in use", r.out)
+		}
 	})
 }
 

@@ -47,7 +47,8 @@ func (e *startError) Unwrap() error { return e.err }
 func (e *startError) environmental() bool {
 	var op *net.OpError
 	var key *identity.KeyFileError
-	return errors.As(e.err, &op) || errors.As(e.err, &key)
+	var used *node.StateInUseError
+	return errors.As(e.err, &op) || errors.As(e.err, &key) || errors.As(e.err, &used)
 }
 
 // exitCode returns what err makes the program end with.
@@ -154,6 +155,9 @@ func hints(err error) []string {
 	for _, key := range find[*identity.KeyFileError](err) {
 		all = append(all, key.Hint)
 	}
+	if len(find[*node.StateInUseError](err)) > 0 {
+		all = append(all, "stop that one, or give another --state; commands such as send and ping need none: they have an ID of their own then")
+	}
 	all = append(all, joinHints(find[*node.JoinError](err))...)
 	for _, h := range sentinelHints {
 		if errors.Is(err, h.err) {
@@ -174,10 +178,12 @@ var sentinelHints = []struct {
 }{
 	{errNoNode, "peermesh --port 8080 starts one; that of a service is found with sudo, that of a container within it (docker exec), any by --admin URL; one with --admin off not at all"},
 	{admin.ErrUnreachable, "the node there may have ended: a node prints its admin page's URL when it starts"},
+	{admin.ErrBusy, "it answers all that it may at once: scrapers, browsers or profiles have its connections; try again in a few seconds"},
 	{node.ErrNoHandler, "nobody listens there: start peermesh listen on that side"},
 	{node.ErrNoRoute, "the ID has to be that of a node that runs and has joined the same mesh"},
 	{node.ErrTooLarge, fmt.Sprintf("one message holds at most %d bytes: split the data", limits.MaxMessage)},
 	{syscall.EADDRINUSE, "another program has that port: choose another --port, or --port 0 for a free one"},
+	{syscall.EADDRNOTAVAIL, "this machine has no such address: --host wants one of its own, or none for all of them; behind a NAT the outer one goes with --public-url"},
 	{syscall.EACCES, "this user may not do that; ports below 1024 need more rights"},
 }
 
@@ -187,7 +193,10 @@ func joinHints(joins []*node.JoinError) []string {
 	seen := make(map[string]bool)
 	for _, j := range joins {
 		text, ok := stageHints[j.Stage]
-		if !ok {
+		switch {
+		case j.Stage == "upgrade" && (errors.Is(j.Err, syscall.ECONNRESET) || errors.Is(j.Err, io.EOF)):
+			text = "what answers there may have all its connections taken: try again later, or another bootstrap URL"
+		case !ok:
 			text = stageHints["connect"]
 		}
 		if !seen[text] {

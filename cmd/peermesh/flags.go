@@ -161,7 +161,7 @@ const (
 func meshFlags() []cli.Flag {
 	return []cli.Flag{
 		listFlag("bootstrap", "`URL` of a running node, ws://host:port; #ID at its end pins who must answer; may be repeated", "b"),
-		textFlag("state", "`DIR` that keeps the identity, and with it the ID; without it each start has a fresh one"),
+		textFlag("state", "`DIR` that keeps the identity, and with it the ID, of one process at a time; without it each start has a fresh one"),
 		textFlag("network-key", "`FILE` with the key of a closed mesh: 64 hex digits, or 32 bytes"),
 		textFlag("tls-ca", "PEM `FILE` with further roots to trust for wss URLs"),
 		valueFlag("webrtc", "make links over WebRTC, `WHEN`: on, only-when-needed or off", webrtcUse()),

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -184,27 +185,34 @@ func TestOnlyLoopback(t *testing.T) {
 	}
 }
 
-func TestConnectionsOfTheListenerAreBounded(t *testing.T) {
+// Connections that send nothing whole keep nobody from asking, and whoever asks
+// learns of them.
+func TestSlowConnectionsKeepNobodyOut(t *testing.T) {
 	s := listen(t, Config{})
 	at := strings.TrimSuffix(strings.TrimPrefix(s.URL(), "http://"), "/")
-	answers := func() bool {
+	const beyond = 8
+	for range limits.AdminConns + beyond {
 		c, err := net.Dial("tcp", at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { c.Close() })
-		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-		_, _ = io.WriteString(c, "GET /page.css HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		n, _ := c.Read(make([]byte, 1))
-		return n == 1
+		defer c.Close()
+		_, _ = io.WriteString(c, "GET / ")
 	}
-	for i := range limits.AdminConns {
-		if !answers() {
-			t.Fatalf("connection %d of %d: got no answer", i+1, limits.AdminConns)
-		}
+	client, err := NewClient(s.URL())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if answers() {
-		t.Errorf("connection %d: got an answer, want none", limits.AdminConns+1)
+	defer client.Close()
+	got, err := client.Status(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hits := got.LimitsHit[connectionsLimit]; hits < beyond || got.LimitsHitAt[connectionsLimit].IsZero() {
+		t.Errorf("got %v, want %d and more of %s", got.LimitsHit, beyond, connectionsLimit)
+	}
+	if i := slices.IndexFunc(got.Limits, func(l node.LimitUse) bool { return l.Name == connectionsLimit }); i < 0 || got.Limits[i].Max != limits.AdminConns {
+		t.Errorf("got %v, want %s of %d", got.Limits, connectionsLimit, limits.AdminConns)
 	}
 }
 
@@ -250,7 +258,7 @@ func sample() Status {
 			}},
 			Bootstraps: []node.BootstrapInfo{{URL: "ws://127.0.0.1:8081", Linked: true, Peer: b, Attempts: 2, LastError: "refused", NextTry: at}},
 			Sessions:   3, Ports: []uint16{7}, Forwarded: 8, Delivered: 9,
-			Drops: map[string]uint64{"no-route": 1, "queue-full": 2}, LimitsHit: map[string]uint64{"queue-full": 2},
+			Drops: map[string]uint64{"no-route": 1, "queue-full": 2}, LimitsHit: map[string]uint64{"queue-full": 2}, LimitsHitAt: map[string]time.Time{"queue-full": time.Unix(1_700_000_000, 0).UTC()},
 			Limits: []node.LimitUse{{Name: "sessions", Used: 3, Max: 4096}}, Attached: true, Settled: true, Homes: []routing.ID{b},
 			Table: []node.BucketInfo{{Bucket: 6, Links: 1}}, Traffic: []node.Traffic{{Transport: "ws", RxBytes: 1, TxBytes: 2, RxFrames: 3, TxFrames: 4}},
 			Dials: node.Dials{Linked: 1, Failed: 2}, Upkeep: node.Upkeep{MeshFrames: 1, LinkFrames: 2, Pings: 3},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/peermesh/peermesh/internal/limits"
 )
@@ -22,6 +23,18 @@ type Client struct {
 
 // ErrUnreachable is the cause of an error when nobody answers at the URL.
 var ErrUnreachable = errors.New("no running node answers there")
+
+// ErrBusy is the cause of an error when the listener took the connection and gave
+// no answer.
+var ErrBusy = errors.New("the admin page is busy")
+
+// bare is an error without the URL that an HTTP client repeats.
+func bare(err error) error {
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
 
 // NewClient returns a client of the listener at a URL such as
 // http://127.0.0.1:9090; the scheme may be left out. The proxies of the
@@ -56,6 +69,9 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 	resp, err := c.http.Do(req)
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
 		return nil, fmt.Errorf("%s: %w: %w", c.base, ErrUnreachable, op.Err)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("%s: %w: %w", c.base, ErrBusy, bare(err))
 	}
 	if err != nil {
 		return nil, err

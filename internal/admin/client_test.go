@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,6 +24,7 @@ func TestClientTellsWhatIsWrong(t *testing.T) {
 		{"another server", answer(404, ""), "404"},
 		{"another page", answer(200, "<html>"), "something else"},
 		{"a later version", answer(200, `{"v":2}`), "same release"},
+		{"a full one", closing(t), "the admin page is busy"},
 		{"broken", answer(200, `{"v":1,"id":3}`), "id"},
 	} {
 		c, err := NewClient(test.at)
@@ -39,4 +41,24 @@ func TestClientTellsWhatIsWrong(t *testing.T) {
 			t.Errorf("NewClient(%q): got no error", at)
 		}
 	}
+}
+
+// closing takes connections and gives no answers.
+func closing(t *testing.T) (at string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 1<<10))
+			c.Close()
+		}
+	}()
+	return l.Addr().String()
 }

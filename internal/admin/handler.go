@@ -113,7 +113,7 @@ func asset(name string) http.HandlerFunc {
 
 func (a *handler) status(w http.ResponseWriter, _ *http.Request) {
 	s := Status{
-		Status: a.Node.Status(), Version: a.Version, Commit: a.Commit, Go: runtime.Version(), PID: os.Getpid(),
+		Status: a.picture(), Version: a.Version, Commit: a.Commit, Go: runtime.Version(), PID: os.Getpid(),
 	}
 	s.V, s.Health = Version, health(&s.Status)
 	if a.Level != nil {

@@ -84,7 +84,7 @@ func (m metrics) counter(d *prometheus.Desc, v uint64, labels ...string) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	m, s := metrics(ch), c.Node.Status()
+	m, s := metrics(ch), c.picture()
 	m.gauge(buildInfo, 1, c.Version, runtime.Version(), c.Commit)
 	m.gauge(uptime, s.Uptime.Seconds())
 	m.gauge(sessions, float64(s.Sessions))

@@ -83,6 +83,7 @@ func TestMetricsOfAStatus(t *testing.T) {
 peermesh_limit_max{limit="leaf-links"} 3
 peermesh_limit_max{limit="links-under-way"} 256
 peermesh_limit_max{limit="loop-queue"} 1024
+peermesh_limit_max{limit="port-connections"} 1024
 peermesh_limit_max{limit="ports"} 1024
 peermesh_limit_max{limit="relay-links"} 9
 peermesh_limit_max{limit="sessions"} 4096

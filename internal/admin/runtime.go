@@ -127,6 +127,9 @@ func readRuntimes(dir string) []Runtime {
 	}
 	var all []Runtime
 	for _, e := range entries[:min(len(entries), limits.RuntimeFiles)] {
+		if !e.Type().IsRegular() {
+			continue
+		}
 		if r, ok := readRuntime(filepath.Join(dir, e.Name())); ok {
 			all = append(all, r)
 		}
@@ -134,11 +137,28 @@ func readRuntimes(dir string) []Runtime {
 	return all
 }
 
+// openRegular opens a regular file to read it, and nothing else: the directory may
+// be another user's (serviceRuntimeDir), and who opens a FIFO waits for ever.
+func openRegular(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", file)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 // readRuntime reads one file; false: it says nothing, or its process is gone,
 // and then it is removed. What is no runtime file is left alone.
 func readRuntime(file string) (Runtime, bool) {
 	var r Runtime
-	f, err := os.Open(file)
+	f, err := openRegular(file)
 	if err != nil {
 		return r, false
 	}

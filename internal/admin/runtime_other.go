@@ -4,6 +4,9 @@ package admin
 
 import "os"
 
+// openFlags: there are no FIFOs in directories here.
+const openFlags = 0
+
 // userSuffix is empty: temporary files are each user's own.
 func userSuffix() string { return "" }
 

@@ -9,6 +9,9 @@ import (
 	"syscall"
 )
 
+// openFlags follow no link and wait for nobody.
+const openFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+
 // userSuffix keeps users apart where they share a directory.
 func userSuffix() string { return "-" + strconv.Itoa(os.Getuid()) }
 

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/peermesh/peermesh/internal/httpbound"
 	"github.com/peermesh/peermesh/internal/limits"
@@ -20,11 +21,41 @@ type Config struct {
 	Version string         // of the program
 	Commit  string         // that it was built from; empty: unknown
 	Level   *slog.LevelVar // of the program's log; nil: it cannot be read or set
+
+	conns *connections // of the Server; nil: there is none
+}
+
+// connectionsLimit is the name of the bound on the listener's connections.
+const connectionsLimit = "admin-connections"
+
+// connections tell of those of a Server. Any goroutine.
+type connections struct {
+	open    func() int
+	refused atomic.Uint64
+	last    atomic.Int64 // when one was refused, in Unix nanoseconds
+}
+
+func (c *connections) refuse() {
+	c.last.Store(time.Now().UnixNano())
+	c.refused.Add(1)
+}
+
+// picture is the node's status, with the bound of the listener that shows it.
+func (c *Config) picture() node.Status {
+	s := c.Node.Status()
+	if c.conns == nil {
+		return s
+	}
+	s.Limits = append(s.Limits, node.LimitUse{Name: connectionsLimit, Used: c.conns.open(), Max: limits.AdminConns})
+	if refused := c.conns.refused.Load(); refused > 0 {
+		s.LimitsHit[connectionsLimit], s.LimitsHitAt[connectionsLimit] = refused, time.Unix(0, c.conns.last.Load()).UTC()
+	}
+	return s
 }
 
 // Server is a running listener.
 type Server struct {
-	http  *http.Server
+	http  *httpbound.Server
 	addr  string
 	ended sync.WaitGroup
 }
@@ -56,9 +87,12 @@ func Listen(addr string, cfg Config) (*Server, error) {
 		_ = l.Close()
 		return nil, fmt.Errorf("admin %s: %w", addr, ErrNotLoopback)
 	}
+	cfg.conns = &connections{}
 	s := &Server{addr: l.Addr().String(), http: httpbound.NewServer(NewHandler(cfg), httpbound.Options{
-		Conns: limits.AdminConns, Header: limits.AdminHeader, Read: limits.AdminRead, Write: limits.AdminWrite,
+		Refused: cfg.conns.refuse,
+		Conns: limits.AdminConns, Header: limits.AdminHeader, HeaderTime: limits.AdminHeaderTime, Read: limits.AdminRead, Write: limits.AdminWrite,
 	})}
+	cfg.conns.open = s.http.Open
 	s.ended.Go(func() { _ = s.http.Serve(l) })
 	return s, nil
 }

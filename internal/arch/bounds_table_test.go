@@ -23,6 +23,12 @@ const (
 // talk to, that can grow. It names the number that bounds it; "bounded by" says
 // what else does, "not remote" that no peer has a hand in it.
 var bounds = map[string]map[string]string{
+	"internal/httpbound": {
+		"conns.byConn":   "limits.HTTPConns, limits.AdminConns",
+		"conns.bySource": "limits.HTTPConns, limits.AdminConns",
+		"conns.exempt":   setOnce,
+		"Options.Exempt": setOnce,
+	},
 	"internal/engine": {
 		// links
 		"links.list":               allLinks,
@@ -210,6 +216,7 @@ var bounds = map[string]map[string]string{
 		"Status.URLs":          picture,
 		"Status.Limits":        picture,
 		"Status.LimitsHit":     picture,
+		"Status.LimitsHitAt":   picture,
 		"Status.Traffic":       picture,
 		"Status.Table":         picture,
 		"Status.Homes":         picture,

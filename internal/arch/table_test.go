@@ -46,7 +46,7 @@ var house = []room{
 	{"transport/webrtc", carrier(), carriersReason},
 
 	{"node", under("internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal",
-		"transport", "transport/ws", "transport/mem", "transport/webrtc"),
+		"internal/httpbound", "transport", "transport/ws", "transport/mem", "transport/webrtc"),
 		"it puts the parts together and does not know what is built on it; gateways are mounted by whoever starts a node"},
 
 	{"dgram", onNode(), "a view of a node, as any program has it"},
@@ -114,7 +114,7 @@ var pure = []string{
 // not, by the pattern of their path.
 var impureFiles = []struct{ pattern, reason string }{
 	{"internal/link/shell*.go", "the goroutines, timers and carrier around a link's state"},
-	{"internal/identity/key*.go", "the key file"},
+	{"internal/identity/key*.go", "the key file, and the lock beside it"},
 }
 
 // outside are imports that reach out of a pure package.

@@ -14,6 +14,6 @@
 // shown in place of another. All checks go through Verify.
 //
 // The package starts no goroutine and reads no clock: the time and the source
-// of randomness are arguments. Only LoadOrCreate touches files. All functions
+// of randomness are arguments. Only LoadOrCreate and LockDir touch files. All functions
 // may be called by many goroutines at once.
 package identity

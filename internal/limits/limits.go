@@ -24,7 +24,7 @@ const (
 	PreAuthLinks      = 256             // links under way at once, accepted ones
 	PreAuthLinksPerIP = 8               // the same from one /32 or /56; loopback exempt
 	DialsInFlight     = 8               // dials under way at once
-	HTTPHeaderTimeout = 5 * time.Second // to read the request line and headers
+	HTTPHeaderTimeout = 3 * time.Second // to read the request line and headers, and for a TLS handshake before: a lost packet is sent again twice
 	HTTPHeaderBytes   = 8 << 10         // of request line and headers
 )
 
@@ -165,18 +165,20 @@ const (
 
 // The public port as a web server, and internal/admin.
 const (
-	HTTPIdle        = 30 * time.Second  // an HTTP connection without a request is closed: browsers open spare ones
-	HTTPRequestTime = 10 * time.Second  // for a whole request of the public port, and for the answer; a link's upgrade ends it
-	HTTPConns       = 1_024             // connections of the public port that are no link yet: four times PreAuthLinks, 16 MiB in all
-	AdminConns      = 32                // connections of the admin listener: a few browsers and commands
-	AdminHeader     = 8 << 10           // bytes of request line and headers there
-	AdminBody       = 64                // bytes of a request's body there: the name of a log level
-	AdminRead       = 5 * time.Second   // for a whole request there
-	AdminWrite      = 150 * time.Second // for an answer there: a CPU profile of two minutes
-	AdminScrapes    = 2                 // scrapes of the metrics at once
-	RuntimeFile     = 4 << 10           // bytes of a runtime file that are read
-	RuntimeFiles    = 256               // runtime files that are looked at
-	AdminAnswer     = 64 << 20          // bytes of an answer that a command reads: a status of MaxLinks peers, 1 KiB each
+	HTTPIdle           = 30 * time.Second  // an HTTP connection without a request is closed: browsers open spare ones
+	HTTPRequestTime    = 10 * time.Second  // for a whole request of the public port, and for the answer; a link's upgrade ends it
+	HTTPConns          = 1_024             // connections of the public port that are no link yet: four times PreAuthLinks, 16 MiB in all
+	HTTPConnsPerSource = 64                // of them, from one IPv4 address or IPv6 /64: eight times PreAuthLinksPerIP, a 16th of all; loopback and trusted proxies exempt
+	AdminConns         = 32                // connections of the admin listener: a few browsers and commands
+	AdminHeaderTime    = time.Second       // to read a request's header there: it comes from this machine
+	AdminHeader        = 8 << 10           // bytes of request line and headers there
+	AdminBody          = 64                // bytes of a request's body there: the name of a log level
+	AdminRead          = 5 * time.Second   // for a whole request there
+	AdminWrite         = 150 * time.Second // for an answer there: a CPU profile of two minutes
+	AdminScrapes       = 2                 // scrapes of the metrics at once
+	RuntimeFile        = 4 << 10           // bytes of a runtime file that are read
+	RuntimeFiles       = 256               // runtime files that are looked at
+	AdminAnswer        = 64 << 20          // bytes of an answer that a command reads: a status of MaxLinks peers, 1 KiB each
 )
 
 // internal/ws.

@@ -60,6 +60,9 @@ const (
 	// Records.
 	StoreFull // a holder has no room for the record
 
+	// The public port.
+	ConnectionLimit // a connection that is no link yet was closed: too many at once, from its address or in all
+
 	count
 )
 
@@ -67,7 +70,7 @@ const (
 // wanted of it than it gives, by whom ever.
 func (r Reason) IsLimit() bool {
 	switch r {
-	case QueueFull, PortFull, DetourBudget, RateLimited, SessionLimit, LinkLimit, StoreFull:
+	case QueueFull, PortFull, DetourBudget, RateLimited, SessionLimit, LinkLimit, StoreFull, ConnectionLimit:
 		return true
 	}
 	return false
@@ -89,7 +92,7 @@ var names = [count]string{
 	Stalled: "stalled", Replaced: "replaced", LinkLimit: "link-limit", Leaving: "leaving",
 	Disconnected: "disconnected", Closed: "closed", CarrierFailed: "carrier-failed",
 	ProtocolError: "protocol-error", TooLarge: "too-large", Banned: "banned",
-	StoreFull: "store-full",
+	StoreFull: "store-full", ConnectionLimit: "connection-limit",
 }
 
 // String returns the one name of r, or "unknown" for a number that this version has no name for.

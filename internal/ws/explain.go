@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -50,6 +51,11 @@ func (d *dial) explain(resp *http.Response, err error) error {
 		return fmt.Errorf("no address for %q; check its spelling and the name server: %w", d.url.Hostname(), err)
 	case transport.StageConnect:
 		return explainConnect(err)
+	}
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("the server closed the connection without an answer: it is full or refuses this address; try again later, or check the port, and whether it is ws or wss: %w", err)
+	}
+	switch d.stage {
 	case transport.StageTLS:
 		return explainTLS(err)
 	case transport.StageSubprotocol:

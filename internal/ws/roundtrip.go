@@ -21,6 +21,9 @@ func (d *dial) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	r := bufio.NewReader(io.LimitReader(d.cork, limits.HTTPHeaderBytes))
+	if _, err := r.Peek(1); err != nil {
+		return nil, err // io.EOF: closed without a word, which is not half an answer
+	}
 	resp, err := readResponse(r, req)
 	if err != nil {
 		return nil, err

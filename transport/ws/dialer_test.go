@@ -57,6 +57,30 @@ func closedPort(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// closing accepts connections and closes them, as a server with too many does.
+func closing(t *testing.T, reset bool) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 1<<16))
+			if reset {
+				_ = c.(*net.TCPConn).SetLinger(0)
+			}
+			_ = c.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
 func TestDialErrors(t *testing.T) {
 	h, _ := acceptor()
 	ca := newAuthority(t)
@@ -87,6 +111,9 @@ func TestDialErrors(t *testing.T) {
 		{"plain to a TLS port", "ws://" + secure("127.0.0.1", later), transport.StageUpgrade, "wss", nil, false},
 		{"never answered", "ws://" + mute(t, ""), transport.StageUpgrade, "no answer", nil, true},
 		{"not HTTP", "ws://" + mute(t, "SSH-2.0-OpenSSH\r\n"), transport.StageUpgrade, "HTTP server", nil, false},
+		{"closed with an end", "ws://" + closing(t, false), transport.StageUpgrade, "it is full or refuses", nil, false},
+		{"closed with a reset", "ws://" + closing(t, true), transport.StageUpgrade, "it is full or refuses", nil, false},
+		{"closed before TLS", "wss://" + closing(t, true), transport.StageTLS, "it is full or refuses", trusting, false},
 		{"endless header", "ws://" + mute(t, "HTTP/1.1 101 x\r\n"+strings.Repeat("X: y\r\n", 5000)), transport.StageUpgrade, "HTTP server", nil, false},
 		{"not found", "ws://" + answer(http.NotFound) + "/here", transport.StageUpgrade, `"/here"`, nil, false},
 		{"redirect", "ws://" + answer(func(w http.ResponseWriter, r *http.Request) {
