@@ -164,7 +164,7 @@ func (addressError) Unwrap() error { return syscall.EINVAL }
 
 // Close closes the port and wakes all calls that wait, which then return
 // net.ErrClosed, as a second Close does. What has arrived and was not read is
-// lost. A node of [ListenConfig] is shut down: it writes what its links' queues
+// lost, and counted, see [Stats]. A node of [ListenConfig] is shut down: it writes what its links' queues
 // hold, for a second at most. What still waits for a session is lost.
 func (c *PacketConn) Close() error {
 	if !c.read.end() {

@@ -150,3 +150,55 @@ func TestEachDatagramOfABundleIsCounted(t *testing.T) {
 		}
 	})
 }
+
+// What waits in a port when it is closed, or the whole node is, is lost too.
+func TestWhatAClosedPortHoldsIsCounted(t *testing.T) {
+	const count = 10
+	for name, end := range map[string]func(*Node, *PacketPort) error{
+		"port": func(_ *Node, p *PacketPort) error { return p.Close() },
+		"node": func(n *Node, _ *PacketPort) error { return n.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := (&mesh{t: t}).start("a", Config{})
+				p, err := n.OpenPacketPort(7)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range count {
+					n.loopBack(p.p, 7, []byte("x"))
+				}
+				if _, _, err := p.Read(nil, nil); err != nil { // the others are taken out of the queue with it
+					t.Fatal(err)
+				}
+				n.loopBack(p.p, 7, nil)
+				if err := errors.Join(end(n, p), p.Close()); err != nil {
+					t.Fatal(err)
+				}
+				if got := [2]uint64{n.drops.Get(reason.NoHandler), p.Drops()["no-handler"]}; got != [2]uint64{count, count} {
+					t.Errorf("lost with the %s: got %d counted by node and port, want %d", name, got, count)
+				}
+			})
+		})
+	}
+	t.Run("handler", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n := (&mesh{t: t}).start("a", Config{})
+			p, err := n.OpenPort(7, HandlerFunc(func(context.Context, *Message) { time.Sleep(time.Second) }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			from := &Port{num: 1, drops: new(reason.Counters)}
+			for range count {
+				n.loopBack(from, 7, nil)
+			}
+			synctest.Wait() // it has them all, and handles the first
+			n.loopBack(from, 7, nil)
+			_ = p.Close()
+			time.Sleep(time.Minute)
+			if got := n.drops.Get(reason.NoHandler); got != count {
+				t.Errorf("lost with the port: got %d counted, want %d", got, count)
+			}
+		})
+	})
+}
