@@ -51,8 +51,10 @@ func listen(c *cli.Context, std streams) error {
 	defer watching.Wait()
 	in := newInbox(c, std.out)
 	defer func() {
-		leave(n, leaveTime)
-		tellSum(std.err, n, in.received.Load()) // what waited to be printed is among the drops now
+		_ = leave(n, leaveTime)
+		if in.ready() {
+			tellSum(std.err, n, in.received.Load()) // what waited to be printed is among the drops now
+		}
 	}()
 	if err := in.open(n, uint16(get[int](c, "on"))); err != nil {
 		return err
@@ -67,14 +69,19 @@ func listen(c *cli.Context, std streams) error {
 	if err := in.begin(n.ID()); err != nil {
 		return err
 	}
+	return in.wait(c.Context, n)
+}
+
+// wait waits for the last message that was asked for, or for the end.
+func (in *inbox) wait(ctx context.Context, n *node.Node) error {
 	select {
 	case err := <-in.ended:
 		in.replies.Wait()
 		return err
 	case <-n.Done():
 		return errors.New("the node ended by itself")
-	case <-c.Context.Done():
-		return context.Cause(c.Context)
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -147,6 +154,16 @@ func (in *inbox) begin(id routing.ID) error {
 	}
 	_, err := fmt.Fprintln(in.out, id)
 	return err
+}
+
+// ready says whether the ready line is out.
+func (in *inbox) ready() bool {
+	select {
+	case <-in.begun:
+		return true
+	default:
+		return false
+	}
 }
 
 // HandleMessage implements node.Handler.

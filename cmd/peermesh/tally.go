@@ -20,6 +20,10 @@ import (
 // It is the last one that programs may open.
 const tallyPort = 0xFEFF
 
+// tallyPatience is how long an answer may take to arrive: the next who asks waits
+// for it.
+const tallyPatience = 2 * time.Second
+
 // tally is what a listener has counted since its start: no more than totals, so
 // that who asks learns nothing of others.
 type tally struct {
@@ -55,6 +59,8 @@ func answerTally(n *node.Node, datagrams *atomic.Uint64) error {
 		}
 		text, err := json.Marshal(tally{jsonVersion, datagrams.Load(), losses(n)})
 		if err == nil {
+			ctx, cancel := context.WithTimeout(ctx, tallyPatience)
+			defer cancel()
 			_ = m.Reply(ctx, text) // who asked may be gone
 		}
 	}))
