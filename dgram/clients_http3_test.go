@@ -14,6 +14,7 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
+	"github.com/peermesh/peermesh/dgram"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -21,7 +22,7 @@ import (
 func TestHTTP3OverTwoRelays(t *testing.T) {
 	a, c := apart(t)
 	server := &http3.Server{
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certify(t, c)}, NextProtos: []string{http3.NextProtoH3}},
+		TLSConfig: dgram.ServerTLS(c.Node(), http3.NextProtoH3),
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("From", r.RemoteAddr)
 			_, _ = io.Copy(w, r.Body) // an error: the client is gone
@@ -39,7 +40,7 @@ func TestHTTP3OverTwoRelays(t *testing.T) {
 	socket := &quic.Transport{Conn: a}
 	defer socket.Close()
 	carrier := &http3.Transport{
-		TLSClientConfig: clientTLS(addrOf(c), http3.NextProtoH3),
+		TLSClientConfig: dgram.ClientTLS(addrOf(c).ID, http3.NextProtoH3),
 		Dial: func(ctx context.Context, addr string, tlsConfig *tls.Config, config *quic.Config) (*quic.Conn, error) {
 			to, err := node.ParseAddr(addr)
 			if err != nil {

@@ -2,7 +2,7 @@ package dgram_test
 
 import (
 	"crypto/sha256"
-	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -23,7 +23,7 @@ func transfer(t testing.TB, a, c *dgram.PacketConn, size int64, halfway func()) 
 	ctx := upTo(t, 2*time.Minute)
 	server := &quic.Transport{Conn: c}
 	defer server.Close()
-	listener, err := server.Listen(&tls.Config{Certificates: []tls.Certificate{certify(t, c)}, NextProtos: []string{"sum"}}, nil)
+	listener, err := server.Listen(dgram.ServerTLS(c.Node(), "sum"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func transfer(t testing.TB, a, c *dgram.PacketConn, size int64, halfway func()) 
 
 	client := &quic.Transport{Conn: a}
 	defer client.Close()
-	conn, err := client.Dial(ctx, c.LocalAddr(), clientTLS(addrOf(c), "sum"), nil)
+	conn, err := client.Dial(ctx, c.LocalAddr(), dgram.ClientTLS(addrOf(c).ID, "sum"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +86,24 @@ func size() int64 {
 		return 4 << 20
 	}
 	return 32 << 20
+}
+
+// A server that answers at the address and is not the node with the ID is refused.
+func TestQUICIsPinned(t *testing.T) {
+	a, c := apart(t)
+	server := &quic.Transport{Conn: c}
+	defer server.Close()
+	listener, err := server.Listen(dgram.ServerTLS(a.Node(), "sum"), nil) // of another node
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	client := &quic.Transport{Conn: a}
+	defer client.Close()
+	_, err = client.Dial(upTo(t, time.Minute), c.LocalAddr(), dgram.ClientTLS(addrOf(c).ID, "sum"), nil)
+	if !errors.Is(err, node.ErrTLSCertificate) {
+		t.Errorf("a certificate of another ID: got %v, want %v", err, node.ErrTLSCertificate)
+	}
 }
 
 func TestQUICOverTwoRelays(t *testing.T) {

@@ -2,13 +2,8 @@ package dgram_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"math/big"
 	"net"
 	"testing"
 	"time"
@@ -89,45 +84,22 @@ func apart(t testing.TB) (a, c *dgram.PacketConn) {
 	return a, c
 }
 
-// certify makes a self-signed certificate for the ID of a port's node.
+// certify returns the certificate for the ID of a port's node.
 func certify(t testing.TB, conn *dgram.PacketConn) tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	cert, err := conn.Node().TLSCertificate()
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		NotAfter:     time.Now().Add(time.Hour),
-		DNSNames:     []string{conn.Node().ID().String()},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return *cert
 }
 
-// pinned checks that a certificate is for an ID. Its signature need not be
-// checked: what comes from an address was sent by its ID, which the mesh has
-// proven.
+// pinned checks that a certificate is that of the ID behind an address.
 func pinned(certificates [][]byte, to net.Addr) error {
 	if len(certificates) == 0 {
 		return errors.New("no certificate")
 	}
-	cert, err := x509.ParseCertificate(certificates[0])
-	if err != nil {
-		return err
-	}
-	return cert.VerifyHostname(to.(dgram.Addr).ID.String())
-}
-
-// clientTLS is for a client of the node behind an address.
-func clientTLS(to dgram.Addr, protocol string) *tls.Config {
-	return &tls.Config{
-		ServerName: to.ID.String(), NextProtos: []string{protocol}, InsecureSkipVerify: true,
-		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error { return pinned(raw, to) },
-	}
+	return node.VerifyTLSCertificate(certificates[0], to.(dgram.Addr).ID)
 }
 
 func addrOf(conn *dgram.PacketConn) dgram.Addr { return conn.LocalAddr().(dgram.Addr) }

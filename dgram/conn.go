@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"reflect"
 	"syscall"
 	"time"
 
@@ -44,8 +45,12 @@ type PacketConn struct {
 var _ net.PacketConn = (*PacketConn)(nil)
 
 // Listen opens a port of a running node; 0 takes a free one. Close closes the
-// port and leaves the node running. The error is what [node.Node.OpenPort] says.
+// port and leaves the node running. The error is what [node.Node.OpenPort] says,
+// or syscall.EINVAL without a node.
 func Listen(n *node.Node, port uint16) (*PacketConn, error) {
+	if n == nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: invalid("no node given")}
+	}
 	p, err := n.OpenPacketPort(port)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: Addr{ID: n.ID(), Port: port}, Err: err}
@@ -101,7 +106,7 @@ func (c *PacketConn) ReadFrom(b []byte) (n int, from net.Addr, err error) {
 	}
 }
 
-// WriteTo sends b as one datagram to an [Addr]; b is copied. Without a write
+// WriteTo sends b as one datagram to an [Addr] or *Addr; b is copied. Without a write
 // deadline it waits [WriteWait] at most for room in the queue of the first link;
 // a datagram that finds none, or no way, is dropped, counted (see [Stats]) and
 // not an error, as on UDP. With a deadline it waits for as long as that allows.
@@ -110,9 +115,9 @@ func (c *PacketConn) ReadFrom(b []byte) (n int, from net.Addr, err error) {
 // timeout), syscall.EMSGSIZE for more than [MTU] bytes, or syscall.EINVAL for an
 // address of another network, a nil one, or one without an ID. b was not sent then.
 func (c *PacketConn) WriteTo(b []byte, addr net.Addr) (int, error) {
-	to, ok := addr.(Addr)
-	if !ok || to.ID.IsZero() {
-		return 0, c.fail("write", addr, errAddress)
+	to, err := target(addr)
+	if err != nil {
+		return 0, c.fail("write", printable(addr), err)
 	}
 	for {
 		s := c.write.look()
@@ -151,20 +156,43 @@ func (c *PacketConn) fail(op string, addr net.Addr, err error) error {
 	return &net.OpError{Op: op, Net: network, Source: c.local, Addr: addr, Err: err}
 }
 
-var errAddress error = addressError{}
-
-// addressError is syscall.EINVAL, as of a UDPConn that is given another
-// network's address, with words that help.
-type addressError struct{}
-
-func (addressError) Error() string {
-	return "not the address of a node: want a dgram.Addr with an ID"
+// target is where a datagram goes.
+func target(addr net.Addr) (Addr, error) {
+	to, ok := addr.(Addr)
+	if !ok {
+		at, isPointer := addr.(*Addr)
+		if !isPointer || at == nil {
+			return Addr{}, errAddress
+		}
+		to = *at
+	}
+	if to.ID.IsZero() {
+		return Addr{}, errAddress
+	}
+	return to, nil
 }
-func (addressError) Unwrap() error { return syscall.EINVAL }
+
+// printable is addr unless it is a nil pointer, of which a [net.OpError] would ask
+// the text.
+func printable(addr net.Addr) net.Addr {
+	if v := reflect.ValueOf(addr); v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil
+	}
+	return addr
+}
+
+var errAddress error = invalid("not the address of a node: want a dgram.Addr with an ID")
+
+// invalid is syscall.EINVAL, as of a UDPConn that is given another network's
+// address, with words that help.
+type invalid string
+
+func (e invalid) Error() string { return string(e) }
+func (invalid) Unwrap() error   { return syscall.EINVAL }
 
 // Close closes the port and wakes all calls that wait, which then return
 // net.ErrClosed, as a second Close does. What has arrived and was not read is
-// lost. A node of [ListenConfig] is shut down: it writes what its links' queues
+// lost, and counted, see [Stats]. A node of [ListenConfig] is shut down: it writes what its links' queues
 // hold, for a second at most. What still waits for a session is lost.
 func (c *PacketConn) Close() error {
 	if !c.read.end() {

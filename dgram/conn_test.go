@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -211,6 +212,11 @@ func TestMisuse(t *testing.T) {
 				t.Errorf("write to %v: got %v, want EINVAL", addr, err)
 			}
 		}
+		for _, addr := range []net.Addr{nil, (*dgram.Addr)(nil), (*net.UDPAddr)(nil), &dgram.Addr{Port: 7}, strange{}, (*strange)(nil)} {
+			if _, err := a.WriteTo(nil, addr); !errors.Is(err, syscall.EINVAL) || !strings.Contains(err.Error(), "want a dgram.Addr") {
+				t.Errorf("write to %T: got %v, want EINVAL with words that help", addr, err)
+			}
+		}
 		if err := a.SetReadBuffer(-1); !errors.Is(err, syscall.EINVAL) {
 			t.Errorf("SetReadBuffer: got %v, want EINVAL", err)
 		}
@@ -223,6 +229,27 @@ func TestMisuse(t *testing.T) {
 		write(t, b, "next", a.LocalAddr())
 		expect(t, a, "next")
 	})
+}
+
+// strange is an address of another network.
+type strange struct{}
+
+func (strange) Network() string { return "strange" }
+func (strange) String() string  { return "somewhere" }
+
+// An address that a program holds by a pointer, as it would a *net.UDPAddr.
+func TestWriteToAPointer(t *testing.T) {
+	overMem(t, func(t *testing.T, a, b *dgram.PacketConn) {
+		addr := b.LocalAddr().(dgram.Addr)
+		write(t, a, "by pointer", &addr)
+		expect(t, b, "by pointer")
+	})
+}
+
+func TestListenWithoutANode(t *testing.T) {
+	if c, err := dgram.Listen(nil, 1); c != nil || !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("got %v and %v, want EINVAL", c, err)
+	}
 }
 
 // Datagrams that cannot be sent are no errors, but counted by reason.

@@ -24,6 +24,9 @@
 // is comparable, so it may be the key of a map. [PacketConn.Stats] counts each
 // drop by its reason.
 //
+// QUIC, HTTP/3 and DTLS want a certificate all the same. [ServerTLS] and [ClientTLS]
+// have one that proves the ID, so that no authority and no file of keys is needed.
+//
 // # What is different
 //
 // WriteTo may wait: while the queue of the first link is full, for [WriteWait]

@@ -2,8 +2,14 @@ package dgram_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"io"
+	"net/http"
 	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
 
 	"github.com/peermesh/peermesh/dgram"
 	"github.com/peermesh/peermesh/node"
@@ -72,4 +78,45 @@ func ExamplePacketConn_Node() {
 	defer cancel()
 	fmt.Println("ready:", conn.Node().Ready(ctx) == nil)
 	// Output: ready: false
+}
+
+// HTTPS to an ID: the URL has no address of a machine in it, and the certificate
+// proves the ID.
+func ExampleServerTLS() {
+	alice, err := dgram.ListenConfig(node.Config{Listen: "127.0.0.1:0"}, 443)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer alice.Close()
+	server := &http3.Server{
+		TLSConfig: dgram.ServerTLS(alice.Node(), http3.NextProtoH3),
+		Handler:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "a page") }),
+	}
+	defer server.Close()
+	go server.Serve(alice) // ends with Close
+
+	bob, err := dgram.ListenConfig(node.Config{Bootstrap: alice.Node().URLs()}, 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer bob.Close()
+	socket, to := &quic.Transport{Conn: bob}, alice.LocalAddr().(dgram.Addr)
+	defer socket.Close()
+	browser := &http.Client{Transport: &http3.Transport{
+		TLSClientConfig: dgram.ClientTLS(to.ID, http3.NextProtoH3),
+		Dial: func(ctx context.Context, _ string, tlsConfig *tls.Config, config *quic.Config) (*quic.Conn, error) {
+			return socket.DialEarly(ctx, to, tlsConfig, config)
+		},
+	}}
+	page, err := browser.Get("https://" + to.String() + "/")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer page.Body.Close()
+	text, err := io.ReadAll(page.Body)
+	fmt.Printf("%s by %s, %v\n", text, page.Proto, err)
+	// Output: a page by HTTP/3.0, <nil>
 }

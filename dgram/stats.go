@@ -8,8 +8,8 @@ type Stats struct {
 	Truncated               uint64 // of them, larger than the buffer they were read into
 	Sent, SentBytes         uint64 // taken by WriteTo without an error, drops included
 
-	// Drops counts what WriteTo dropped and what found no room to wait for
-	// ReadFrom ("port-full"), by the reasons that logs, events and the node's
+	// Drops counts what WriteTo dropped, what found no room to wait for ReadFrom
+	// ("port-full") and what Close found unread ("no-handler"), by the reasons that logs, events and the node's
 	// status name too. What is lost later on its way is counted by the node
 	// that drops it.
 	Drops map[string]uint64

@@ -81,7 +81,7 @@ type Status struct {
 	Bootstraps []BootstrapInfo   `json:"bootstraps"`
 	Sessions   int               `json:"sessions"`
 	Ports      []uint16          `json:"ports"`
-	Forwarded  uint64            `json:"forwarded"`
+	Forwarded  uint64            `json:"forwarded"` // frames that the queue of their next link took
 	Delivered  uint64            `json:"delivered"`
 	Drops      map[string]uint64 `json:"drops"`     // by reason; a frame of several datagrams counts as one where it is relayed
 	LimitsHit  map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused

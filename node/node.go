@@ -67,6 +67,7 @@ type Node struct {
 	retry         *walker   // owned by the loop: gives frames of failed links a new way
 	drops         reason.Counters
 	contactRecord contactRecord
+	tlsCreds      tlsCredentials
 	counters      counters
 	number        atomic.Uint64              // of the last link
 	reported      [reason.Count]uint64       // drops told; owned by the ticker

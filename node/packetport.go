@@ -43,8 +43,16 @@ func (n *Node) OpenPacketPort(port uint16) (*PacketPort, error) {
 // Addr is the port's address.
 func (q *PacketPort) Addr() Addr { return q.p.addr }
 
-// Close closes the port and wakes its readers. What waits to be read is dropped.
-func (q *PacketPort) Close() error { return q.p.Close() }
+// Close closes the port and wakes its readers. What waits to be read is dropped,
+// and counted as "no-handler".
+func (q *PacketPort) Close() error {
+	err := q.p.Close()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.p.lose(q.work)
+	q.work = nil
+	return err
+}
 
 // Read waits for the next message, copies as much of it into b as fits and
 // returns its full size. The error is [ErrClosed] when the port or the node has
@@ -187,7 +195,7 @@ func (q *PacketPort) SetQueue(bytes int) {
 	q.p.limit.Store(int64(min(max(bytes, 0), limits.PortQueueMax)))
 }
 
-// Drops counts by reason what was dropped on the way into this port's queue, and
-// what Write dropped. What is lost later on its way is counted where it is lost,
+// Drops counts by reason what was dropped on the way into this port's queue or was
+// left in it at the end, and what Write dropped. What is lost later on its way is counted where it is lost,
 // see [Status].
 func (q *PacketPort) Drops() map[string]uint64 { return q.p.drops.Map() }

@@ -73,8 +73,8 @@ func (p *Port) SendDatagramWithin(to Addr, data []byte, wait time.Duration) erro
 	return p.n.datagram(p.num, &to, data, patience{wait: wait})
 }
 
-// Close closes the port. What waits for its handler is dropped. It does not
-// wait for a handler that runs.
+// Close closes the port. What waits for its handler is dropped, and counted as
+// "no-handler". It does not wait for a handler that runs.
 func (p *Port) Close() error {
 	p.n.ports.mu.Lock()
 	if p.n.ports.get(p.num) == p {
@@ -84,7 +84,8 @@ func (p *Port) Close() error {
 	p.cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = true
+	p.lose(p.fill)
+	p.fill, p.closed = nil, true
 	p.ready.Broadcast()
 	return nil
 }

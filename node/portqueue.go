@@ -86,6 +86,21 @@ func (p *Port) full() {
 	}
 }
 
+// lose counts the records of a closed port that nobody takes any more.
+func (p *Port) lose(records []byte) {
+	n := 0
+	for ; len(records) > 0; n++ {
+		records = records[recordHeader+int(binary.BigEndian.Uint32(records)):]
+	}
+	if n == 0 {
+		return
+	}
+	p.n.drops.Add(reason.NoHandler, n)
+	if p.drops != nil {
+		p.drops.Add(reason.NoHandler, n)
+	}
+}
+
 // rouse wakes who waits for messages; it needs mu.
 func (p *Port) rouse() {
 	switch {
@@ -191,6 +206,7 @@ func (p *Port) handleAll(b []byte, m *Message) *Message {
 		m = p.handle(b[:n], m)
 		b = b[n:]
 	}
+	p.lose(b)
 	return m
 }
 

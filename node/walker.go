@@ -258,6 +258,7 @@ func (w *walker) waitFor(to *link.Link, a link.Admission, n, frames int) bool {
 		why = reason.LinkLost
 	}
 	w.n.drops.Add(why, frames)
+	w.forwarded -= frames // which were counted when their way was found, in this batch
 	return false
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -26,8 +27,11 @@ func benchCommand(std streams) *cli.Command {
 		Description: describe("Sends as fast as it can, or at --rate, for --duration or until --count messages went. The other\n"+
 			"side runs peermesh listen, for request with --echo; its output is best thrown away. Counted are\n"+
 			"with send those acknowledged and with request those answered, each with its time; with dgram\n"+
-			"those that the first link took: nobody answers a datagram, so what was lost behind that is not\n"+
-			"known here. One message more goes first and makes the session.",
+			"those that the first link took, which nobody answers: at the end a listener is asked how many\n"+
+			"it has printed and dropped; what is missing then was lost on the way, or still waits there.\n"+
+			"One message more goes first, makes the session and fails where nobody listens.\n\n"+
+			"With --csv the last column is the histogram: pairs UPTO:COUNT, the shortest first, with a\n"+
+			"space between; COUNT messages took at most UPTO milliseconds and longer than the pair before.",
 			"peermesh listen --echo --state DIR > /dev/null   (peermesh id --state DIR prints its ID)",
 			"peermesh bench --to 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --bootstrap ws://127.0.0.1:8080",
 			"peermesh bench request --to 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --size 64 --clients 1 --csv",
@@ -82,7 +86,7 @@ func bench(c *cli.Context, std streams) error {
 		if err := b.first(ctx); err != nil {
 			return err
 		}
-		r := b.run(c.Context, std.err)
+		r := b.measure(c.Context, ctx, std.err)
 		if err := r.print(c, std.out); err != nil {
 			return err
 		}
@@ -91,6 +95,23 @@ func bench(c *cli.Context, std streams) error {
 		}
 		return b.verdict(r)
 	})
+}
+
+// measure runs b. Of datagrams it also asks the target what arrived: a listener
+// answers, other programs have no tally.
+func (b *benchmark) measure(ctx, joining context.Context, talk io.Writer) *benchResult {
+	if b.mode != "dgram" {
+		return b.run(ctx, talk)
+	}
+	before, err := askTally(joining, b.port, b.to)
+	r := b.run(ctx, talk)
+	if err != nil || ctx.Err() != nil {
+		return r
+	}
+	if r.arrived, err = b.arrivals(ctx, before, r.done); err != nil {
+		fmt.Fprintf(talk, "asking what arrived: %v\n", err)
+	}
+	return r
 }
 
 // newBenchmark reads the command line.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -19,6 +20,8 @@ type figures struct {
 	MsgsPerSecond float64            `json:"msgsPerSecond"`
 	LatencyMs     map[string]float64 `json:"latencyMs"`
 	Histogram     []bucketLine       `json:"histogram"`
+	Arrived       *uint64            `json:"arrived"`
+	TargetDrops   map[string]uint64  `json:"targetDrops"`
 }
 
 func readFigures(t *testing.T, text string) figures {
@@ -51,37 +54,41 @@ func TestBench(t *testing.T) {
 			}
 		})
 	}
-	t.Run("datagrams have no times", func(t *testing.T) {
+	t.Run("datagrams have no times, and the listener tells what arrived", func(t *testing.T) {
 		r := runOnce(t, "", "bench", "dgram", "--to", id, "--count", "50", "--json", "-b", url)
 		r.wantCode(t, exitOK)
-		if f := readFigures(t, r.out); f.Done != 50 || f.LatencyMs != nil || f.Bytes != 1024 {
-			t.Errorf("got %+v, want 50 of 1024 bytes and no times", f)
+		if f := readFigures(t, r.out); f.Done != 50 || f.LatencyMs != nil || f.Bytes != 1024 || f.Arrived == nil || *f.Arrived != 50 || len(f.TargetDrops) > 0 {
+			t.Errorf("got %+v, want 50 of 1024 bytes that arrived, and no times", f)
 		}
 	})
 	t.Run("for a time, at a rate, as CSV", func(t *testing.T) {
 		r := runOnce(t, "", "bench", "--to", id, "--duration", "300ms", "--rate", "50", "--csv", "-b", url)
 		r.wantCode(t, exitOK)
 		lines, err := csv.NewReader(strings.NewReader(r.out)).ReadAll()
-		if err != nil || len(lines) != 2 || len(lines[0]) != 14 || lines[0][5] != "done" || lines[1][0] != "send" {
+		if err != nil || len(lines) != 2 || len(lines[0]) != 16 || lines[0][5] != "done" || lines[1][0] != "send" {
 			t.Fatalf("got %q, %v, want a line of names and one of figures", r.out, err)
 		}
-		if done := lines[1][5]; len(done) > 2 || done == "0" { // 16 are due
+		done := lines[1][5]
+		if len(done) > 2 || done == "0" { // 16 are due
 			t.Errorf("messages in 0.3 s at 50/s: got %s", done)
+		}
+		if sum := sumOfPairs(t, lines[1][15]); lines[0][15] != "histogram" || fmt.Sprint(sum) != done {
+			t.Errorf("histogram %q: got %d in its buckets, want %s", lines[1][15], sum, done)
 		}
 	})
 	t.Run("in words", func(t *testing.T) {
 		r := runOnce(t, "", "bench", "request", "--to", id, "--count", "3", "--clients", "1", "-b", url)
 		r.wantCode(t, exitOK)
-		for _, want := range []string{": 1024 bytes, 1 clients, ", "answered  3  ", "failed  0\n", "latency  p50 "} {
+		for _, want := range []string{": 1024 bytes, 1 clients, ", "answered  3  ", "failed  0\n", "latency  p50 ", " ms          ", "  ####"} {
 			if !strings.Contains(r.out, want) {
 				t.Errorf("got\n%swant %q in it", r.out, want)
 			}
 		}
 	})
-	t.Run("nobody listens", func(t *testing.T) {
-		runOnce(t, "", "bench", "--to", node, "--count", "3", "-b", url).wantCode(t, exitRefused, "no handler")
-	})
 	for _, mode := range benchModes {
+		t.Run("nobody listens: "+mode, func(t *testing.T) {
+			runOnce(t, "", "bench", mode, "--to", node, "--count", "3", "-b", url).wantCode(t, exitRefused, "no handler")
+		})
 		t.Run("nobody has the ID: "+mode, func(t *testing.T) {
 			r := runOnce(t, "", "bench", mode, "--to", strings.Repeat("0", 39)+"1", "-b", url)
 			r.wantCode(t, exitNoRoute, "no route")
@@ -89,6 +96,41 @@ func TestBench(t *testing.T) {
 				t.Errorf("standard output: got %q, want nothing", r.out)
 			}
 		})
+	}
+}
+
+// sumOfPairs adds the counts of a histogram in CSV.
+func sumOfPairs(t *testing.T, text string) (sum uint64) {
+	t.Helper()
+	before := -1.0
+	for _, pair := range strings.Fields(text) {
+		var upTo float64
+		var n uint64
+		if _, err := fmt.Sscanf(pair, "%f:%d", &upTo, &n); err != nil || upTo < before {
+			t.Errorf("pair %q behind %v ms: %v", pair, before, err)
+		}
+		before = upTo
+		sum += n
+	}
+	return sum
+}
+
+// The verdict and the words of a run whose datagrams were lost behind the first
+// link, and of one to a program that keeps no tally.
+func TestBenchOfLostDatagrams(t *testing.T) {
+	b := &benchmark{mode: "dgram"}
+	r := &benchResult{mode: "dgram", done: 10, took: time.Second}
+	if err := b.verdict(r); err != nil || !strings.Contains(r.arrivedText(), "not known") {
+		t.Errorf("no tally: got %v and %q", err, r.arrivedText())
+	}
+	r.arrived = &tally{Datagrams: 4, Drops: map[string]uint64{"no-handler": 1, "port-full": 2}}
+	want := "arrived  4  40.0 %  dropped by the target: port-full 2, no-handler 1  lost on the way  3\n"
+	if got := r.arrivedText(); got != want || b.verdict(r) != nil {
+		t.Errorf("got %v and %q, want no error and %q", b.verdict(r), got, want)
+	}
+	r.arrived.Datagrams = 0
+	if err := b.verdict(r); exitCode(err) != exitError {
+		t.Errorf("nothing arrived: got %v, want an error", err)
 	}
 }
 

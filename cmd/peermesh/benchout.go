@@ -30,6 +30,7 @@ type benchResult struct {
 	failed   map[string]uint64 // by cause
 	times    histogram         // of what is done; of datagrams the time to be taken, which is not told
 	last     error             // of those that failed
+	arrived  *tally            // of datagrams, what the target has counted; nil: it has not told
 }
 
 func (r *benchResult) perSecond() float64 { return float64(r.done) / r.took.Seconds() }
@@ -68,12 +69,30 @@ func (r *benchResult) printText(w io.Writer) error {
 			fmt.Fprintf(&b, "  %s %.3f ms", q.name, millis(r.times.quantile(q.share)))
 		}
 		b.WriteString("\n")
+		r.times.draw(&b)
 	}
 	if r.mode == "dgram" {
-		b.WriteString("nobody answers a datagram: what was lost behind the first link is not known here\n")
+		b.WriteString(r.arrivedText())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// arrivedText is what became of datagrams behind the first link.
+func (r *benchResult) arrivedText() string {
+	if r.arrived == nil {
+		return "what was lost behind the first link is not known: the target keeps no tally, as peermesh listen does\n"
+	}
+	text := fmt.Sprintf("arrived  %d  %.1f %%", r.arrived.Datagrams, 100*float64(r.arrived.Datagrams)/float64(max(r.done, 1)))
+	if why := countsText(r.arrived.Drops); why != "" {
+		text += "  dropped by the target: " + why
+	}
+	return fmt.Sprintf("%s  lost on the way  %d\n", text, r.lost())
+}
+
+// lost is how many datagrams neither arrived nor were dropped by the target.
+func (r *benchResult) lost() uint64 {
+	return r.done - min(r.done, r.arrived.Datagrams+r.arrived.dropped())
 }
 
 func (r *benchResult) printCSV(w io.Writer) error {
@@ -91,22 +110,53 @@ func (r *benchResult) printCSV(w io.Writer) error {
 		}
 		figures = append(figures, text)
 	}
+	names = append(names, "arrived", "histogram")
+	figures = append(figures, r.arrivedField(), r.histogramField())
 	return csv.NewWriter(w).WriteAll([][]string{names, figures})
+}
+
+// arrivedField is empty where that is not known, and of what is acknowledged.
+func (r *benchResult) arrivedField() string {
+	if r.arrived == nil {
+		return ""
+	}
+	return strconv.FormatUint(r.arrived.Datagrams, 10)
+}
+
+// histogramField is the buckets as "upToMs:count", with spaces between.
+func (r *benchResult) histogramField() string {
+	var pairs []string
+	for _, b := range r.buckets() {
+		pairs = append(pairs, fmt.Sprintf("%.3f:%d", b.UpToMs, b.Count))
+	}
+	return strings.Join(pairs, " ")
+}
+
+// buckets are those of the times that hold something, the shortest first; none
+// of datagrams.
+func (r *benchResult) buckets() (all []bucketLine) {
+	if r.timed() {
+		r.times.buckets(func(upper time.Duration, n uint64) {
+			all = append(all, bucketLine{UpToMs: millis(min(upper, r.times.max)), Count: n})
+		})
+	}
+	return all
 }
 
 func (r *benchResult) line() benchLine {
 	line := benchLine{
 		V: jsonVersion, Mode: r.mode, To: r.to, Bytes: r.size, Clients: r.clients, Seconds: r.took.Seconds(),
 		Done: r.done, Counted: doneWord[r.mode], Failed: r.failed, MsgsPerSecond: r.perSecond(), BytesPerSecond: r.perSecond() * float64(r.size),
+		Histogram: r.buckets(),
 	}
 	if r.timed() {
 		line.LatencyMs = make(map[string]float64)
 		for _, q := range benchQuantiles {
 			line.LatencyMs[q.name] = millis(r.times.quantile(q.share))
 		}
-		r.times.buckets(func(upper time.Duration, n uint64) {
-			line.Histogram = append(line.Histogram, bucketLine{UpToMs: millis(min(upper, r.times.max)), Count: n})
-		})
+	}
+	if r.arrived != nil {
+		line.Arrived, line.TargetDrops = &r.arrived.Datagrams, r.arrived.Drops
 	}
 	return line
 }

@@ -40,6 +40,7 @@ type benchmark struct {
 
 	send func(ctx context.Context) error
 	n    *node.Node
+	port *node.Port    // datagrams leave from it
 	pace *rate.Limiter // nil: no bound
 	done atomic.Uint64
 }
@@ -72,19 +73,55 @@ func (b *benchmark) open(n *node.Node) error {
 			return err
 		}
 		to := node.Addr{ID: b.to}
+		b.port = port
 		b.send = func(context.Context) error { return port.SendDatagramWithin(to, b.data, dgramWait) }
 	}
 	return nil
 }
 
 // first makes the session, and fails where all would. A datagram to nobody is
-// lost in silence, so before those it is a ping.
+// lost in silence, so before those goes a message that is acknowledged.
 func (b *benchmark) first(ctx context.Context) error {
 	if b.mode == "dgram" {
-		_, err := b.n.Ping(ctx, b.to)
-		return err
+		return b.n.Send(ctx, b.to, b.data)
 	}
 	return b.send(ctx)
+}
+
+// settleEvery is the time between two questions for what arrived, and settledAfter
+// how many answers alike mean that no more will.
+const (
+	settleEvery  = 100 * time.Millisecond
+	settledAfter = 5
+)
+
+// arrivals asks the target what it has counted since an earlier answer, until it
+// has had all that was sent or nothing more comes.
+func (b *benchmark) arrivals(ctx context.Context, before tally, sent uint64) (*tally, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.patience)
+	defer cancel()
+	var last *tally
+	for alike := 0; alike < settledAfter; {
+		now, err := askTally(ctx, b.port, b.to)
+		if err != nil {
+			return last, err
+		}
+		since := now.minus(before)
+		if last != nil && since.Datagrams == last.Datagrams && since.dropped() == last.dropped() {
+			alike++
+		} else {
+			alike = 0
+		}
+		if last = &since; since.Datagrams+since.dropped() >= sent {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return last, ctx.Err()
+		case <-time.After(settleEvery):
+		}
+	}
+	return last, nil
 }
 
 // run sends until the end, and until what is under way then has ended too.
@@ -203,8 +240,11 @@ func (b *benchmark) sum(clients []client, took time.Duration) *benchResult {
 
 // verdict is the error of a run in which nothing came through.
 func (b *benchmark) verdict(r *benchResult) error {
-	if r.done > 0 {
-		return nil
+	switch {
+	case r.done == 0:
+		return r.last
+	case r.arrived != nil && r.arrived.Datagrams == 0:
+		return fmt.Errorf("%s has got none of %d datagrams", b.to.Short(), r.done)
 	}
-	return r.last
+	return nil
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"math/bits"
+	"strings"
 	"time"
 )
 
@@ -72,5 +75,27 @@ func (h *histogram) buckets(visit func(upper time.Duration, count uint64)) {
 		if n > 0 {
 			visit(upperOf(i), n)
 		}
+	}
+}
+
+// barWidth is the length of the longest bar that draw draws, in characters.
+const barWidth = 40
+
+// draw draws a bar for each power of two of nanoseconds from the shortest time to
+// the longest. One that holds anything has a bar of one character at least.
+func (h *histogram) draw(w io.Writer) {
+	var octaves [65]uint64 // by the number of bits
+	h.buckets(func(upper time.Duration, n uint64) { octaves[bits.Len64(uint64(upper))] += n })
+	first, last, most := len(octaves), 0, uint64(0)
+	for i, n := range octaves {
+		if n > 0 {
+			first, last, most = min(first, i), i, max(most, n)
+		}
+	}
+	for i := first; i <= last; i++ {
+		n := octaves[i]
+		bar := strings.Repeat("#", int((n*barWidth+most-1)/most))
+		upper := min(time.Duration(uint64(1)<<i-1), h.max)
+		fmt.Fprintf(w, "%s\n", strings.TrimRight(fmt.Sprintf("%12.3f ms  %9d  %s", millis(upper), n, bar), " "))
 	}
 }

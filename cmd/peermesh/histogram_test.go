@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -52,5 +53,28 @@ func TestQuantiles(t *testing.T) {
 	}
 	if got := new(histogram).quantile(0.5); got != 0 {
 		t.Errorf("of nothing: got %v, want 0", got)
+	}
+}
+
+func TestHistogramIsDrawn(t *testing.T) {
+	var h histogram
+	for d, n := range map[time.Duration]int{1 << 19: 1, 1<<20 + 1: 80, 1 << 22: 40} {
+		for range n {
+			h.add(d)
+		}
+	}
+	var b strings.Builder
+	h.draw(&b)
+	want := "" +
+		"       1.048 ms          1  #\n" +
+		"       2.097 ms         80  " + strings.Repeat("#", 40) + "\n" +
+		"       4.194 ms          0\n" +
+		"       4.194 ms         40  " + strings.Repeat("#", 20) + "\n"
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+	b.Reset()
+	if new(histogram).draw(&b); b.Len() > 0 {
+		t.Errorf("of nothing: got %q", b.String())
 	}
 }

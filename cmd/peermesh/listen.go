@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -20,7 +21,9 @@ func listenCommand(std streams) *cli.Command {
 		Name:  "listen",
 		Usage: "print the messages that arrive, and answer requests",
 		Description: describe("Joins the mesh and prints its ID, then each message on a line: the sender's ID and\n"+
-			"the text, quoted where it is none. Ends after --count messages, or at an interrupt.",
+			"the text, quoted where it is none. Ends after --count messages, or at an interrupt. What\n"+
+			"it drops, as for want of time to print, it tells on standard error, once a second, and at\n"+
+			"the end how much it received and dropped. Relays count what they drop: peermesh status.",
 			"peermesh listen --bootstrap ws://127.0.0.1:8080",
 			"peermesh listen --state ~/.local/state/peermesh-listen --echo --json -b ws://127.0.0.1:8080"),
 		Flags: actFlags(
@@ -46,12 +49,18 @@ func listen(c *cli.Context, std streams) error {
 	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
-	defer leave(n, leaveTime)
 	in := newInbox(c, std.out)
+	defer func() {
+		_ = leave(n, leaveTime)
+		if in.ready() {
+			tellSum(std.err, n, in.received.Load()) // what waited to be printed is among the drops now
+		}
+	}()
 	if err := in.open(n, uint16(get[int](c, "on"))); err != nil {
 		return err
 	}
 	watching.Go(func() { warn(c.Context, std.err, n) })
+	watching.Go(func() { tellDrops(std.err, n) })
 	ctx, cancel := context.WithTimeout(c.Context, get[time.Duration](c, "timeout"))
 	defer cancel()
 	if err := n.Ready(ctx); err != nil {
@@ -60,14 +69,19 @@ func listen(c *cli.Context, std streams) error {
 	if err := in.begin(n.ID()); err != nil {
 		return err
 	}
+	return in.wait(c.Context, n)
+}
+
+// wait waits for the last message that was asked for, or for the end.
+func (in *inbox) wait(ctx context.Context, n *node.Node) error {
 	select {
 	case err := <-in.ended:
 		in.replies.Wait()
 		return err
 	case <-n.Done():
 		return errors.New("the node ended by itself")
-	case <-c.Context.Done():
-		return context.Cause(c.Context)
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 
@@ -100,6 +114,8 @@ type inbox struct {
 	once     sync.Once
 	slots    chan struct{} // one for each answer under way
 	replies  sync.WaitGroup
+
+	received, datagrams atomic.Uint64 // messages printed, and the datagrams among them
 }
 
 func newInbox(c *cli.Context, out io.Writer) *inbox {
@@ -124,10 +140,10 @@ func newInbox(c *cli.Context, out io.Writer) *inbox {
 func (in *inbox) open(n *node.Node, port uint16) error {
 	if port == 0 {
 		n.Handle(in)
-		return nil
+	} else if _, err := n.OpenPort(port, in); err != nil { // closed with the node
+		return err
 	}
-	_, err := n.OpenPort(port, in) // closed with the node
-	return err
+	return answerTally(n, &in.datagrams)
 }
 
 // begin prints the ready line and lets the messages through.
@@ -138,6 +154,16 @@ func (in *inbox) begin(id routing.ID) error {
 	}
 	_, err := fmt.Fprintln(in.out, id)
 	return err
+}
+
+// ready says whether the ready line is out.
+func (in *inbox) ready() bool {
+	select {
+	case <-in.begun:
+		return true
+	default:
+		return false
+	}
 }
 
 // HandleMessage implements node.Handler.
@@ -151,12 +177,22 @@ func (in *inbox) HandleMessage(ctx context.Context, m *node.Message) {
 		return // arrived after the last one that was asked for
 	}
 	err := in.print(m)
+	if err == nil {
+		in.count(m)
+	}
 	if answer, ok := in.answer(m.Data); ok && err == nil && m.WantsReply() {
 		in.reply(ctx, m, slices.Clone(answer))
 	}
 	in.left--
 	if in.left == 0 || err != nil {
 		in.once.Do(func() { in.ended <- err })
+	}
+}
+
+func (in *inbox) count(m *node.Message) {
+	in.received.Add(1)
+	if m.Datagram {
+		in.datagrams.Add(1)
 	}
 }
 

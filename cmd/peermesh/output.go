@@ -126,6 +126,8 @@ type (
 		BytesPerSecond float64            `json:"bytesPerSecond"`
 		LatencyMs      map[string]float64 `json:"latencyMs,omitempty"` // none of datagrams
 		Histogram      []bucketLine       `json:"histogram,omitempty"`
+		Arrived        *uint64            `json:"arrived,omitempty"`     // datagrams, as the target told
+		TargetDrops    map[string]uint64  `json:"targetDrops,omitempty"` // by the target meanwhile, by reason
 	}
 	bucketLine struct {
 		UpToMs float64 `json:"upToMs"`

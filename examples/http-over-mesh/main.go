@@ -32,10 +32,7 @@ func run() error {
 		return err
 	}
 	defer alice.Close()
-	config, err := serverTLS(alice.Node().ID(), http3.NextProtoH3)
-	if err != nil {
-		return err
-	}
+	config := dgram.ServerTLS(alice.Node(), http3.NextProtoH3) // proves her ID
 	server := &http3.Server{TLSConfig: config, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "a page of alice's, by %s", r.Proto) // r.RemoteAddr is who asks: an ID and a port
 	})}
@@ -64,7 +61,7 @@ func run() error {
 func over(from *dgram.PacketConn, to dgram.Addr) http.RoundTripper {
 	socket := &quic.Transport{Conn: from}
 	return &http3.Transport{
-		TLSClientConfig: clientTLS(to.ID, http3.NextProtoH3),
+		TLSClientConfig: dgram.ClientTLS(to.ID, http3.NextProtoH3),
 		Dial: func(ctx context.Context, _ string, tlsConfig *tls.Config, config *quic.Config) (*quic.Conn, error) {
 			return socket.DialEarly(ctx, to, tlsConfig, config)
 		},

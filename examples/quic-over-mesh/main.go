@@ -11,19 +11,61 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"time"
 
 	"github.com/quic-go/quic-go"
 
 	"github.com/peermesh/peermesh/dgram"
+	"github.com/peermesh/peermesh/node"
 )
 
-func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	alice, bob := apart(ctx)
-	go func() { check(receive(ctx, alice)) }()
-	check(send(ctx, bob, alice.LocalAddr().(dgram.Addr)))
+func main() { // on machines of their own these would be four programs
+	ctx := context.Background()
+	first, err := node.New(node.Config{Listen: "127.0.0.1:0"})
+	check(err)
+	second, err := node.New(node.Config{Listen: "127.0.0.1:0", Bootstrap: first.URLs()})
+	check(err)
+	alice, bob := join(ctx, first.URLs()), join(ctx, second.URLs())
+	go receive(ctx, alice)
+	send(ctx, bob, alice.LocalAddr().(dgram.Addr))
+}
+
+// join starts a node that has no other link, and opens its port 4433.
+func join(ctx context.Context, urls []string) *dgram.PacketConn {
+	// One home is enough for one that does one thing and goes.
+	conn, err := dgram.ListenConfig(node.Config{Leaf: true, Homes: 1, Bootstrap: urls}, 4433)
+	check(err)
+	check(conn.Node().Ready(ctx))
+	return conn
+}
+
+// receive takes one stream and answers with the sum of what came.
+func receive(ctx context.Context, at *dgram.PacketConn) {
+	listener, err := (&quic.Transport{Conn: at}).Listen(dgram.ServerTLS(at.Node(), "sum"), nil)
+	check(err)
+	conn, err := listener.Accept(ctx)
+	check(err)
+	stream, err := conn.AcceptStream(ctx)
+	check(err)
+	sum := sha256.New()
+	n, _ := io.Copy(sum, stream) // an error: then the sums differ
+	fmt.Printf("alice got %d bytes\n", n)
+	fmt.Fprintf(stream, "%x", sum.Sum(nil))
+	check(stream.Close())
+}
+
+// send sends, and compares the answer.
+func send(ctx context.Context, from *dgram.PacketConn, to dgram.Addr) {
+	conn, err := (&quic.Transport{Conn: from}).Dial(ctx, to, dgram.ClientTLS(to.ID, "sum"), nil)
+	check(err)
+	stream, err := conn.OpenStreamSync(ctx)
+	check(err)
+	sum := sha256.New()
+	_, err = io.CopyN(io.MultiWriter(stream, sum), rand.NewChaCha8([32]byte{}), 32<<20)
+	check(err)
+	check(stream.Close())
+	answer, err := io.ReadAll(stream)
+	check(err)
+	fmt.Println("bob sees that they are the same:", string(answer) == fmt.Sprintf("%x", sum.Sum(nil)))
 }
 
 func check(err error) {
@@ -31,50 +73,4 @@ func check(err error) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-}
-
-// receive takes one stream and answers with the sum of what came.
-func receive(ctx context.Context, at *dgram.PacketConn) error {
-	config, err := serverTLS(at.Node().ID(), "sum")
-	if err != nil {
-		return err
-	}
-	listener, err := (&quic.Transport{Conn: at}).Listen(config, nil)
-	if err != nil {
-		return err
-	}
-	conn, err := listener.Accept(ctx)
-	if err != nil {
-		return err
-	}
-	stream, err := conn.AcceptStream(ctx)
-	if err != nil {
-		return err
-	}
-	sum := sha256.New()
-	n, _ := io.Copy(sum, stream) // an error: then the sums differ
-	fmt.Printf("alice got %d bytes\n", n)
-	fmt.Fprintf(stream, "%x", sum.Sum(nil))
-	return stream.Close()
-}
-
-// send sends, and compares the answer.
-func send(ctx context.Context, from *dgram.PacketConn, to dgram.Addr) error {
-	conn, err := (&quic.Transport{Conn: from}).Dial(ctx, to, clientTLS(to.ID, "sum"), nil)
-	if err != nil {
-		return err
-	}
-	defer conn.CloseWithError(0, "")
-	stream, err := conn.OpenStreamSync(ctx)
-	if err != nil {
-		return err
-	}
-	sum := sha256.New()
-	if _, err := io.CopyN(io.MultiWriter(stream, sum), rand.NewChaCha8([32]byte{}), 32<<20); err != nil {
-		return err
-	}
-	stream.Close()
-	answer, err := io.ReadAll(stream)
-	fmt.Println("bob sees that they are the same:", string(answer) == fmt.Sprintf("%x", sum.Sum(nil)))
-	return err
 }

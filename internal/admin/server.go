@@ -90,7 +90,7 @@ func Listen(addr string, cfg Config) (*Server, error) {
 	cfg.conns = &connections{}
 	s := &Server{addr: l.Addr().String(), http: httpbound.NewServer(NewHandler(cfg), httpbound.Options{
 		Refused: cfg.conns.refuse,
-		Conns: limits.AdminConns, Header: limits.AdminHeader, HeaderTime: limits.AdminHeaderTime, Read: limits.AdminRead, Write: limits.AdminWrite,
+		Conns:   limits.AdminConns, Header: limits.AdminHeader, HeaderTime: limits.AdminHeaderTime, Read: limits.AdminRead, Write: limits.AdminWrite,
 	})}
 	cfg.conns.open = s.http.Open
 	s.ended.Go(func() { _ = s.http.Serve(l) })

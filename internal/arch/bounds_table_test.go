@@ -7,7 +7,7 @@ var mirrors = map[string]string{
 	"TopicPayload": "internal/identity/identity_test.go",
 }
 
-// What bounds a field that several others are bounded by.
+// What bounds more than one field.
 const (
 	oneFrame   = "limits.MaxFrame bytes: a part or a copy of one frame"
 	oneSignal  = "bounded by its capacity of 1"
@@ -16,16 +16,19 @@ const (
 	picture    = "bounded by what it is a picture of; the caller's own"
 	allLinks   = "bounded by the links that are up, limits.RelayLinksPort and limits.LeafLinksPort, and those that end, limits.EndingLinks"
 	fewHomes   = "limits.Homes: records and messages that tell more are malformed"
+	fixed      = "not remote: a table of this program"
+	leadsBack  = "bounded by what it leads back to, which has a bound of its own"
 	handshakes = "limits.PreAuthBytes on a link, limits.MaxFrame in a session: one message of a handshake"
 )
 
-// bounds has a row for each field of a struct, in the packages that remote peers
-// talk to, that can grow. It names the number that bounds it; "bounded by" says
+// bounds has a row for each field of a struct and each variable of a package, in
+// the packages that remote peers talk to, that can grow. It names the number that bounds it; "bounded by" says
 // what else does, "not remote" that no peer has a hand in it.
 var bounds = map[string]map[string]string{
 	"internal/httpbound": {
 		"conns.byConn":   "limits.HTTPConns, limits.AdminConns",
 		"conns.bySource": "limits.HTTPConns, limits.AdminConns",
+		"conns.inOrder":  "limits.HTTPConns, limits.AdminConns",
 		"conns.exempt":   setOnce,
 		"Options.Exempt": setOnce,
 	},
@@ -91,13 +94,19 @@ var bounds = map[string]map[string]string{
 		"places.ways":              "limits.PeerListEntries of each link, and the links",
 		"SnapshotConfig.OwnGuests": ofTheUser,
 		// forwarding
-		"Ingress.routes": "bounded by routesKept",
-		"Scratch.frame":  "limits.MaxFrame",
-		"Scratch.list":   "limits.MaxFrame: a detour list is part of a frame",
-		"Scratch.order":  allLinks,
-		"Verdict.Frame":  oneFrame,
-		"bar.list":       oneFrame,
-		"pass.raw":       oneFrame,
+		"Ingress.routes":    "bounded by routesKept",
+		"Scratch.frame":     "limits.MaxFrame",
+		"Scratch.list":      "limits.MaxFrame: a detour list is part of a frame",
+		"Scratch.order":     allLinks,
+		"Verdict.Frame":     oneFrame,
+		"bar.list":          oneFrame,
+		"pass.raw":          oneFrame,
+		"emptyList":         "not remote: it is empty and nothing is appended to it",
+		"linkKinds":         fixed,
+		"ranges4":           fixed,
+		"ranges6":           fixed,
+		"translated":        fixed,
+		"neighbour.instead": "bounded by one step: what it leads to is a link, " + allLinks,
 	},
 	"dgram": {
 		"deadline.passed": "bounded by nothing ever sent: closed when it has passed",
@@ -115,6 +124,8 @@ var bounds = map[string]map[string]string{
 		"Link.last":        "limits.ByeContacts: a Bye",
 		"Config.Contact":   "limits.PreAuthBytes",
 		"Local.NetworkKey": setOnce,
+		"chunk.next":       "limits.LinkQueue bytes in a list of those that wait, limits.LinkBatch in one that is written",
+		"prologue":         "not remote: a word of the protocol",
 	},
 	"internal/signal": {
 		"Table.attempts": "limits.SignalSessions",
@@ -169,6 +180,24 @@ var bounds = map[string]map[string]string{
 		"Opening.Head":         "bounded by MaxOverhead: what stands before the data of a frame",
 		"Result.Response":      "limits.MaxMessage",
 		"arrival.body":         oneFrame,
+		"Table.recent":         "limits.Sessions: what it names is in peers too, and goes with it",
+		"peer.current":         leadsBack,
+		"peer.next":            leadsBack,
+		"peer.previous":        leadsBack,
+		"peer.init":            leadsBack,
+		"peer.table":           leadsBack,
+		"session.peer":         leadsBack,
+		"initiation.peer":      leadsBack,
+		"timer.peer":           leadsBack,
+		"peer.told":            "limits.MessageWindow: one of the messages in it",
+		"list.head":            "limits.MessageWindow: of messages, each in one list at most",
+		"list.tail":            "limits.MessageWindow: of messages, each in one list at most",
+		"Pending.before":       "limits.MessageWindow: its list",
+		"Pending.behind":       "limits.MessageWindow: its list",
+		"Pending.list":         leadsBack,
+		"Pending.flight":       leadsBack,
+		"Pending.peer":         leadsBack,
+		"nullMark":             "not remote: a word of the protocol",
 	},
 	"node": {
 		// what peers cause
@@ -243,6 +272,14 @@ var bounds = map[string]map[string]string{
 		"ports.open":            "limits.Ports",
 		"walker.ports":          "limits.Ports",
 		"sender.buf":            "limits.MaxFrame",
+		"Node.retry":            leadsBack,
+		"Port.n":                leadsBack,
+		"walker.n":              leadsBack,
+		"walker.port":           leadsBack,
+		"engineUse":             fixed,
+		"noticeKinds":           fixed,
+		"recordLives":           fixed,
+		"scopeNames":            fixed,
 	},
 	"transport/webrtc": {
 		"Endpoint.live":          "bounded by the callers: limits.SignalSessions attempts and limits.WebRTCLinks pipes",
@@ -262,5 +299,42 @@ var bounds = map[string]map[string]string{
 		"Conn.binding":           "not remote: two fingerprints of 32 bytes",
 		"Conn.low":               oneSignal,
 		"Conn.done":              "bounded by nothing ever sent: closed when the pipe ends",
+		"Attempt.conn":           leadsBack,
+		"Conn.attempt":           leadsBack,
+		"embedding":              fixed,
+		"never":                  fixed,
+		"stages":                 fixed,
+	},
+	"routing": {
+		"Snapshot.byID":        "bounded by its hops, which are links: limits.RelayLinksPort and limits.LeafLinksPort",
+		"Snapshot.cells":       "bounded by its hops, which are links: limits.RelayLinksPort and limits.LeafLinksPort",
+		"Snapshot.heads":       "bounded by its hops, which are links: limits.RelayLinksPort and limits.LeafLinksPort",
+		"Snapshot.hops":        "bounded by its hops, which are links: limits.RelayLinksPort and limits.LeafLinksPort",
+		"kbucketTable.members": "bounded by the table's capacity, at most routing.MaxTableCapacity",
+		"kbucketTable.buckets": "bounded by the table's capacity, at most routing.MaxTableCapacity",
+		"plan.candidates":      "bounded by one call: the places that engine gives it, of links and contacts",
+		"plan.links":           "bounded by one call: the places that engine gives it, of links and contacts",
+		"plan.mates":           "bounded by one call: the places that engine gives it, of links and contacts",
+		"plan.ranked":          "bounded by one call: the places that engine gives it, of links and contacts",
+		"plan.runs":            "bounded by one call: the places that engine gives it, of links and contacts",
+		"plan.wants":           "bounded by one call: the places that engine gives it, of links and contacts",
+	},
+	"transport/ws": {
+		"Dialer.Header":          ofTheUser,
+		"Handler.TrustedProxies": ofTheUser,
+	},
+	"internal/ws": {
+		"AcceptOptions.Subprotocols": setOnce,
+		"DialOptions.Subprotocols":   ofTheUser,
+		"DialOptions.Header":         ofTheUser,
+		"buffer.b":                   "bounded by who flushes: link gathers limits.LinkBatch, and the headers around its records; limits.PongBytes of answers to pings",
+		"inline.p":                   "bounded by the call: the caller's memory",
+		"source.direct":              "bounded by the call: the reader's memory",
+		"silence":                    fixed,
+	},
+	"internal/admin": {
+		"Status.Health": "bounded by the faults that health knows",
+		"hopBounds":     fixed,
+		"types":         fixed,
 	},
 }

@@ -17,9 +17,9 @@ import (
 	"testing"
 )
 
-// What a remote peer can make a node keep is in fields that grow: maps, slices and
-// channels. Each of them in the packages that peers talk to stands in bounds, with
-// the number that bounds it.
+// What a remote peer can make a node keep is in fields and variables that grow, see
+// grower. Each of them in the packages that peers talk to stands in bounds, with the
+// number that bounds it.
 func TestWhatGrowsIsBounded(t *testing.T) {
 	names := limitNames(t)
 	found := make(map[string]bool)
@@ -156,83 +156,11 @@ func audited(t *testing.T) (all []pkg) {
 	return all
 }
 
-// growing returns the fields of a package's structs that can grow, as
-// "type.field", with their types.
+// growing returns what can grow in a package, by name, with its type.
 func growing(t *testing.T, p pkg) map[string]string {
 	t.Helper()
 	fset, files := p.parsedTogether(t)
-	info := &types.Info{Defs: make(map[*ast.Ident]types.Object)}
-	cfg := types.Config{Importer: exportsOf(t, fset, p.path)}
-	checked, err := cfg.Check(module+"/"+p.path, fset, files, info)
-	if err != nil {
-		t.Fatalf("%s: %v", p.path, err)
-	}
-	fields := make(map[string]string)
-	for _, obj := range info.Defs {
-		if name, ok := obj.(*types.TypeName); ok && !name.IsAlias() {
-			if s, ok := name.Type().Underlying().(*types.Struct); ok {
-				growingOf(s, name.Name(), types.RelativeTo(checked), fields)
-			}
-		}
-	}
-	return fields
-}
-
-func growingOf(s *types.Struct, name string, q types.Qualifier, into map[string]string) {
-	for f := range s.Fields() {
-		at := name + "." + f.Name()
-		if inner, ok := f.Type().(*types.Struct); ok {
-			growingOf(inner, at, q, into)
-		} else if grows(f.Type()) {
-			into[at] = types.TypeString(f.Type(), q)
-		}
-	}
-}
-
-// grows tells whether a value of a type, or what it points to or is made of
-// without another struct of ours between, can get longer. A named struct is
-// looked at where it is declared.
-func grows(t types.Type) bool {
-	switch u := t.Underlying().(type) {
-	case *types.Map, *types.Slice, *types.Chan:
-		return true
-	case *types.Array:
-		return grows(u.Elem())
-	case *types.Pointer:
-		_, named := u.Elem().(*types.Named)
-		return !named && grows(u.Elem())
-	}
-	named, ok := t.(*types.Named)
-	if !ok || named.Obj().Pkg() == nil {
-		return false
-	}
-	if named.Obj().Pkg().Path() == "sync" && named.Obj().Name() == "Map" {
-		return true
-	}
-	for arg := range named.TypeArgs().Types() { // such as atomic.Pointer
-		if _, unnamed := arg.(*types.Named); !unnamed && grows(arg) {
-			return true
-		}
-	}
-	return false
-}
-
-func TestWhatGrowsIsFound(t *testing.T) {
-	pkg := types.NewPackage("p", "p")
-	slice := types.NewSlice(types.Typ[types.Byte])
-	named := types.NewNamed(types.NewTypeName(0, pkg, "N", nil), types.NewMap(types.Typ[types.Int], slice), nil)
-	point := types.NewNamed(types.NewTypeName(0, pkg, "S", nil), types.NewStruct(nil, nil), nil)
-	syncMap := types.NewNamed(types.NewTypeName(0, types.NewPackage("sync", "sync"), "Map", nil), types.NewStruct(nil, nil), nil)
-	for want, list := range map[bool][]types.Type{
-		true:  {slice, named, types.NewChan(types.SendRecv, slice), types.NewArray(slice, 3), types.NewPointer(slice), syncMap},
-		false: {types.Typ[types.String], point, types.NewPointer(point), types.NewArray(types.Typ[types.Int], 3)},
-	} {
-		for _, typ := range list {
-			if grows(typ) != want {
-				t.Errorf("%s: got %v, want %v", typ, !want, want)
-			}
-		}
-	}
+	return growingIn(t, p.path, fset, files, exportsOf(t, fset, "./"+p.path))
 }
 
 // parsedTogether parses the files of a package that this system builds, in one set.
@@ -252,11 +180,11 @@ func (p pkg) parsedTogether(t *testing.T) (*token.FileSet, []*ast.File) {
 	return fset, files
 }
 
-// exportsOf imports what the compiler wrote of a package's dependencies.
-func exportsOf(t *testing.T, fset *token.FileSet, pkgPath string) types.Importer {
+// exportsOf imports what the compiler wrote of packages and their dependencies.
+func exportsOf(t *testing.T, fset *token.FileSet, pkgs ...string) types.Importer {
 	t.Helper()
 	exports := make(map[string]string)
-	for _, l := range goList(t, "-export", "-deps", "./"+pkgPath) {
+	for _, l := range goList(t, append([]string{"-export", "-deps"}, pkgs...)...) {
 		exports[l.ImportPath] = l.Export
 	}
 	return importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) {

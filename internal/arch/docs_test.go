@@ -2,6 +2,8 @@ package arch
 
 import (
 	"fmt"
+	"go/ast"
+	"go/doc"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,5 +43,40 @@ func TestReadmeIsShort(t *testing.T) {
 	}
 	if !strings.Contains(readme, "make test") {
 		t.Error("README.md: got no test command, want make test")
+	}
+}
+
+// noOutput are the public packages whose examples cannot print anything.
+var noOutput = map[string]string{"transport/transporttest": "its functions need the *testing.T of a test"}
+
+// Each package that others may import shows how to use it, by examples that run and
+// whose output is compared.
+func TestPublicPackagesHaveExamples(t *testing.T) {
+	count := 0
+	for _, p := range packages(t) {
+		if strings.HasPrefix(p.path, "internal/") || strings.HasPrefix(p.path, "cmd/") || strings.HasPrefix(p.path, "examples") {
+			continue
+		}
+		count++
+		names, err := filepath.Glob(filepath.Join("..", "..", p.path, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var files []*ast.File
+		for _, name := range names {
+			files = append(files, parseFile(t, p.path, name).syntax)
+		}
+		printing, shown := 0, doc.Examples(files...)
+		for _, example := range shown {
+			if example.Output != "" {
+				printing++
+			}
+		}
+		if len(shown) == 0 || printing == 0 && noOutput[p.path] == "" {
+			t.Errorf("%s: got %d examples, %d with output, want one", p.path, len(shown), printing)
+		}
+	}
+	if count < 9 {
+		t.Errorf("got %d public packages, want all", count)
 	}
 }

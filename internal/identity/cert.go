@@ -8,8 +8,12 @@ import (
 	"github.com/peermesh/peermesh/internal/wire"
 )
 
-// certLabel begins what a certificate signs.
-const certLabel = "peermesh-noise-v1"
+// What a certificate signs begins with one of these: of a Noise static key, and of
+// a key that TLS uses.
+const (
+	certLabel = "peermesh-noise-v1"
+	tlsLabel  = "peermesh-tls-v1"
+)
 
 // Certify binds a Noise static key to i for limits.CertLife from now on. The
 // owner renews it at half-life.
@@ -17,8 +21,18 @@ const certLabel = "peermesh-noise-v1"
 // The signature covers "peermesh-noise-v1" ‖ version u8 ‖ static key 32 ‖ not
 // after u32.
 func (i *Identity) Certify(static [32]byte, now time.Time) wire.Cert {
+	return i.certify(certLabel, static, now)
+}
+
+// CertifyTLS is Certify for the key of a TLS certificate: spki is the SHA-256 of
+// its SubjectPublicKeyInfo, and the label "peermesh-tls-v1".
+func (i *Identity) CertifyTLS(spki [32]byte, now time.Time) wire.Cert {
+	return i.certify(tlsLabel, spki, now)
+}
+
+func (i *Identity) certify(label string, key [32]byte, now time.Time) wire.Cert {
 	c := wire.Cert{Version: wire.Version, Public: i.public, NotAfter: unixSeconds(now.Add(limits.CertLife))}
-	c.Sig = i.sign(c.SignedPart(certLabel, static))
+	c.Sig = i.sign(c.SignedPart(label, key))
 	return c
 }
 
@@ -30,6 +44,15 @@ func (i *Identity) Certify(static [32]byte, now time.Time) wire.Cert {
 // ErrCertFuture when the certificate lives longer than limits.CertLife from now.
 // On an error ID and key are zero.
 func VerifyCert(cert []byte, static [32]byte, want wire.ID, now time.Time) (id wire.ID, public [32]byte, err error) {
+	return verifyCert(certLabel, cert, static, want, now)
+}
+
+// VerifyTLS is VerifyCert for what CertifyTLS made.
+func VerifyTLS(cert []byte, spki [32]byte, want wire.ID, now time.Time) (id wire.ID, public [32]byte, err error) {
+	return verifyCert(tlsLabel, cert, spki, want, now)
+}
+
+func verifyCert(label string, cert []byte, key [32]byte, want wire.ID, now time.Time) (id wire.ID, public [32]byte, err error) {
 	c, err := wire.ParseCert(cert)
 	if err != nil {
 		return id, public, err
@@ -37,7 +60,7 @@ func VerifyCert(cert []byte, static [32]byte, want wire.ID, now time.Time) (id w
 	if err := checkCertTime(c.NotAfter, now); err != nil {
 		return id, public, err
 	}
-	if id, err = Verify(c.Public, want, c.SignedPart(certLabel, static), c.Sig); err != nil {
+	if id, err = Verify(c.Public, want, c.SignedPart(label, key), c.Sig); err != nil {
 		return id, public, err
 	}
 	return id, c.Public, nil

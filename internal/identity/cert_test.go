@@ -92,3 +92,19 @@ func TestCertAtTheEdgeOfTime(t *testing.T) {
 		}
 	}
 }
+
+// What one label signs is nothing under the other.
+func TestCertificatesAreForOneUse(t *testing.T) {
+	alice := seeded(1)
+	forTLS := alice.CertifyTLS(static, now)
+	b := wire.AppendCert(nil, &forTLS)
+	if id, _, err := VerifyTLS(b, static, alice.ID(), now); err != nil || id != alice.ID() {
+		t.Errorf("for TLS: got %x and %v, want %x", id, err, alice.ID())
+	}
+	if _, _, err := VerifyCert(b, static, alice.ID(), now); !errors.Is(err, ErrBadSignature) {
+		t.Errorf("one for TLS, for Noise: got %v, want %v", err, ErrBadSignature)
+	}
+	if _, _, err := VerifyTLS(certify(alice, now), static, alice.ID(), now); !errors.Is(err, ErrBadSignature) {
+		t.Errorf("one for Noise, for TLS: got %v, want %v", err, ErrBadSignature)
+	}
+}

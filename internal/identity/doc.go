@@ -7,9 +7,10 @@
 //	ID  = SHA-256("peermesh-id-v1" ‖ public key)[0:20]
 //	Key = SHA-256(ID)
 //
-// Three things are signed with it: the certificate of a Noise static key
-// (Certify, VerifyCert), records that others keep (Sign, VerifyRecord), and the
-// fingerprints of a WebRTC link (Prove, VerifyProof). Each signature covers a
+// Four things are signed with it: the certificate of a Noise static key (Certify,
+// VerifyCert) and that of a key for TLS (CertifyTLS, VerifyTLS), records that others
+// keep (Sign, VerifyRecord), and the fingerprints of a WebRTC link (Prove,
+// VerifyProof). Each signature covers a
 // label of its own, the version and everything it claims, so that none can be
 // shown in place of another. All checks go through Verify.
 //
