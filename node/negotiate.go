@@ -56,13 +56,21 @@ func (n *Node) bargain(ctx context.Context, id routing.ID, ask wire.ConnectAsk, 
 	case errors.Is(cause, errYielded):
 		err = errElsewhere
 	case err != nil && errors.Is(cause, errGivenUp):
-		err = &stageError{ConnectSignal, errGivenUp}
+		err = &stageError{givenUpAt(err), errGivenUp}
 	}
 	promised := n.rtc.end(a, b.conn != nil)
 	if b.conn == nil && (promised || waits && !a.yielded) {
 		n.tellOver(a)
 	}
 	return b, err
+}
+
+// givenUpAt is the stage at which the peer gave up: that which this end was at.
+func givenUpAt(err error) string {
+	if at := (*stageError)(nil); errors.As(err, &at) && at.stage != ConnectNegotiate {
+		return at.stage
+	}
+	return ConnectSignal
 }
 
 // peerWaits says of an attempt's failure that the peer may not know of it: it has
