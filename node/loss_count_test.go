@@ -36,12 +36,13 @@ type overloaded struct {
 
 func newOverloaded(t *testing.T, pause, perMessage time.Duration) *overloaded {
 	m := &mesh{t: t}
-	b := m.listen("b", Config{})
-	leaf := Config{Leaf: true, Bootstrap: []string{"mem://b"}}
-	a, c := m.start("a", leaf), m.start("c", leaf)
+	c := m.start("c", Config{MaxLeaves: 8})
 	c.between = func(w *walker) link.Handler { return lazy{w, pause} }
+	m.open("c", c)
+	b := m.listen("b", Config{Bootstrap: []string{"mem://c"}})
+	a := m.start("a", Config{Leaf: true, Bootstrap: []string{"mem://b"}})
 	o := &overloaded{t: t, a: a, b: b.Node, c: c, box: newInbox()}
-	ready(t, a, c)
+	ready(t, a, b.Node)
 	c.Handle(HandlerFunc(func(ctx context.Context, m *Message) {
 		time.Sleep(perMessage)
 		o.box.HandleMessage(ctx, m)
