@@ -147,11 +147,14 @@ func (l *Link) flush() error {
 }
 
 // writeFailed ends the link soon: why the peer went away may still wait to be
-// read. Until then nobody writes. It needs mu.
+// read, unless it is there and takes nothing. Until then nobody writes. It needs mu.
 func (l *Link) writeFailed(err error) {
 	l.writing = true
-	cause := carrierCause(err)
-	time.AfterFunc(limits.ByeGrace, func() { l.Close(cause) })
+	cause, grace := carrierCause(err), limits.ByeGrace
+	if cause == reason.Stalled {
+		grace = 0
+	}
+	time.AfterFunc(grace, func() { l.Close(cause) })
 }
 
 // seal seals each record in place, before that the frames in it that are not

@@ -146,7 +146,7 @@ func (c *Conn) SendMessage(t Type, msg []byte) error {
 // of it within Settings.WriteStall.
 func (c *Conn) Flush() error {
 	if err := c.cork.Flush(); err != nil {
-		return c.failed("flush", err)
+		return c.unwritten("flush", err)
 	}
 	return nil
 }
@@ -155,9 +155,19 @@ func (c *Conn) Flush() error {
 // everything; if not, Flush must follow. Over TLS it writes nothing.
 func (c *Conn) TryFlush() (done bool, err error) {
 	if done, err = c.cork.TryFlush(); err != nil {
-		return false, c.failed("flush", err)
+		return false, c.unwritten("flush", err)
 	}
 	return done, nil
+}
+
+// unwritten is failed for what could not be written. Where the peer is gone, what
+// it said last may have come and wait to be read, why it went above all: then
+// Receive goes on, and finds the end behind it.
+func (c *Conn) unwritten(op string, err error) error {
+	if isReset(err) && c.end.Load() == nil {
+		return fmt.Errorf("ws: %s: %w", op, cause(err))
+	}
+	return c.failed(op, err)
 }
 
 // failed ends the connection because of err, unless it ended before, and

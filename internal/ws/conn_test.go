@@ -188,6 +188,26 @@ func TestCloseStatus(t *testing.T) {
 	}
 }
 
+// Who goes away without reading everything resets the connection: what it said last
+// is read all the same, also by who has found out by writing.
+func TestLastWordsAfterFailedFlush(t *testing.T) {
+	a, b := pair(t, Settings{}, false)
+	if err := errors.Join(b.Send([]byte("last")), b.Flush(), a.Send([]byte("never read")), a.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	b.Close()
+	var err error
+	for err == nil { // until the reset has come
+		err = errors.Join(a.Send([]byte("to nobody")), a.Flush())
+	}
+	if msg, err := a.Receive(inRoom(10)); err != nil || string(msg) != "last" {
+		t.Errorf("got %q, %v, want what came before the end", msg, err)
+	}
+	if _, err := a.Receive(inRoom(10)); err == nil {
+		t.Error("got no error behind it")
+	}
+}
+
 // CloseWith does not wait long for a peer that does not answer.
 func TestCloseWithMutePeer(t *testing.T) {
 	_, c := rawPair(t, Settings{}, false)

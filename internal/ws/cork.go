@@ -122,11 +122,12 @@ func (c *cork) addControl(p []byte) {
 }
 
 // flushControl runs on a goroutine of its own with the flushing mark set. If
-// it cannot write, there is no caller to tell: it ends the connection.
+// it cannot write, there is no caller to tell: it ends the connection, unless the
+// peer is gone, which who receives finds behind what the peer said last.
 func (c *cork) flushControl() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.finish(); c.err != nil {
+	if c.finish(); c.err != nil && !isReset(c.err) {
 		_ = closeNow(c.Conn)
 	}
 }
