@@ -166,15 +166,26 @@ func (n *Node) establish(a *attempt, dial uint32) (*webrtc.Conn, *link.Remote, e
 	if err != nil {
 		return nil, nil, openError(err)
 	}
-	now := time.Now()
-	remote, err := n.handshake(conn, func() (*link.Remote, error) {
-		return link.Meet(conn, n.local(now), wire.ID(a.peer), a.session, a.offered, dial, now)
-	})
+	remote, err := n.meet(a, conn, dial)
 	if err != nil {
 		return nil, nil, &stageError{ConnectHello, err}
 	}
 	n.counters.signalTimes.add(time.Since(a.began))
 	return conn, remote, nil
+}
+
+// meet lets both ends prove themselves, in what is left of the attempt's time. On
+// error conn is closed.
+func (n *Node) meet(a *attempt, conn *webrtc.Conn, dial uint32) (*link.Remote, error) {
+	now := time.Now()
+	stop := context.AfterFunc(a.ctx, func() { conn.Close() })
+	remote, err := n.handshake(conn, func() (*link.Remote, error) {
+		return link.Meet(conn, n.local(now), wire.ID(a.peer), a.session, a.offered, dial, now)
+	})
+	if !stop() {
+		return nil, context.Cause(a.ctx)
+	}
+	return remote, err
 }
 
 // openError says in this package's words at which stage a connection failed.

@@ -156,7 +156,7 @@ func TestConnectAndCloseOften(t *testing.T) {
 // awaitNoAttempts waits until no link is being signalled and none over WebRTC runs.
 func awaitNoAttempts(t *testing.T, n *Node) {
 	t.Helper()
-	timeout := time.After(2 * limits.SignalTimeout)
+	timeout := time.After(limits.SignalTimeout + 2*time.Second) // a busy machine's
 	for {
 		_, changed := n.state.look()
 		n.rtc.mu.Lock()

@@ -303,6 +303,8 @@ const (
 	STUNBuckets     = 256                    // networks told apart; those with the same hash share
 	UDPErrors       = 100                    // failed reads in a row after which the fixed socket is given up
 	CloseMost       = 3 * time.Second        // how long an end of a WebRTC link is waited for in any case; it takes milliseconds, or CloseLinger
+	UnprovenBytes   = 64 << 10               // bytes, of DTLS's handshake too, that a WebRTC link takes before its first message is whole: a Hello has 4 KiB, the handshake 4 KiB, and packets get repeated
+	UnprovenLook    = 50 * time.Millisecond  // between two looks at that; after two of them the link is ended. Until then the library's window bounds it, 1 MiB
 	StuckEnds       = 8                      // ends that have not ended after CloseMost, about 2 MiB of them, from which on peers have to tell SCTP's handshake in their descriptions: a repeated one has locked up the library
 	StuckEndsMost   = 2 * StuckEnds          // such ends from which on there are no new WebRTC links
 	CloseLinger     = 500 * time.Millisecond // how long the end of a WebRTC link waits until what was flushed has arrived: two delayed acks and a long round trip

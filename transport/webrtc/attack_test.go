@@ -7,8 +7,10 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -18,6 +20,7 @@ import (
 	dtlsnet "github.com/pion/dtls/v3/pkg/net"
 	"github.com/pion/ice/v4"
 
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport/webrtc"
 )
 
@@ -115,6 +118,7 @@ func (a *attacker) connect(t *testing.T, answer string) {
 
 // Chunks of SCTP (RFC 9260, section 3.2).
 const (
+	chunkData       = 0
 	chunkInit       = 1
 	chunkInitAck    = 2
 	chunkCookieEcho = 10
@@ -199,5 +203,32 @@ func TestCookieAfterTheEnd(t *testing.T) {
 	}
 	if !log.cookie.Load() {
 		t.Error("the library has met no cookie after the end")
+	}
+}
+
+// A message that has no end is not held for as long as a Hello may take.
+func TestEndlessMessage(t *testing.T) {
+	e := endpoint(t, webrtc.Config{})
+	peer := newAttacker(t)
+	a, err := e.Answer(soon(t), local, peer.offer(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer.connect(t, a.Description())
+	peer.shake(t)
+	c := open(t, a)
+	const piece = 1_000
+	for i := range limits.UnprovenBytes/piece + 1 {
+		var head [12]byte // number, stream 0, message 0, binary
+		binary.BigEndian.PutUint32(head[:], 1_000+uint32(i))
+		head[11] = 53
+		part := chunk(chunkData, append(head[:], make([]byte, piece)...))
+		if i == 0 {
+			part[1] = 2 // it begins here
+		}
+		peer.send(t, part)
+	}
+	if _, err := c.Receive(nil); err == nil || errors.Is(err, io.EOF) {
+		t.Fatalf("got %v, want an error of its own", err)
 	}
 }

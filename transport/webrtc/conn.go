@@ -42,7 +42,9 @@ type Conn struct {
 	low     chan struct{}                         // there may be room again
 	done    chan struct{}                         // closed when cause is set
 	closing sync.Once
-	recv    sync.Mutex // held while a goroutine receives
+	recv    sync.Mutex  // held while a goroutine receives
+	heeded  atomic.Bool // the first message is received, or waited for
+	spoken  atomic.Bool // a whole message has come
 
 	mu    sync.Mutex
 	cause error // why no call succeeds any more

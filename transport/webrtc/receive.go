@@ -5,7 +5,9 @@ package webrtc
 import (
 	"errors"
 	"io"
+	"time"
 
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
 )
 
@@ -14,8 +16,15 @@ import (
 func (c *Conn) Receive(buf func() []byte) ([]byte, error) {
 	c.recv.Lock()
 	defer c.recv.Unlock()
+	first := !c.spoken.Load()
+	if first {
+		c.heeded.Store(true)
+	}
 	if _, err := c.raw.Read(nil); !errors.Is(err, io.ErrShortBuffer) {
 		return nil, c.because(io.EOF)
+	}
+	if first {
+		c.spoken.Store(true)
 	}
 	if err := c.deaf(); err != nil {
 		return nil, err
@@ -42,4 +51,30 @@ func (c *Conn) deaf() error {
 		return c.cause
 	}
 	return nil
+}
+
+// listen ends a pipe whose peer fills the library's memory before it has said its
+// first message: who that is, nobody knows yet. To a receiver a message that is whole
+// comes within a look, so two of them find it not whole.
+func (c *Conn) listen() {
+	ice := c.attempt.pc.SCTP().Transport().ICETransport()
+	look := time.NewTicker(limits.UnprovenLook)
+	defer look.Stop()
+	for over := 0; over < 2; {
+		select {
+		case <-c.done:
+			return
+		case <-c.attempt.over:
+			return
+		case <-look.C:
+		}
+		if c.spoken.Load() {
+			return
+		}
+		// What comes for bytes sent are acknowledgements.
+		if s := ice.Stats(); c.heeded.Load() && s.BytesReceived > s.BytesSent+limits.UnprovenBytes {
+			over++
+		}
+	}
+	c.lost(errFlood)
 }

@@ -20,6 +20,7 @@ var (
 	errHandshake = errors.New("the handshake failed: the peer's certificate is not the one of its description, or its packets got lost")
 	errGone      = errors.New("the peer ended the attempt")
 	errSilent    = fmt.Errorf("the peer has been silent for %v", limits.ICEDisconnected+limits.ICEFailed)
+	errFlood     = errors.New("the peer sends much and no whole message")
 	errIntruder  = errors.New("the peer opened a second channel, which this carrier has no use for")
 )
 
@@ -54,6 +55,7 @@ func (a *Attempt) channelOpen(dc *pion.DataChannel) {
 	if a.conn == nil && a.cause == nil {
 		a.conn = conn
 		close(a.opened)
+		go conn.listen()
 	}
 }
 
