@@ -79,7 +79,7 @@ func TestDescriptionsRewritten(t *testing.T) {
 		}
 		forged := wire.ConnectAsk{Kind: wire.ConnectLinkBack, Direct: true, Session: ask.Session, SDP: toB.Description()}
 		reply, attempt := b.answerAsk(ctx, m.From.ID, &forged)
-		if attempt == nil || toB.SetAnswer(reply.SDP) != nil {
+		if attempt == nil || toB.SetAnswer(ctx, reply.SDP) != nil {
 			t.Errorf("got %v, want an answer", reply)
 			return
 		}
@@ -190,7 +190,7 @@ func TestHelloInTheTimeOfTheAttempt(t *testing.T) {
 	ask := wire.ConnectAsk{Kind: wire.ConnectLinkBack, Direct: true, Session: wire.Session{1}, SDP: pc.Description()}
 	reply, err := a.question(within(t, 10*time.Second), b.ID(), &ask)
 	if err == nil {
-		err = pc.SetAnswer(reply.SDP)
+		err = pc.SetAnswer(within(t, 10*time.Second), reply.SDP)
 	}
 	if err != nil {
 		t.Fatal(err)

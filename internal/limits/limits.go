@@ -303,7 +303,9 @@ const (
 	STUNBuckets     = 256                    // networks told apart; those with the same hash share
 	UDPErrors       = 100                    // failed reads in a row after which the fixed socket is given up
 	CloseMost       = 3 * time.Second        // how long an end of a WebRTC link is waited for in any case; it takes milliseconds, or CloseLinger
-	UnprovenBytes   = 64 << 10               // bytes, of DTLS's handshake too, that a WebRTC link takes before its first message is whole: a Hello has 4 KiB, the handshake 4 KiB, and packets get repeated
+	HandshakeTurns  = 8                      // WebRTC links of which the descriptions are made, or the hands shaken, at once: 7 ms each when nothing else runs
+	HandshakeTurn   = time.Second            // after which a handshake waits for the network, and lets the next begin
+	UnprovenBytes   = 64 << 10               // bytes more than it has sent, of DTLS's handshake too, that a WebRTC link takes before its first message is whole: a Hello has 4 KiB, the handshake 4 KiB, and packets get repeated
 	UnprovenLook    = 50 * time.Millisecond  // between two looks at that; after two of them the link is ended. Until then the library's window bounds it, 1 MiB
 	StuckEnds       = 8                      // ends that have not ended after CloseMost, about 2 MiB of them, from which on peers have to tell SCTP's handshake in their descriptions: a repeated one has locked up the library
 	StuckEndsMost   = 2 * StuckEnds          // such ends from which on there are no new WebRTC links

@@ -39,17 +39,25 @@ type Attempt struct {
 
 // Offer begins a pipe and returns when its description can be sent to the
 // peer: when all candidates are found, after limits.GatherTime, or when ctx
-// ends with an error.
+// ends with an error. It waits while many others begin.
 func (e *Endpoint) Offer(ctx context.Context, s Setup) (*Attempt, error) {
+	if err := e.turns.enter(ctx, e.ended, false); err != nil {
+		return nil, err
+	}
+	a, err := e.makeOffer(s)
+	e.turns.leave()
+	if err != nil {
+		return nil, err
+	}
+	return a.describe(ctx)
+}
+
+func (e *Endpoint) makeOffer(s Setup) (*Attempt, error) {
 	a, err := e.attempt(s, true)
 	if err != nil {
 		return nil, err
 	}
-	offer, err := a.pc.CreateOffer(nil)
-	if err != nil {
-		return nil, a.giveUp(err)
-	}
-	return a.describe(ctx, offer)
+	return a.begin(a.pc.CreateOffer(nil))
 }
 
 // Answer takes a peer's offer and returns, as Offer does, when the answer can
@@ -62,18 +70,26 @@ func (e *Endpoint) Answer(ctx context.Context, s Setup, offer string) (*Attempt,
 	if err := e.checkStuck(parsed); err != nil {
 		return nil, err
 	}
+	if err := e.turns.enter(ctx, e.ended, true); err != nil {
+		return nil, err
+	}
+	a, err := e.makeAnswer(s, parsed)
+	e.turns.leave()
+	if err != nil {
+		return nil, err
+	}
+	return a.describe(ctx)
+}
+
+func (e *Endpoint) makeAnswer(s Setup, offer description) (*Attempt, error) {
 	a, err := e.attempt(s, false)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.setRemote(pion.SDPTypeOffer, parsed); err != nil {
+	if err := a.setRemote(pion.SDPTypeOffer, offer); err != nil {
 		return nil, a.giveUp(err)
 	}
-	answer, err := a.pc.CreateAnswer(nil)
-	if err != nil {
-		return nil, a.giveUp(err)
-	}
-	return a.describe(ctx, answer)
+	return a.begin(a.pc.CreateAnswer(nil))
 }
 
 // attempt makes what both ends have. Who offers has been asked to by nobody, and
@@ -103,11 +119,20 @@ func (e *Endpoint) attempt(s Setup, offer bool) (*Attempt, error) {
 	return a, nil
 }
 
-// describe sets the own description and waits for candidates.
-func (a *Attempt) describe(ctx context.Context, own pion.SessionDescription) (*Attempt, error) {
-	if err := a.pc.SetLocalDescription(own); err != nil {
+// begin sets the own description, which the library has made, and gathers.
+func (a *Attempt) begin(own pion.SessionDescription, err error) (*Attempt, error) {
+	if err == nil {
+		err = a.pc.SetLocalDescription(own)
+	}
+	if err != nil {
 		return nil, a.giveUp(err)
 	}
+	a.text = own.SDP
+	return a, nil
+}
+
+// describe waits for candidates and completes the own description.
+func (a *Attempt) describe(ctx context.Context) (*Attempt, error) {
 	patience := time.NewTimer(limits.GatherTime)
 	defer patience.Stop()
 	select {
@@ -120,7 +145,7 @@ func (a *Attempt) describe(ctx context.Context, own pion.SessionDescription) (*A
 		return nil, err
 	}
 	lines, all := a.gather.describe()
-	a.text = joinDescription(own.SDP, lines, all)
+	a.text = joinDescription(a.text, lines, all)
 	return a, nil
 }
 
@@ -140,8 +165,9 @@ func (a *Attempt) Description() string { return a.text }
 // limits.Candidates in all.
 func (a *Attempt) Candidates() <-chan string { return a.gather.late }
 
-// SetAnswer takes the peer's answer, once, on the end that made the offer.
-func (a *Attempt) SetAnswer(text string) error {
+// SetAnswer takes the peer's answer, once, on the end that made the offer. It waits
+// while many others shake hands, until ctx ends.
+func (a *Attempt) SetAnswer(ctx context.Context, text string) error {
 	parsed, err := parseDescription(text)
 	if err != nil {
 		return err
@@ -156,10 +182,27 @@ func (a *Attempt) SetAnswer(text string) error {
 	if !expected {
 		return fmt.Errorf("%w: an answer is taken once, and by who made the offer", ErrOrder)
 	}
+	if err := a.endpoint.turns.enter(ctx, a.over, true); err != nil {
+		return err
+	}
+	go a.shakeHands()
 	if err := a.setRemote(pion.SDPTypeAnswer, parsed); err != nil {
 		return fmt.Errorf("%w: %w", ErrDescription, err)
 	}
 	return nil
+}
+
+// shakeHands holds a turn while the processor is what the attempt waits for. What
+// takes longer than limits.HandshakeTurn waits for the network.
+func (a *Attempt) shakeHands() {
+	defer a.endpoint.turns.leave()
+	long := time.NewTimer(limits.HandshakeTurn)
+	defer long.Stop()
+	select {
+	case <-a.opened:
+	case <-a.over:
+	case <-long.C:
+	}
 }
 
 // setRemote sets the peer's description and then adds its candidates.
