@@ -150,7 +150,7 @@ func (n *Node) bargainOver(a *attempt, ask *wire.ConnectAsk, dial uint32) (barga
 	case !n.rtc.answered(a, reply.Session):
 		return bargain{}, &stageError{ConnectSignal, &refusal{reason.Unsolicited}}
 	}
-	if err := a.pc.SetAnswer(reply.SDP); err != nil {
+	if err := a.pc.SetAnswer(a.ctx, reply.SDP); err != nil {
 		return bargain{}, &stageError{ConnectSignal, err}
 	}
 	conn, remote, err := n.establish(a, dial)

@@ -283,6 +283,9 @@ var bounds = map[string]map[string]string{
 	},
 	"transport/webrtc": {
 		"Endpoint.live":          "bounded by the callers: limits.SignalSessions attempts and limits.WebRTCLinks pipes",
+		"Endpoint.ended":         "bounded by nothing ever sent: closed once",
+		"turns.urgent":           "bounded by the callers: limits.SignalSessions attempts",
+		"turns.others":           "bounded by the callers: limits.SignalSessions attempts",
 		"Setup.Servers":          ofTheUser,
 		"Attempt.opened":         "bounded by nothing ever sent: closed when the channel is open",
 		"Attempt.over":           "bounded by nothing ever sent: closed when the attempt is over",

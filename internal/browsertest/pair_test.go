@@ -78,7 +78,7 @@ func goOffers(t *testing.T, p *page, e *webrtc.Endpoint, s webrtc.Setup) pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.SetAnswer(call[string](t, p, "answer", args{"n": n, "offer": a.Description()})); err != nil {
+	if err := a.SetAnswer(t.Context(), call[string](t, p, "answer", args{"n": n, "offer": a.Description()})); err != nil {
 		t.Fatal(err)
 	}
 	return p.open(t, a, n, theirs, begun)

@@ -307,12 +307,14 @@ const (
 	ICEFailed       = 4 * time.Second // in doubt so long: dead, 8 s after the last sign
 	STUNRate        = 20              // answers per second to one /24 or /48: a node asks a few times an hour
 	STUNBurst       = 40
-	STUNRateAll     = 500 // answers per second to all: 40 kB/s
-	STUNBurstAll    = 500
+	STUNRateAll     = 4_000 // answers per second to all, whoever the askers say they are: 12 µs each (BenchmarkAnswer), 5 % of a core
+	STUNBurstAll    = 1_000
 	STUNBuckets     = 256                    // networks told apart; those with the same hash share
 	UDPErrors       = 100                    // failed reads in a row after which the fixed socket is given up
 	CloseMost       = 3 * time.Second        // how long an end of a WebRTC link is waited for in any case; it takes milliseconds, or CloseLinger
-	UnprovenBytes   = 64 << 10               // bytes, of DTLS's handshake too, that a WebRTC link takes before its first message is whole: a Hello has 4 KiB, the handshake 4 KiB, and packets get repeated
+	HandshakeTurns  = 8                      // WebRTC links of which the descriptions are made, or the hands shaken, at once: 7 ms each when nothing else runs
+	HandshakeTurn   = time.Second            // after which a handshake waits for the network, and lets the next begin
+	UnprovenBytes   = 64 << 10               // bytes more than it has sent, of DTLS's handshake too, that a WebRTC link takes before its first message is whole: a Hello has 4 KiB, the handshake 4 KiB, and packets get repeated
 	UnprovenLook    = 50 * time.Millisecond  // between two looks at that; after two of them the link is ended. Until then the library's window bounds it, 1 MiB
 	StuckEnds       = 8                      // ends that have not ended after CloseMost, about 2 MiB of them, from which on peers have to tell SCTP's handshake in their descriptions: a repeated one has locked up the library
 	StuckEndsMost   = 2 * StuckEnds          // such ends from which on there are no new WebRTC links

@@ -103,10 +103,10 @@ func (a *attacker) connect(t *testing.T, answer string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.Conn, err = dtls.Server(dtlsnet.PacketConnFromConn(way), way.RemoteAddr(), &dtls.Config{
-		Certificates: []tls.Certificate{a.cert}, InsecureSkipVerify: true, ClientAuth: dtls.RequireAnyClientCert,
-		SRTPProtectionProfiles: []dtls.SRTPProtectionProfile{dtls.SRTP_AEAD_AES_128_GCM},
-	})
+	a.Conn, err = dtls.ServerWithOptions(dtlsnet.PacketConnFromConn(way), way.RemoteAddr(),
+		dtls.WithCertificates(a.cert), dtls.WithInsecureSkipVerify(true), dtls.WithClientAuth(dtls.RequireAnyClientCert),
+		dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM),
+	)
 	if err == nil {
 		err = a.HandshakeContext(soon(t))
 	}

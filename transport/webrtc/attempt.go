@@ -37,101 +37,6 @@ type Attempt struct {
 	expected bool  // this end made the offer and waits for the answer
 }
 
-// Offer begins a pipe and returns when its description can be sent to the
-// peer: when all candidates are found, after limits.GatherTime, or when ctx
-// ends with an error.
-func (e *Endpoint) Offer(ctx context.Context, s Setup) (*Attempt, error) {
-	a, err := e.attempt(s, true)
-	if err != nil {
-		return nil, err
-	}
-	offer, err := a.pc.CreateOffer(nil)
-	if err != nil {
-		return nil, a.giveUp(err)
-	}
-	return a.describe(ctx, offer)
-}
-
-// Answer takes a peer's offer and returns, as Offer does, when the answer can
-// be sent back. An offer that is not taken is an ErrDescription or an ErrStuck.
-func (e *Endpoint) Answer(ctx context.Context, s Setup, offer string) (*Attempt, error) {
-	parsed, err := parseDescription(offer)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.checkStuck(parsed); err != nil {
-		return nil, err
-	}
-	a, err := e.attempt(s, false)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.setRemote(pion.SDPTypeOffer, parsed); err != nil {
-		return nil, a.giveUp(err)
-	}
-	answer, err := a.pc.CreateAnswer(nil)
-	if err != nil {
-		return nil, a.giveUp(err)
-	}
-	return a.describe(ctx, answer)
-}
-
-// attempt makes what both ends have. Who offers has been asked to by nobody, and
-// leads the checks of ICE; who answers sends packets to where a stranger says.
-func (e *Endpoint) attempt(s Setup, offer bool) (*Attempt, error) {
-	pc, err := e.connection(s, offer)
-	if err != nil {
-		return nil, err
-	}
-	own := e.networks()
-	a := &Attempt{
-		endpoint: e, pc: pc, stage: StageICE, expected: offer,
-		opened: make(chan struct{}), over: make(chan struct{}),
-		vetting: vetting{take: s.take, networks: own},
-	}
-	a.gather = newGathering(own, s.tell, a.seenAs)
-	if err := e.add(a); err != nil {
-		_ = pc.Close()
-		return nil, err
-	}
-	if err := a.openChannel(); err != nil {
-		return nil, a.giveUp(err)
-	}
-	pc.OnICECandidate(a.gather.found)
-	pc.OnICEConnectionStateChange(a.iceState)
-	pc.OnConnectionStateChange(a.connectionState)
-	pc.SCTP().Transport().OnStateChange(a.dtlsState)
-	return a, nil
-}
-
-// describe sets the own description and waits for candidates.
-func (a *Attempt) describe(ctx context.Context, own pion.SessionDescription) (*Attempt, error) {
-	if err := a.pc.SetLocalDescription(own); err != nil {
-		return nil, a.giveUp(err)
-	}
-	patience := time.NewTimer(limits.GatherTime)
-	defer patience.Stop()
-	select {
-	case <-a.gather.complete:
-	case <-patience.C:
-	case <-ctx.Done():
-		return nil, a.giveUp(ctx.Err())
-	}
-	if err := a.overWith(); err != nil {
-		return nil, err
-	}
-	lines, all := a.gather.describe()
-	a.text = joinDescription(own.SDP, lines, all)
-	return a, nil
-}
-
-// giveUp ends an attempt that nobody has seen yet.
-func (a *Attempt) giveUp(err error) error {
-	a.fail(err)
-	a.release()
-	return a.overWith()
-}
-
 // Description is the offer or answer for the peer, with the candidates found
 // so far.
 func (a *Attempt) Description() string { return a.text }
@@ -141,8 +46,9 @@ func (a *Attempt) Description() string { return a.text }
 // limits.Candidates in all.
 func (a *Attempt) Candidates() <-chan string { return a.gather.late }
 
-// SetAnswer takes the peer's answer, once, on the end that made the offer.
-func (a *Attempt) SetAnswer(text string) error {
+// SetAnswer takes the peer's answer, once, on the end that made the offer. It waits
+// while many others shake hands, until ctx ends.
+func (a *Attempt) SetAnswer(ctx context.Context, text string) error {
 	parsed, err := parseDescription(text)
 	if err != nil {
 		return err
@@ -157,10 +63,27 @@ func (a *Attempt) SetAnswer(text string) error {
 	if !expected {
 		return fmt.Errorf("%w: an answer is taken once, and by who made the offer", ErrOrder)
 	}
+	if err := a.endpoint.turns.enter(ctx, a.over, true); err != nil {
+		return err
+	}
+	go a.shakeHands()
 	if err := a.setRemote(pion.SDPTypeAnswer, parsed); err != nil {
 		return fmt.Errorf("%w: %w", ErrDescription, err)
 	}
 	return nil
+}
+
+// shakeHands holds a turn while the processor is what the attempt waits for. What
+// takes longer than limits.HandshakeTurn waits for the network.
+func (a *Attempt) shakeHands() {
+	defer a.endpoint.turns.leave()
+	long := time.NewTimer(limits.HandshakeTurn)
+	defer long.Stop()
+	select {
+	case <-a.opened:
+	case <-a.over:
+	case <-long.C:
+	}
 }
 
 // setRemote sets the peer's description and then adds its candidates.

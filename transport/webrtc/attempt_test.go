@@ -94,16 +94,16 @@ func TestOutOfTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = answer.Close() }()
-	if err := answer.SetAnswer(answer.Description()); !errors.Is(err, webrtc.ErrOrder) {
+	if err := answer.SetAnswer(soon(t), answer.Description()); !errors.Is(err, webrtc.ErrOrder) {
 		t.Errorf("an answer to an answer: got %v, want ErrOrder", err)
 	}
-	if err := offer.SetAnswer("nonsense"); !errors.Is(err, webrtc.ErrDescription) {
+	if err := offer.SetAnswer(soon(t), "nonsense"); !errors.Is(err, webrtc.ErrDescription) {
 		t.Errorf("nonsense: got %v, want ErrDescription", err)
 	}
-	if err := offer.SetAnswer(answer.Description()); err != nil {
+	if err := offer.SetAnswer(soon(t), answer.Description()); err != nil {
 		t.Fatal(err)
 	}
-	if err := offer.SetAnswer(answer.Description()); !errors.Is(err, webrtc.ErrOrder) {
+	if err := offer.SetAnswer(soon(t), answer.Description()); !errors.Is(err, webrtc.ErrOrder) {
 		t.Errorf("a second answer: got %v, want ErrOrder", err)
 	}
 	if err := offer.AddCandidate("candidate:nonsense"); !errors.Is(err, webrtc.ErrCandidate) {

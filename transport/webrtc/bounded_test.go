@@ -106,10 +106,10 @@ func TestStuckEndsRefuseAnAnswer(t *testing.T) {
 	}
 	e.countStuck(limits.StuckEnds)
 	bare := strings.Replace(b.Description(), "a=sctp-init:", "a=x:", 1)
-	if err := a.SetAnswer(bare); !errors.Is(err, ErrStuck) {
+	if err := a.SetAnswer(t.Context(), bare); !errors.Is(err, ErrStuck) {
 		t.Errorf("got %v, want ErrStuck", err)
 	}
-	if err := a.SetAnswer(b.Description()); err != nil {
+	if err := a.SetAnswer(t.Context(), b.Description()); err != nil {
 		t.Error(err)
 	}
 }

@@ -43,6 +43,7 @@ type Conn struct {
 	done    chan struct{}                         // closed when cause is set
 	closing sync.Once
 	recv    sync.Mutex  // held while a goroutine receives
+	heeded  atomic.Bool // the first message is received, or waited for
 	spoken  atomic.Bool // a whole message has come
 
 	mu    sync.Mutex

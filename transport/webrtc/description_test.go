@@ -3,10 +3,18 @@
 package webrtc
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/pion/interceptor"
+	"github.com/pion/transport/v4/stdnet"
+	pion "github.com/pion/webrtc/v4"
 
 	"github.com/peermesh/peermesh/internal/limits"
 )
@@ -83,6 +91,54 @@ func FuzzDescription(f *testing.F) {
 	})
 }
 
+// What is wrong is said by its name.
+func TestServerOverTCP(t *testing.T) {
+	for _, text := range []string{"turn:me:secret@relay.example.org?transport=tcp", "turn:me:secret@relay.example.org:3478?transport=tcp"} {
+		if _, err := ParseServer(text); err == nil || !strings.Contains(err.Error(), "UDP") {
+			t.Errorf("%s: got %v, want to be told of UDP", text, err)
+		}
+	}
+}
+
+// FuzzRemote gives what passes to the library, up to its answer: no network.
+func FuzzRemote(f *testing.F) {
+	shaken := strings.Replace(offered, "a=sctp-port", "a=sctp-init:AQAAFAECAwQAEAAA//8AAAAA\r\na=sctp-port", 1)
+	f.Add(offered)
+	f.Add(shaken)
+	f.Add(strings.Replace(shaken, "actpass", "passive", 1))
+	f.Add(strings.Replace(shaken, "a=mid:0\r\n", "", 1))
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	certificate, err := pion.GenerateCertificate(key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	e := &Endpoint{config: Config{Logger: slog.New(slog.DiscardHandler), Net: machine{&stdnet.Net{}}}}
+	engine := e.engine(Setup{})
+	api := pion.NewAPI(pion.WithSettingEngine(engine), pion.WithMediaEngine(&pion.MediaEngine{}),
+		pion.WithInterceptorRegistry(&interceptor.Registry{}))
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := parseDescription(text)
+		if err != nil {
+			return
+		}
+		pc, err := api.NewPeerConnection(pion.Configuration{Certificates: []pion.Certificate{*certificate}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = pc.GracefulClose() }()
+		a := &Attempt{endpoint: e, pc: pc, vetting: vetting{take: Setup{}.take}}
+		if err := a.openChannel(); err != nil {
+			t.Fatal(err)
+		}
+		if a.setRemote(pion.SDPTypeOffer, d) == nil {
+			_, _ = pc.CreateAnswer(nil)
+		}
+	})
+}
+
 func TestParseServer(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"stun:stun.example.org:3478", "{false stun.example.org:3478  }"},
@@ -92,7 +148,6 @@ func TestParseServer(t *testing.T) {
 		{"stun:[2001:db8::1]", "{false [2001:db8::1]:3478  }"},
 		{"turn:me:secret@relay.example.org:3478", "{true relay.example.org:3478 me secret}"},
 		{"turn:me:se:cr@et@relay.example.org?transport=udp", "{true relay.example.org:3478 me se:cr@et}"},
-		{"turn:me:secret@relay.example.org?transport=tcp", ""},
 		{"turn:relay.example.org:3478", ""},
 		{"turn:me@relay.example.org:3478", ""},
 		{"turns:me:secret@relay.example.org:5349", ""},

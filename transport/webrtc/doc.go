@@ -11,13 +11,16 @@
 //	go func() {
 //		for line := range a.Candidates() { send(line) }
 //	}()
-//	err = a.SetAnswer(received)            // then a.AddCandidate for each of the peer's
+//	err = a.SetAnswer(ctx, received)       // then a.AddCandidate for each of the peer's
 //	conn, err := a.Wait(ctx)
 //
 // One attempt at a time for each pair of ends is the caller's duty, too: two
 // ends with fixed sockets are told apart by their addresses alone, so a second
 // pipe between them breaks the first. To replace a pipe, close it and then open
 // the new one.
+//
+// Of many attempts begun at once a few at a time are worked on, those with a peer
+// that has begun first: all together would come too late on a busy machine.
 //
 // # What goes over the wire
 //

@@ -43,6 +43,9 @@ type Endpoint struct {
 	config Config
 	mux    *ice.UDPMuxDefault // nil: each pipe has sockets of its own
 
+	turns turns
+	ended chan struct{} // closed when closed is set
+
 	mu     sync.Mutex
 	closed bool
 	live   map[*Attempt]bool // attempts and pipes that hold something
@@ -55,7 +58,7 @@ func New(config Config) (*Endpoint, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Endpoint{config: config, live: make(map[*Attempt]bool)}
+	e := &Endpoint{config: config, ended: make(chan struct{}), live: make(map[*Attempt]bool)}
 	if config.Net == nil {
 		e.config.Net = machine{&stdnet.Net{}}
 	}
@@ -86,7 +89,10 @@ func (e *Endpoint) STUNPort() uint16 {
 // more, and then closes Config.UDP.
 func (e *Endpoint) Close() error {
 	e.mu.Lock()
-	e.closed = true
+	if !e.closed {
+		e.closed = true
+		close(e.ended)
+	}
 	live := make([]*Attempt, 0, len(e.live))
 	for a := range e.live {
 		live = append(live, a)

@@ -36,6 +36,20 @@ func TestManyEnds(t *testing.T) {
 	all.Wait()
 }
 
+// So many begun at once on a busy machine all open, and leave nothing behind.
+func TestManyAtOnce(t *testing.T) {
+	count := 200
+	if testing.Short() {
+		count = 20
+	}
+	a, b := endpoint(t, webrtc.Config{}), endpoint(t, webrtc.Config{})
+	var all sync.WaitGroup
+	for range count {
+		all.Go(func() { cycle(t, a, b, 4) })
+	}
+	all.Wait()
+}
+
 // cycle goes a part of the way and ends both sides, in one order or another.
 func cycle(t *testing.T, a, b *webrtc.Endpoint, i int) {
 	ctx := soon(t)
@@ -57,7 +71,7 @@ func cycle(t *testing.T, a, b *webrtc.Endpoint, i int) {
 	if i%5 == 1 {
 		return // unanswered
 	}
-	if err := offer.SetAnswer(answer.Description()); err != nil {
+	if err := offer.SetAnswer(ctx, answer.Description()); err != nil {
 		t.Error(err)
 		return
 	}

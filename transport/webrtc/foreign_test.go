@@ -108,8 +108,15 @@ func TestSecondChannel(t *testing.T) {
 	if _, err := f.CreateDataChannel("another", nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Receive(nil); err == nil || errors.Is(err, io.EOF) {
-		t.Fatalf("got %v, want an error of its own", err)
+	received := make(chan error, 1)
+	go func() { _, err := c.Receive(nil); received <- err }()
+	select {
+	case err := <-received:
+		if err == nil || errors.Is(err, io.EOF) {
+			t.Fatalf("got %v, want an error of its own", err)
+		}
+	case <-soon(t).Done():
+		t.Fatal("the pipe lives on")
 	}
 }
 

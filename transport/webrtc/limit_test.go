@@ -3,10 +3,14 @@
 package webrtc
 
 import (
+	"net"
 	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pion/stun/v4"
+	"golang.org/x/time/rate"
 
 	"github.com/peermesh/peermesh/internal/limits"
 )
@@ -42,4 +46,23 @@ func TestAnswerLimit(t *testing.T) {
 			t.Errorf("got %d answers to many networks, want at most %d", all, most)
 		}
 	})
+}
+
+// An answer to a question of STUN, with the write but not the read of a packet.
+func BenchmarkAnswer(b *testing.B) {
+	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback.AsSlice()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = udp.Close() }()
+	s := newSocket(udp)
+	s.answers.all.SetLimit(rate.Inf)
+	question := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
+	to := udp.LocalAddr().(*net.UDPAddr).AddrPort()
+	b.ReportAllocs()
+	for b.Loop() {
+		if !s.answer(question.Raw, to) {
+			b.Fatal("no question")
+		}
+	}
 }

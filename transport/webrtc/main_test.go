@@ -55,7 +55,7 @@ func negotiate(t testing.TB, a, b *webrtc.Endpoint, sa, sb webrtc.Setup) (offer,
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = answer.Close() })
-	if err := offer.SetAnswer(answer.Description()); err != nil {
+	if err := offer.SetAnswer(soon(t), answer.Description()); err != nil {
 		t.Fatal(err)
 	}
 	trickle(offer, answer)

@@ -56,7 +56,7 @@ func (*Attempt) Description() string { return "" }
 func (*Attempt) Candidates() <-chan string { return nil }
 
 // SetAnswer fails with ErrUnsupported.
-func (*Attempt) SetAnswer(string) error { return ErrUnsupported }
+func (*Attempt) SetAnswer(context.Context, string) error { return ErrUnsupported }
 
 // AddCandidate fails with ErrUnsupported.
 func (*Attempt) AddCandidate(string) error { return ErrUnsupported }

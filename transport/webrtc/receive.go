@@ -16,10 +16,14 @@ import (
 func (c *Conn) Receive(buf func() []byte) ([]byte, error) {
 	c.recv.Lock()
 	defer c.recv.Unlock()
+	first := !c.spoken.Load()
+	if first {
+		c.heeded.Store(true)
+	}
 	if _, err := c.raw.Read(nil); !errors.Is(err, io.ErrShortBuffer) {
 		return nil, c.because(io.EOF)
 	}
-	if !c.spoken.Load() {
+	if first {
 		c.spoken.Store(true)
 	}
 	if err := c.deaf(); err != nil {
@@ -50,8 +54,8 @@ func (c *Conn) deaf() error {
 }
 
 // listen ends a pipe whose peer fills the library's memory before it has said its
-// first message: who that is, nobody knows yet. A message that is whole waits no
-// longer than a look, so two of them find it not whole.
+// first message: who that is, nobody knows yet. To a receiver a message that is whole
+// comes within a look, so two of them find it not whole.
 func (c *Conn) listen() {
 	ice := c.attempt.pc.SCTP().Transport().ICETransport()
 	look := time.NewTicker(limits.UnprovenLook)
@@ -67,7 +71,8 @@ func (c *Conn) listen() {
 		if c.spoken.Load() {
 			return
 		}
-		if ice.Stats().BytesReceived > limits.UnprovenBytes {
+		// What comes for bytes sent are acknowledgements.
+		if s := ice.Stats(); c.heeded.Load() && s.BytesReceived > s.BytesSent+limits.UnprovenBytes {
 			over++
 		}
 	}

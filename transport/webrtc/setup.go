@@ -59,8 +59,9 @@ func parseServer(text string) (Server, error) {
 			return s, errors.New("a TURN server needs a user and a password")
 		}
 		s.User, s.Password = user, password
-		if rest, ok = strings.CutSuffix(host, "?transport=udp"); !ok {
-			rest = host
+		var query string
+		if rest, query, ok = strings.Cut(host, "?"); ok && query != "transport=udp" {
+			return s, errors.New("a TURN server is reached over UDP alone, as ?transport=udp says: TCP and TLS are not supported")
 		}
 	default:
 		return s, fmt.Errorf("%.20q is no kind of ICE server known here", scheme)
