@@ -213,6 +213,7 @@ var bounds = map[string]map[string]string{
 		"Status.Ports":         picture,
 		"Status.URLs":          picture,
 		"Status.Limits":        picture,
+		"Status.SessionList":   "limits.StatusSessions",
 		"Status.LimitsHit":     picture,
 		"Status.LimitsHitAt":   picture,
 		"Status.Traffic":       picture,
