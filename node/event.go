@@ -60,6 +60,19 @@ type PeerInfo struct {
 	Bucket    int           `json:"bucket"` // leading bits that its Key and this node's have in common
 }
 
+// SessionInfo describes the end-to-end session with one peer, linked or not.
+type SessionInfo struct {
+	ID        routing.ID    `json:"id"`
+	State     string        `json:"state"`        // none, opening, up, or renewing: up, and new keys are being agreed on
+	Linked    bool          `json:"linked"`       // there is a link with it; else what is sent goes by way of others
+	Via       routing.ID    `json:"via,omitzero"` // the gateway that speaks for the peer
+	Initiator bool          `json:"initiator"`    // this node began it
+	Age       time.Duration `json:"ageNs"`        // of its keys; 0: there are none
+	Idle      time.Duration `json:"idleNs"`       // since something was sent or arrived
+	RTT       time.Duration `json:"rttNs"`        // from end to end; 0: not measured
+	Waiting   int           `json:"waiting"`      // messages that wait for an ack or a response
+}
+
 // BootstrapInfo describes one URL that the node joins by.
 type BootstrapInfo struct {
 	URL       string     `json:"url"`
@@ -72,19 +85,22 @@ type BootstrapInfo struct {
 
 // Status is a picture of a node. Its JSON form is versioned by V.
 type Status struct {
-	V          int               `json:"v"`
-	ID         routing.ID        `json:"id"`
-	Uptime     time.Duration     `json:"uptimeNs"`
-	Leaf       bool              `json:"leaf"`
-	URLs       []string          `json:"urls"`
-	Peers      []PeerInfo        `json:"peers"`
-	Bootstraps []BootstrapInfo   `json:"bootstraps"`
-	Sessions   int               `json:"sessions"`
-	Ports      []uint16          `json:"ports"`
-	Forwarded  uint64            `json:"forwarded"` // frames that the queue of their next link took
-	Delivered  uint64            `json:"delivered"`
-	Drops      map[string]uint64 `json:"drops"`     // by reason; a frame of several datagrams counts as one where it is relayed
-	LimitsHit  map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused
+	V          int             `json:"v"`
+	ID         routing.ID      `json:"id"`
+	Uptime     time.Duration   `json:"uptimeNs"`
+	Leaf       bool            `json:"leaf"`
+	URLs       []string        `json:"urls"`
+	Peers      []PeerInfo      `json:"peers"`
+	Bootstraps []BootstrapInfo `json:"bootstraps"`
+	Sessions   int             `json:"sessions"` // peers that there is a session with, or was, or is to be
+	// SessionList describes those used last, the latest first, at most
+	// limits.StatusSessions, which is 64.
+	SessionList []SessionInfo     `json:"sessionList"`
+	Ports       []uint16          `json:"ports"`
+	Forwarded   uint64            `json:"forwarded"` // frames that the queue of their next link took
+	Delivered   uint64            `json:"delivered"`
+	Drops       map[string]uint64 `json:"drops"`     // by reason; a frame of several datagrams counts as one where it is relayed
+	LimitsHit   map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused
 	// LimitsHitAt is when each of them was hit last, to a second.
 	LimitsHitAt map[string]time.Time `json:"limitsHitAt"`
 	Limits      []LimitUse           `json:"limits"`
@@ -159,7 +175,7 @@ type Times struct {
 
 // TimeBucket counts what took at most so long and longer than the bucket before.
 type TimeBucket struct {
-	AtMost time.Duration `json:"atMostNs"` // 0, the last: any time
+	AtMost time.Duration `json:"atMostNs,omitzero"` // 0, left out in JSON, of the last: any time
 	Count  uint64        `json:"count"`
 }
 

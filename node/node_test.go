@@ -28,6 +28,9 @@ func TestMessageCrossesARelay(t *testing.T) {
 		if err := a.Send(within(t, time.Second), c.ID(), []byte("hello")); err != nil {
 			t.Fatal(err)
 		}
+		if l := a.Status().SessionList; len(l) == 0 || l[0].ID != c.ID() || l[0].State != "up" || l[0].Linked || !l[0].Initiator {
+			t.Errorf("sessions: got %+v, want one that is up, with a node that there is no link with", l)
+		}
 		got := box.wait(t, 1)[0]
 		if string(got.Data) != "hello" || got.From.ID != a.ID() || got.Hops != 2 || got.Datagram {
 			t.Errorf("got %+v", got)

@@ -65,9 +65,28 @@ func (n *Node) Status() Status {
 	if at := n.identityUsed.Load(); at != 0 {
 		s.IdentityInUseAt = time.Unix(0, at).UTC()
 	}
+	s.SessionList = n.sessionList(peers)
 	n.limitsHit(&s)
 	s.Limits = n.limits(&s)
 	return s
+}
+
+// sessionList describes the sessions used last.
+func (n *Node) sessionList(peers []PeerInfo) []SessionInfo {
+	linked := make(map[routing.ID]bool, len(peers))
+	for _, p := range peers {
+		linked[p.ID] = true
+	}
+	all := n.sessions.Describe(time.Now(), limits.StatusSessions)
+	infos := make([]SessionInfo, len(all))
+	for i, s := range all {
+		id := routing.ID(s.Peer)
+		infos[i] = SessionInfo{
+			ID: id, State: string(s.State), Linked: linked[id], Via: routing.ID(s.Via), Initiator: s.Initiator,
+			Age: s.Age, Idle: s.Idle, RTT: s.RTT, Waiting: s.Waiting,
+		}
+	}
+	return infos
 }
 
 // limitsHit tells which of the drops a bound caused.

@@ -72,7 +72,7 @@ func header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
-var paths = []string{"/", "/page.js", "/page.css", "/status.json", "/metrics", "/log-level", "/debug/pprof/", "/debug/pprof/heap"}
+var paths = []string{"/", "/page.js", "/page.css", "/status.json", "/metrics", "/healthz", "/log-level", "/debug/pprof/", "/debug/pprof/heap"}
 
 func newHandler(t *testing.T) http.Handler {
 	return NewHandler(Config{Node: startNode(t, node.Config{}), Version: "1.2.3", Level: new(slog.LevelVar)})
@@ -80,12 +80,12 @@ func newHandler(t *testing.T) http.Handler {
 
 func TestWhoMayAsk(t *testing.T) {
 	h := newHandler(t)
-	for _, local := range []string{"127.0.0.1", "127.0.0.1:80", "localhost:1", "localhost", "[::1]:80", "[::1]", "127.8.0.1:9", "[::ffff:127.0.0.1]:1"} {
+	for _, local := range []string{"127.0.0.1", "127.0.0.1:80", "localhost:1", "localhost", "LOCALHOST:1", "localhost.", "Localhost.:80", "[::1]:80", "[::1]", "127.8.0.1:9", "[::ffff:127.0.0.1]:1"} {
 		if got := ask(h, "GET", "/status.json", "", host(local)); got.Code != 200 {
 			t.Errorf("host %s: got %d %s, want 200", local, got.Code, got.Body)
 		}
 	}
-	for _, foreign := range []string{"evil.test", "evil.test:9090", "10.0.0.1:9090", "localhost.evil.test", "127.0.0.1.evil.test", "", "0.0.0.0", "[::]:1", "<script>"} {
+	for _, foreign := range []string{"evil.test", "evil.test:9090", "10.0.0.1:9090", "localhost.evil.test", "localhost..", ".", "127.0.0.1.evil.test", "", "0.0.0.0", "[::]:1", "<script>"} {
 		for _, path := range paths {
 			got := ask(h, "GET", path, "", host(foreign))
 			if got.Code != http.StatusForbidden || !strings.Contains(got.Body.String(), "is not this machine") {
@@ -127,6 +127,25 @@ func TestMethodsAndPaths(t *testing.T) {
 	}
 	if got := ask(h, "GET", "/assets/index.html", ""); got.Code != http.StatusNotFound {
 		t.Errorf("another path: got %d, want 404", got.Code)
+	}
+}
+
+func TestHealthOfANodeWithoutAPort(t *testing.T) {
+	n := startNode(t, node.Config{})
+	h := NewHandler(Config{Node: n})
+	upgrade := func(r *http.Request) {
+		for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Protocol": "peermesh.1"} {
+			r.Header.Set(name, value)
+		}
+	}
+	for name, change := range map[string]func(*http.Request){"plain": func(*http.Request) {}, "an upgrade": upgrade} {
+		if got := ask(h, "GET", "/healthz", "", change); got.Code != 200 || got.Body.String() != "ok\n" {
+			t.Errorf("%s: got %d %q, want ok", name, got.Code, got.Body)
+		}
+	}
+	n.Close()
+	if got := ask(h, "GET", "/healthz", ""); got.Code != http.StatusServiceUnavailable {
+		t.Errorf("once it has ended: got %d, want 503", got.Code)
 	}
 }
 
@@ -256,14 +275,15 @@ func sample() Status {
 				ID: b, Leaf: true, Transport: "ws", Outbound: true, Address: "127.0.0.1:9", Agent: "peermesh/1.2.3", RTT: time.Millisecond,
 				Since: at, Suspect: true, RxBytes: 1, TxBytes: 2, RxFrames: 3, TxFrames: 4, Queued: 5, QueueFill: 0.5, Age: time.Second, Bucket: 6,
 			}},
-			Bootstraps: []node.BootstrapInfo{{URL: "ws://127.0.0.1:8081", Linked: true, Peer: b, Attempts: 2, LastError: "refused", NextTry: at}},
-			Sessions:   3, Ports: []uint16{7}, Forwarded: 8, Delivered: 9,
+			Bootstraps:  []node.BootstrapInfo{{URL: "ws://127.0.0.1:8081", Linked: true, Peer: b, Attempts: 2, LastError: "refused", NextTry: at}},
+			SessionList: []node.SessionInfo{{ID: b, State: "up", Linked: true, Via: a, Initiator: true, Age: 1, Idle: 2, RTT: 3, Waiting: 4}},
+			Sessions:    3, Ports: []uint16{7}, Forwarded: 8, Delivered: 9,
 			Drops: map[string]uint64{"no-route": 1, "queue-full": 2}, LimitsHit: map[string]uint64{"queue-full": 2}, LimitsHitAt: map[string]time.Time{"queue-full": time.Unix(1_700_000_000, 0).UTC()},
 			Limits: []node.LimitUse{{Name: "sessions", Used: 3, Max: 4096}}, Attached: true, Settled: true, Homes: []routing.ID{b},
 			Table: []node.BucketInfo{{Bucket: 6, Links: 1}}, Traffic: []node.Traffic{{Transport: "ws", RxBytes: 1, TxBytes: 2, RxFrames: 3, TxFrames: 4}},
 			Dials: node.Dials{Linked: 1, Failed: 2}, Upkeep: node.Upkeep{MeshFrames: 1, LinkFrames: 2, Pings: 3},
 			Hops:         []node.HopsInfo{{Hops: 2, Frames: 9}},
-			ForwardTimes: node.Times{Count: 1, Total: 900, Buckets: []node.TimeBucket{{AtMost: time.Microsecond, Count: 1}}},
+			ForwardTimes: node.Times{Count: 1, Total: 900, Buckets: []node.TimeBucket{{AtMost: time.Microsecond, Count: 1}, {Count: 2}}},
 			SignalTimes:  node.Times{Count: 1, Total: 5, Buckets: []node.TimeBucket{{AtMost: time.Millisecond, Count: 1}}},
 		},
 		Version: "1.2.3", Commit: "abc", Go: "go1.26", PID: 42, LogLevel: "warn",

@@ -5,6 +5,7 @@
 //	GET /             a page that shows what /status.json says, every two seconds
 //	GET /status.json  a [Status], "v":1
 //	GET /metrics      the same in the text form of Prometheus
+//	GET /healthz      200 while the node serves, 503 once it leaves
 //	GET /log-level    the least level that is logged
 //	PUT /log-level    sets it: debug, info, warn or error in the body
 //	GET /debug/pprof/ profiles of the process

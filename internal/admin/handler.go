@@ -57,6 +57,7 @@ func NewHandler(cfg Config) http.Handler {
 	mux.HandleFunc("GET /page.js", asset("page.js"))
 	mux.HandleFunc("GET /page.css", asset("page.css"))
 	mux.HandleFunc("GET /status.json", a.status)
+	mux.HandleFunc("GET /healthz", a.healthz)
 	mux.Handle("GET /metrics", metricsHandler(cfg))
 	mux.HandleFunc("GET /log-level", a.level)
 	mux.HandleFunc("PUT /log-level", a.setLevel)
@@ -120,6 +121,13 @@ func (a *handler) status(w http.ResponseWriter, _ *http.Request) {
 		s.LogLevel = levelName(a.Level)
 	}
 	writeJSON(w, s)
+}
+
+// healthz is the same as on the public port, which not every node has. No link is
+// accepted here.
+func (a *handler) healthz(w http.ResponseWriter, r *http.Request) {
+	r.Header.Del("Upgrade")
+	a.Node.ServeHTTP(w, r)
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

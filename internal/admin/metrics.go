@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"maps"
 	"net/http"
 	"runtime"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -36,6 +38,7 @@ var (
 	frames      = desc("frames_total", "Frames by what they are and what became of them.", "type", "action")
 	bytesTotal  = desc("bytes_total", "Bytes that crossed links, encryption included.", "dir", "transport")
 	drops       = desc("drops_total", "Frames dropped and links refused, by reason.", "reason")
+	limitHits   = desc("limit_hits_total", "What a bound of this node dropped or refused, by the name of it.", "limit")
 	rtt         = desc("rtt_seconds", "Round trip to the peers: the fastest, the middle and the slowest link.", "stat")
 	queueFill   = desc("queue_fill_ratio", "Share of the outgoing queue that is used, of the link where it is most; 1 is full.")
 	tableSize   = desc("table_entries", "Relay links in the routing table.")
@@ -64,7 +67,7 @@ func newCollector(cfg Config) prometheus.Collector { return &collector{cfg} }
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildInfo, uptime, links, suspects, frames, bytesTotal, drops, rtt, queueFill, tableSize, tableBucket, dials,
-		sessions, ports, limitUsed, limitMax, attached, bootstraps,
+		sessions, ports, limitUsed, limitMax, limitHits, attached, bootstraps,
 		hops, forwardTime, signalTime,
 	} {
 		ch <- d
@@ -92,9 +95,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	m.gauge(attached, truth(s.Attached))
 	m.links(s.Peers)
 	m.traffic(&s)
-	for name, count := range s.Drops {
-		m.counter(drops, count, name)
-	}
+	m.drops(&s)
 	for _, l := range s.Limits {
 		m.gauge(limitUsed, float64(l.Used), l.Name)
 		m.gauge(limitMax, float64(l.Max), l.Name)
@@ -111,6 +112,22 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	m.gauge(bootstraps, float64(linked), "yes")
 	m.gauge(bootstraps, float64(len(s.Bootstraps)-linked), "no")
+}
+
+// drops tells of every reason from the start on: a rate misses the first of what
+// begins to be there when it is 1.
+func (m metrics) drops(s *node.Status) {
+	hits := map[string]uint64{connectionsLimit: 0}
+	for r := reason.None + 1; int(r) < reason.Count; r++ {
+		m.counter(drops, s.Drops[r.String()], r.String())
+		if r.IsLimit() {
+			hits[r.String()] = 0
+		}
+	}
+	maps.Copy(hits, s.LimitsHit)
+	for name, count := range hits {
+		m.counter(limitHits, count, name)
+	}
 }
 
 // links tells of the live links as a whole: a label for each peer would make a

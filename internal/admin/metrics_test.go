@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -41,7 +42,7 @@ func TestMetricsParse(t *testing.T) {
 	}
 	for _, name := range []string{
 		"peermesh_build_info", "peermesh_uptime_seconds", "peermesh_links", "peermesh_frames_total", "peermesh_bytes_total",
-		"peermesh_queue_fill_ratio", "peermesh_table_entries", "peermesh_dials_total", "peermesh_limit_used", "peermesh_limit_max",
+		"peermesh_queue_fill_ratio", "peermesh_table_entries", "peermesh_dials_total", "peermesh_limit_used", "peermesh_limit_max", "peermesh_limit_hits_total", "peermesh_drops_total",
 		"peermesh_hops", "peermesh_forward_seconds",
 		"go_goroutines", "process_start_time_seconds",
 	} {
@@ -89,11 +90,22 @@ peermesh_limit_max{limit="relay-links"} 9
 peermesh_limit_max{limit="sessions"} 4096
 peermesh_limit_max{limit="webrtc-links"} 32
 peermesh_limit_max{limit="webrtc-stuck"} 16
+# HELP peermesh_limit_hits_total What a bound of this node dropped or refused, by the name of it.
+# TYPE peermesh_limit_hits_total counter
+peermesh_limit_hits_total{limit="admin-connections"} 0
+peermesh_limit_hits_total{limit="connection-limit"} 0
+peermesh_limit_hits_total{limit="detour-budget"} 0
+peermesh_limit_hits_total{limit="link-limit"} 0
+peermesh_limit_hits_total{limit="port-full"} 0
+peermesh_limit_hits_total{limit="queue-full"} 0
+peermesh_limit_hits_total{limit="rate-limited"} 0
+peermesh_limit_hits_total{limit="session-limit"} 0
+peermesh_limit_hits_total{limit="store-full"} 0
 # HELP peermesh_dials_total Dials by how they ended.
 # TYPE peermesh_dials_total counter
 peermesh_dials_total{result="failed"} %d
 peermesh_dials_total{result="linked"} %d
-`, 0, 0)), "peermesh_limit_max", "peermesh_dials_total")
+`, 0, 0)), "peermesh_limit_max", "peermesh_limit_hits_total", "peermesh_dials_total")
 	if err != nil {
 		t.Error(err)
 	}
@@ -138,5 +150,13 @@ peermesh_hops_count 12
 `))
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever computes a rate needs the 0 before the first drop.
+func TestEveryReasonIsThereFromTheStart(t *testing.T) {
+	n := testutil.CollectAndCount(newCollector(Config{Node: startNode(t, node.Config{})}), "peermesh_drops_total")
+	if n != reason.Count-1 {
+		t.Errorf("got %d reasons, want all %d", n, reason.Count-1)
 	}
 }

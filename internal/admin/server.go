@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,9 +109,10 @@ func (s *Server) Close() error {
 }
 
 // isLoopback tells whether a host, without port and brackets, is this machine
-// by its name or by a loopback address.
+// by its name, in any case and with or without the dot of the root, or by a
+// loopback address.
 func isLoopback(host string) bool {
-	if host == "localhost" {
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)

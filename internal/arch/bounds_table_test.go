@@ -244,6 +244,7 @@ var bounds = map[string]map[string]string{
 		"Status.Ports":         picture,
 		"Status.URLs":          picture,
 		"Status.Limits":        picture,
+		"Status.SessionList":   "limits.StatusSessions",
 		"Status.LimitsHit":     picture,
 		"Status.LimitsHitAt":   picture,
 		"Status.Traffic":       picture,

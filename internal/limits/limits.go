@@ -153,6 +153,7 @@ const (
 	PingReplies        = 64        // answers to pings under way
 	RefusalEvents      = 2         // events per second about strangers that were refused
 	RefusalEventsBurst = 20
+	StatusSessions     = 64      // sessions that a status tells one by one, those used last: 10 KiB of JSON
 	Scratch            = 2 << 10 // bytes of a small pooled send buffer
 	HandshakeWorkers   = 2       // goroutines that do the Diffie-Hellman
 )

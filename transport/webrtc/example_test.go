@@ -33,7 +33,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := offer.SetAnswer(answer.Description()); err != nil {
+	if err := offer.SetAnswer(ctx, answer.Description()); err != nil {
 		log.Fatal(err)
 	}
 	tell := func(from, to *webrtc.Attempt) { // what was found later
