@@ -69,7 +69,8 @@ func checkConfig(c *cli.Context, std streams) error {
 
 // showConfig prints what is right even if something else is wrong.
 func showConfig(c *cli.Context, w io.Writer) error {
-	s, errFile := settle(c)
+	s, err := settle(c)
+	wrong := s.gather(err)
 	write := settingsText
 	if c.Bool("json") {
 		write = settingsJSON
@@ -77,7 +78,7 @@ func showConfig(c *cli.Context, w io.Writer) error {
 	if err := write(w, c, s); err != nil {
 		return err
 	}
-	return errFile
+	return wrong
 }
 
 // settingsText prints lines that a config file may hold.

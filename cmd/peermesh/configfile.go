@@ -236,9 +236,10 @@ func (r *configReader) elementOf(n *unstable.Node, at place) element {
 	case unstable.Bool:
 		e.kind = kindTruth
 	case unstable.Integer:
+		e.kind = kindNumber // also one that is too large for the reader: the flag says which are not
 		var v struct{ N int64 }
 		if err := toml.Unmarshal([]byte("N = "+e.text), &v); err == nil { // 0x10, 1_000
-			e.kind, e.text = kindNumber, strconv.FormatInt(v.N, 10)
+			e.text = strconv.FormatInt(v.N, 10)
 		}
 	}
 	if n.Raw.Length > 0 {

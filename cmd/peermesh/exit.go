@@ -31,9 +31,11 @@ type usageError struct {
 	text    string
 	hints   []string
 	command string // whose --help helps; empty: that of the program
+	cause   error  // nil: the text says all
 }
 
 func (e *usageError) Error() string { return e.text }
+func (e *usageError) Unwrap() error { return e.cause }
 
 // startError is why node.New started nothing: mistakes in the settings, or
 // something outside of them such as a port in use.
@@ -53,6 +55,7 @@ func (e *startError) environmental() bool {
 // exitCode returns what err makes the program end with.
 func exitCode(err error) int {
 	var usage *usageError
+	var settings *settingsError
 	var start *startError
 	var join *node.JoinError
 	switch {
@@ -60,7 +63,7 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &settings):
 		return exitUsage
 	case errors.As(err, &start):
 		if start.environmental() {
@@ -98,13 +101,11 @@ func report(w io.Writer, err error) {
 // message is what happened. When no link came up in time, which URL and why
 // says more than that the time is over.
 func message(err error) string {
-	if keys := find[*identity.KeyFileError](err); len(keys) > 0 {
-		bare := *keys[0]
-		bare.Hint = "" // goes on a line of its own
-		return bare.Error()
+	if settings := find[*settingsError](err); len(settings) > 0 {
+		return settings[0].Error()
 	}
 	if len(find[*startError](err)) > 0 {
-		return byFlags(err.Error())
+		return briefly(err)
 	}
 	joins := find[*node.JoinError](err)
 	if len(joins) == 0 {

@@ -56,7 +56,10 @@ func number(unset, low, high int) *value[int] {
 	}
 	v.read = func(text string) (int, error) {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < low || n > high {
+		if errors.Is(err, strconv.ErrRange) || err == nil && (n < low || n > high) {
+			return 0, fmt.Errorf("out of range: want a whole number from %d to %d", low, high)
+		}
+		if err != nil {
 			return 0, fmt.Errorf("want a whole number from %d to %d", low, high)
 		}
 		return n, nil
