@@ -26,7 +26,6 @@ const spareFiles = 64
 // others are to meet a node. It has an identity of its own, not the state's.
 func (p *patient) listen(ctx context.Context) {
 	if p.cfg.Listen == "" {
-		p.urls = p.cfg.PublicURLs
 		p.say(finding{Verdict: verdictOK, Check: "listen", Detail: "no --port: this node dials others and is reached by way of them"})
 		return
 	}

@@ -283,7 +283,7 @@ func TestIdentityIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := runOnce(t, "", "id", "--state", dir, "--json")
-		r.wantCode(t, exitError, "peermesh: key file "+dir, "hint: ")
+		r.wantCode(t, exitError, "key file "+dir, "hint: ")
 		if r.out != "" {
 			t.Errorf("standard output: got %q, want nothing", r.out)
 		}

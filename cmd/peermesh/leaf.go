@@ -43,6 +43,7 @@ func startLeaf(c *cli.Context, std streams, homes int) (*node.Node, error) {
 	if len(cfg.Bootstrap) == 0 {
 		return nil, noBootstrap(c.Command.Name)
 	}
+	overrule(&cfg, fromCommand(c))
 	cfg.Leaf, cfg.Homes = true, homes
 	n, err := node.New(cfg)
 	if err != nil {

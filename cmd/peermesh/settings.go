@@ -226,6 +226,7 @@ func mistakesError(all []mistake) error {
 func nodeSettings(c *cli.Context, std streams) (node.Config, *settings, error) {
 	s, errSettle := settle(c)
 	cfg, err := nodeConfig(c, std)
+	overrule(&cfg, s.from)
 	var errCheck error
 	if wrong := cfg.Check(); wrong != nil {
 		errCheck = &startError{wrong}
@@ -237,6 +238,7 @@ func nodeSettings(c *cli.Context, std streams) (node.Config, *settings, error) {
 // that it names, and of its values the one that it repeats.
 func (s *settings) placeOf(err error) (at place, found bool) {
 	text, best := byFlags(err.Error()), 0
+	text, _, _ = strings.Cut(text, " has no effect with ") // of two that exclude each other the one to leave out
 	var join *node.JoinError
 	joins := errors.As(err, &join)
 	for _, x := range s.all {
