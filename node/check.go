@@ -149,7 +149,7 @@ func (c *Config) checkWebRTC() error {
 	}
 	for _, server := range c.ICEServers {
 		if _, err := webrtc.ParseServer(server); err != nil {
-			errs = append(errs, fmt.Errorf("config: ICEServers has %q: %w", server, err))
+			errs = append(errs, fmt.Errorf("config: ICEServers has %q: %w", webrtc.MaskServer(server), err))
 		}
 	}
 	return errors.Join(errs...)

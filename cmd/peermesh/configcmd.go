@@ -19,7 +19,7 @@ func configCommand(std streams) *cli.Command {
 		Usage:     "show, check or begin the config file of a node",
 		ArgsUsage: "show|check|init [FILE]",
 		Description: describe("show prints each setting that a node started here and now would have, with where it comes\n"+
-			"from: flag, env, file:line or default. check [FILE] starts nothing and lists all mistakes of\n"+
+			"from: flag, env, file:line or default, passwords masked. check [FILE] starts nothing and lists all mistakes of\n"+
 			"the file, and of flags and environment beside it or without one, at once. init prints a file to begin with.",
 			"peermesh config init > ~/.config/peermesh/config.toml",
 			"peermesh config check /etc/peermesh/config.toml",
@@ -39,7 +39,7 @@ func config(c *cli.Context, std streams) error {
 	}
 	switch action {
 	case "show":
-		return showConfig(c, std.out)
+		return showConfig(c, std)
 	case "check":
 		return checkConfig(c, std)
 	case "init":
@@ -55,6 +55,7 @@ func checkConfig(c *cli.Context, std streams) error {
 			return err
 		}
 	}
+	warnOfVariables(std.err)
 	_, s, err := nodeSettings(c, std)
 	if err != nil {
 		return err
@@ -68,14 +69,15 @@ func checkConfig(c *cli.Context, std streams) error {
 }
 
 // showConfig prints what is right even if something else is wrong.
-func showConfig(c *cli.Context, w io.Writer) error {
+func showConfig(c *cli.Context, std streams) error {
+	warnOfVariables(std.err)
 	s, err := settle(c)
 	wrong := s.gather(err)
 	write := settingsText
 	if c.Bool("json") {
 		write = settingsJSON
 	}
-	if err := write(w, c, s); err != nil {
+	if err := write(std.out, c, s); err != nil {
 		return err
 	}
 	return wrong
@@ -114,7 +116,11 @@ func (s *setting) value(c *cli.Context) any {
 	case kindTruth:
 		return c.Bool(s.name)
 	case kindList:
-		return append([]string{}, list(c, s.name)...)
+		shown := []string{}
+		for _, text := range list(c, s.name) {
+			shown = append(shown, masked(text))
+		}
+		return shown
 	case kindNumber:
 		if n := get[int](c, s.name); trySetting(s.name, fmt.Sprint(n)) == nil {
 			return n

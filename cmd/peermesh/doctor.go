@@ -117,6 +117,7 @@ func (e *diagnosis) Error() string {
 }
 
 func newPatient(c *cli.Context, std streams) (*patient, error) {
+	warnOfVariables(std.err)
 	cfg, _, err := nodeSettings(c, std)
 	if err := butForState(err); err != nil {
 		return nil, err

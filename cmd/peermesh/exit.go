@@ -91,7 +91,7 @@ func report(w io.Writer, err error) {
 		return
 	}
 	for _, line := range strings.Split(message(err), "\n") {
-		fmt.Fprintf(w, "peermesh: %s\n", line)
+		fmt.Fprintf(w, "peermesh: %s\n", masked(line))
 	}
 	for _, hint := range hints(err) {
 		fmt.Fprintf(w, "hint: %s\n", hint)

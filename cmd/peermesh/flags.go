@@ -99,9 +99,12 @@ func webrtcUse() *value[string] {
 	return choice(uses...)
 }
 
+// envPrefix begins the variables of the environment that are settings.
+const envPrefix = "PEERMESH_"
+
 // envOf returns the environment's name for a flag.
 func envOf(flag string) string {
-	return "PEERMESH_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 func valueFlag(name, usage string, v cli.Generic, aliases ...string) *cli.GenericFlag {

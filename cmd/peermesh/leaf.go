@@ -36,6 +36,7 @@ func noBootstrap(command string) error {
 // startLeaf starts the node of a command that acts, with so many homes. Its handler, if it has
 // one, is set before the mesh can reach it; so joining is a step of its own.
 func startLeaf(c *cli.Context, std streams, homes int) (*node.Node, error) {
+	warnOfVariables(std.err)
 	cfg, err := meshConfig(c, std)
 	if err != nil {
 		return nil, err

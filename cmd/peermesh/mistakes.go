@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -224,3 +227,34 @@ type placedError struct {
 
 func (e *placedError) Error() string { return e.at.String() + ": " + byFlags(e.err.Error()) }
 func (e *placedError) Unwrap() error { return e.err }
+
+// password is what stands before the last @ of a URL or of an ICE server's text.
+var password = regexp.MustCompile(`\b((?:turn|wss?|https?):(?://)?[^\s:@/"]*:)[^\s"]*@`)
+
+// masked is a text without the passwords in it.
+func masked(text string) string { return password.ReplaceAllString(text, "$1***@") }
+
+// warnOfVariables tells variables of the environment that look like settings and
+// are none. They may be meant for another version, so they are no mistakes.
+func warnOfVariables(w io.Writer) {
+	all := allFlags(newApp(streams{}, ""))
+	known := make(map[string]bool)
+	for _, f := range all {
+		for _, name := range f.(cli.DocGenerationFlag).GetEnvVars() {
+			known[name] = true
+		}
+	}
+	flags := slices.SortedFunc(maps.Values(all), func(a, b cli.Flag) int { return strings.Compare(a.Names()[0], b.Names()[0]) })
+	for _, pair := range slices.Sorted(slices.Values(os.Environ())) {
+		name, text, _ := strings.Cut(pair, "=")
+		if text == "" || !strings.HasPrefix(name, envPrefix) || known[name] {
+			continue
+		}
+		text = "warning: " + name + " is no setting"
+		flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, envPrefix), "_", "-"))
+		if meant := strings.TrimLeft(cli.SuggestFlag(flags, flag, true), "-"); len(meant) > 1 {
+			text += "; did you mean " + envOf(meant) + "?"
+		}
+		fmt.Fprintln(w, text)
+	}
+}

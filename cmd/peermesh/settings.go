@@ -248,7 +248,7 @@ func (s *settings) placeOf(err error) (at place, found bool) {
 			if named {
 				score = 1
 			}
-			if named && strings.Contains(text, v.text) {
+			if named && (strings.Contains(text, v.text) || strings.Contains(text, masked(v.text))) {
 				score += len(v.text) // of two values that fit the longer one is meant
 			}
 			if score > best {

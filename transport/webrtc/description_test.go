@@ -83,6 +83,17 @@ func FuzzDescription(f *testing.F) {
 	})
 }
 
+func TestMaskServer(t *testing.T) {
+	for text, want := range map[string]string{
+		"turn:me:secret@host:1": "turn:me:***@host:1", "turn:me:se:cr@et@host?x": "turn:me:***@host?x", "turns:me:secret@": "turns:me:***@",
+		"stun:host:1": "stun:host:1", "turn:me@host": "turn:me@host", "": "",
+	} {
+		if got := MaskServer(text); got != want {
+			t.Errorf("MaskServer(%q): got %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestParseServer(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"stun:stun.example.org:3478", "{false stun.example.org:3478  }"},
