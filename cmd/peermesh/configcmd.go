@@ -21,7 +21,7 @@ func configCommand(std streams) *cli.Command {
 		Description: describe("show prints each setting that a node started here and now would have, with where it comes\n"+
 			"from: flag, env, file:line or default, passwords masked. check [FILE] starts nothing and lists all mistakes of\n"+
 			"the file, and of flags and environment beside it or without one, at once. init prints a file to begin with.",
-			"peermesh config init > ~/.config/peermesh/config.toml",
+			"mkdir -p ~/.config/peermesh && peermesh config init > ~/.config/peermesh/config.toml",
 			"peermesh config check /etc/peermesh/config.toml",
 			"peermesh config show --json"),
 		Flags:  nodeFlags(),

@@ -85,7 +85,7 @@ func (s *settings) readFile(c *cli.Context) (err error) {
 	if s.file, err = configFile(c); s.file == "" || err != nil {
 		return err
 	}
-	entries, mistakes, err := readConfigFile(s.file)
+	entries, mistakes, err := readConfigFile(c.Context, s.file)
 	if err != nil {
 		return err
 	}
