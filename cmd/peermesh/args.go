@@ -243,11 +243,20 @@ func takeFlag(all map[string]cli.Flag, arg string, rest []string) (flagToken, []
 		token.values = []string{value}
 	case !takesValue(token.flag):
 	case len(rest) == 0 || rest[0] == "--" || isFlagOf(all, rest[0]):
-		token.starved = true
+		token.values, token.starved = bareOrStarved(token.flag)
 	default:
 		token.values, rest = rest[:1], rest[1:]
 	}
 	return token, rest
+}
+
+// bareOrStarved is what a flag stands for whose value is left out, or that it
+// needs one.
+func bareOrStarved(f cli.Flag) (values []string, starved bool) {
+	if text, may := bareValue(f); may {
+		return []string{text}, false
+	}
+	return nil, true
 }
 
 // bare returns a flag without its one or two dashes.

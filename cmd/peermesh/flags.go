@@ -21,6 +21,7 @@ import (
 type value[T any] struct {
 	v    T
 	text string // as given; shown as the default before anything is given
+	bare string // what a flag without a value stands for; empty: it needs one
 	read func(string) (T, error)
 }
 
@@ -40,6 +41,20 @@ func (v *value[T]) String() string {
 		return ""
 	}
 	return v.text
+}
+
+func (v *value[T]) whenBare() string { return v.bare }
+
+// bareValue is what a flag stands for when it is given without a value.
+func bareValue(f cli.Flag) (text string, may bool) {
+	g, ok := f.(*cli.GenericFlag)
+	if !ok {
+		return "", false
+	}
+	if v, ok := g.Value.(interface{ whenBare() string }); ok {
+		text = v.whenBare()
+	}
+	return text, text != ""
 }
 
 // get returns what the flag of that name holds; T is what its value was made with.

@@ -30,7 +30,9 @@ func lookFlags(own ...cli.Flag) []cli.Flag {
 
 // watchFlag is for what can be shown again and again.
 func watchFlag() cli.Flag {
-	return valueFlag("watch", "show it anew each `TIME`, such as 1s, until interrupted", optional(duration(0)))
+	v := optional(duration(0))
+	v.bare = time.Second.String()
+	return valueFlag("watch", "show it anew each `TIME`, 1s if it is left out, until interrupted or, on a terminal, q", v)
 }
 
 // adminURL reads where a node's admin page is. The setting of a node is one of
@@ -184,12 +186,19 @@ func showStatus(c *cli.Context, std streams, json, text func(*admin.Status) erro
 	if c.Bool("json") {
 		return l.each(c.Context, interval, json)
 	}
+	ctx := c.Context
+	if interval > 0 && isScreen(std.out) {
+		var end func()
+		ctx, end = untilQuit(ctx, std.in, func(byte) {})
+		defer end()
+	}
 	again := ""
-	return l.each(c.Context, interval, func(s *admin.Status) error {
+	err = l.each(ctx, interval, func(s *admin.Status) error {
 		if _, err := std.out.Write([]byte(again)); err != nil {
 			return err
 		}
 		again = separator(std.out)
 		return text(s)
 	})
+	return unlessQuit(ctx, err)
 }
