@@ -83,7 +83,7 @@ func TestBench(t *testing.T) {
 	})
 	for _, mode := range benchModes {
 		t.Run("nobody has the ID: "+mode, func(t *testing.T) {
-			r := runOnce(t, "", "bench", mode, "--to", strings.Repeat("0", 39)+"1", "-b", url)
+			r := runOnce(t, "", "bench", mode, strings.Repeat("0", 39)+"1", "-b", url)
 			r.wantCode(t, exitNoRoute, "no route")
 			if r.out != "" {
 				t.Errorf("standard output: got %q, want nothing", r.out)
