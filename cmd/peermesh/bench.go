@@ -29,7 +29,8 @@ func benchCommand(std streams) *cli.Command {
 			"side runs peermesh listen, for request with --echo; its output is best thrown away. Counted are\n"+
 			"with send those acknowledged and with request those answered, each with its time; with dgram\n"+
 			"those that the first link took: nobody answers a datagram, so what was lost behind that is not\n"+
-			"known here. One message more goes first and makes the session.",
+			"known here. One message more goes first and makes the session. It fails if half of the messages\n"+
+			"or the last of each client did, and takes as long as what is under way at its end.",
 			"peermesh listen --echo --state DIR > /dev/null   (peermesh id --state DIR prints its ID)",
 			"peermesh bench 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --bootstrap ws://127.0.0.1:8080",
 			"peermesh bench request 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --size 64 --clients 1 --csv",

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -114,7 +115,9 @@ func TestBenchStopsFailing(t *testing.T) {
 	listener.event(t, "message")
 	listener.kill()
 	r := p.wait(t, time.Now())
-	r.wantCode(t, exitOK)
+	if r.code != exitTimeout && r.code != exitNoRoute {
+		t.Errorf("exit code after the target's end: got %d, want %d or %d", r.code, exitTimeout, exitNoRoute)
+	}
 	f := readFigures(t, r.out)
 	var failed uint64
 	for _, n := range f.Failed {
@@ -122,6 +125,35 @@ func TestBenchStopsFailing(t *testing.T) {
 	}
 	if f.Done == 0 || failed == 0 || failed > 250 {
 		t.Errorf("got %+v, want some done and some, of at most 100 per second, that failed", f)
+	}
+}
+
+func TestBenchVerdict(t *testing.T) {
+	lost := errors.New("lost")
+	for _, test := range []struct {
+		name        string
+		done, fails uint64
+		lost        []bool // the last message of each client
+		ok          bool
+	}{
+		{"all came through", 10, 0, []bool{false, false}, true},
+		{"some failed", 10, 3, []bool{false, true}, true},
+		{"most failed", 10, 11, []bool{false, false}, false},
+		{"none came through", 0, 3, []bool{true, true}, false},
+		{"the target was lost", 1000, 2, []bool{true, true}, false},
+		{"nothing was sent", 0, 0, []bool{false}, true},
+	} {
+		b := &benchmark{}
+		clients := make([]client, len(test.lost))
+		for i := range clients {
+			clients[i] = client{lost: test.lost[i], done: test.done, failed: map[string]uint64{}}
+			if test.fails > 0 {
+				clients[i].failed["lost"], clients[i].last = test.fails, lost
+			}
+		}
+		if err := b.verdict(b.sum(clients, time.Second)); (err == nil) != test.ok {
+			t.Errorf("%s: got %v, want it good: %v", test.name, err, test.ok)
+		}
 	}
 }
 

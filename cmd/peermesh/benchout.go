@@ -30,6 +30,7 @@ type benchResult struct {
 	failed   map[string]uint64 // by cause
 	times    histogram         // of what is done; of datagrams the time to be taken, which is not told
 	last     error             // of those that failed
+	lost     bool              // every client's last message failed
 }
 
 func (r *benchResult) perSecond() float64 { return float64(r.done) / r.took.Seconds() }

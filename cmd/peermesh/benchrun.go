@@ -49,7 +49,8 @@ type client struct {
 	times  histogram
 	done   uint64
 	failed map[string]uint64
-	last   error
+	last   error // of those that failed
+	lost   bool  // the last message failed
 }
 
 // open makes what sends.
@@ -122,6 +123,7 @@ func (b *benchmark) runClient(ctx, stop context.Context, c *client) {
 		case err == nil:
 			c.times.add(time.Since(began))
 			c.done++
+			c.lost = false
 			b.done.Add(1)
 		case ctx.Err() != nil || errors.Is(err, node.ErrClosed):
 			return // interrupted: that says nothing of the message
@@ -142,7 +144,7 @@ func (b *benchmark) one(ctx context.Context) error {
 
 func (c *client) fail(stop context.Context, err error) {
 	c.failed[causeName(err)]++
-	c.last = err
+	c.last, c.lost = err, true
 	if errors.Is(err, node.ErrQueueFull) {
 		return // it waited already
 	}
@@ -185,11 +187,12 @@ func (b *benchmark) progress(w io.Writer, ended <-chan struct{}) {
 
 // sum puts the clients together.
 func (b *benchmark) sum(clients []client, took time.Duration) *benchResult {
-	r := &benchResult{mode: b.mode, to: b.to, size: len(b.data), clients: b.clients, took: took, failed: make(map[string]uint64)}
+	r := &benchResult{mode: b.mode, to: b.to, size: len(b.data), clients: b.clients, took: took, failed: make(map[string]uint64), lost: true}
 	for i := range clients {
 		c := &clients[i]
 		r.done += c.done
 		r.times.merge(&c.times)
+		r.lost = r.lost && (c.lost || c.done+uint64(len(c.failed)) == 0) // one that sent nothing says nothing
 		for why, n := range c.failed {
 			r.failed[why] += n
 			r.failures += n
@@ -201,10 +204,11 @@ func (b *benchmark) sum(clients []client, took time.Duration) *benchResult {
 	return r
 }
 
-// verdict is the error of a run in which nothing came through.
+// verdict is the error of a run in which nothing or less than half came through,
+// or whose target was lost: every client's last message failed.
 func (b *benchmark) verdict(r *benchResult) error {
-	if r.done > 0 {
+	if r.done > r.failures && !r.lost {
 		return nil
 	}
-	return r.last
+	return r.last // nil: nothing was sent
 }

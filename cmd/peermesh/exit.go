@@ -70,7 +70,7 @@ func exitCode(err error) int {
 			return exitError
 		}
 		return exitUsage
-	case errors.Is(err, errNoNode), errors.Is(err, admin.ErrUnreachable):
+	case errors.Is(err, errNoNode), errors.Is(err, admin.ErrUnreachable), errors.Is(err, admin.ErrNoAdmin):
 		return exitNoNode
 	case errors.As(err, &join) && errors.Is(err, node.ErrRefused):
 		return exitRefused
@@ -174,8 +174,9 @@ var sentinelHints = []struct {
 	text string
 }{
 	{errNoNode, "peermesh --port 8080 starts one; that of a service is found with sudo, that of a container within it (docker exec), any by --admin URL; one with --admin off not at all"},
+	{admin.ErrNoAdmin, "that may be the public port of a node: it prints the URL of its admin page when it starts, and peermesh status finds it without one"},
 	{admin.ErrUnreachable, "the node there may have ended: a node prints its admin page's URL when it starts"},
-	{node.ErrNoHandler, "nobody listens there: start peermesh listen on that side"},
+	{node.ErrNoHandler, "that node runs, and no program in it takes messages at that port: peermesh listen is a node that does, with an ID of its own, which it prints; never start it with the --state of another"},
 	{node.ErrNoRoute, "the ID has to be that of a node that runs and has joined the same mesh"},
 	{node.ErrTooLarge, fmt.Sprintf("one message holds at most %d bytes: split the data", limits.MaxMessage)},
 	{syscall.EADDRINUSE, "another program has that port: choose another --port, or --port 0 for a free one"},

@@ -175,6 +175,7 @@ func TestPagesOfARunningNode(t *testing.T) {
 			t.Errorf("%s: got %q, want %q in it", at, got, want)
 		}
 	}
+	runOnce(t, "", "status", "--admin", public).wantCode(t, exitNoNode, "no admin page of a node is there", "hint: that may be the public port")
 	if got := get(public + "/status.json"); strings.Contains(got, id) {
 		t.Errorf("the public port: got %q, want nothing of the status", got)
 	}
