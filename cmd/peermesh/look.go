@@ -123,8 +123,16 @@ func noNode(prefix string) error {
 // severalNodes lists what there is to choose from.
 func severalNodes(command string, found []admin.Runtime) error {
 	lines := []string{fmt.Sprintf("%d nodes run here: say which one", len(found))}
+	short := make(map[string]int) // how many an ID's short form would choose
 	for _, r := range found {
-		lines = append(lines, fmt.Sprintf("  --id %s   %s  process %d, since %s", r.ID.Short(), r.URL, r.PID, r.Started.Local().Format(time.DateTime)))
+		short[r.ID.Short()]++
+	}
+	for _, r := range found {
+		way := "--id " + r.ID.Short() + "   " + r.URL
+		if short[r.ID.Short()] > 1 { // as two processes of one identity have
+			way = "--admin " + r.URL + "   " + r.ID.Short()
+		}
+		lines = append(lines, fmt.Sprintf("  %s  process %d, since %s", way, r.PID, r.Started.Local().Format(time.DateTime)))
 	}
 	return &usageError{command: command, text: strings.Join(lines, "\n")}
 }

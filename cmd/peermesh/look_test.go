@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/admin"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // adminOf starts a node and returns it with its ID, URL and admin page.
@@ -178,5 +179,16 @@ func TestPagesOfARunningNode(t *testing.T) {
 	runOnce(t, "", "status", "--admin", public).wantCode(t, exitNoNode, "no admin page of a node is there", "hint: that may be the public port")
 	if got := get(public + "/status.json"); strings.Contains(got, id) {
 		t.Errorf("the public port: got %q, want nothing of the status", got)
+	}
+}
+
+// Two processes of one identity can be told apart by their pages alone.
+func TestSeveralNodesOfOneID(t *testing.T) {
+	twin, other := testID, routing.ID{9}
+	text := severalNodes("status", []admin.Runtime{{ID: twin, URL: "http://a/"}, {ID: other, URL: "http://b/"}, {ID: twin, URL: "http://c/"}}).Error()
+	for _, want := range []string{"--admin http://a/ ", "--id " + other.Short() + " ", "--admin http://c/ "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("got\n%s\nwant %q in it", text, want)
+		}
 	}
 }
