@@ -37,6 +37,7 @@ func benchCommand(std streams) *cli.Command {
 			"peermesh bench dgram 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b --rate 1000 --duration 1m --json"),
 		Flags: actFlags(
 			textFlag("to", "the `ID`, if it is no argument"),
+			onFlag(),
 			valueFlag("size", "`BYTES` of each message, such as 64 or 1KiB", size(1<<10)),
 			valueFlag("count", "end after `N` messages; 0: go on for --duration", number(0, 0, maxCount), "c"),
 			valueFlag("duration", "`TIME` to send", duration(10*time.Second)),
@@ -79,7 +80,7 @@ func bench(c *cli.Context, std streams) error {
 		return err
 	}
 	return asLeaf(c, std, func(ctx context.Context, n *node.Node) error {
-		if err := b.open(n); err != nil {
+		if err := b.open(c, n); err != nil {
 			return err
 		}
 		if err := b.first(ctx); err != nil {

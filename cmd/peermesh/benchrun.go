@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/time/rate"
 
 	"github.com/peermesh/peermesh/node"
@@ -54,28 +55,24 @@ type client struct {
 }
 
 // open makes what sends.
-func (b *benchmark) open(n *node.Node) error {
+func (b *benchmark) open(c *cli.Context, n *node.Node) error {
 	b.n = n
 	if b.rate > 0 {
 		b.pace = rate.NewLimiter(rate.Limit(b.rate), max(1, b.rate/100)) // bursts of 10 ms
 	}
+	from, to, err := onPort(c, n, b.to)
 	switch b.mode {
 	case "send":
-		b.send = func(ctx context.Context) error { return n.Send(ctx, b.to, b.data) }
+		b.send = func(ctx context.Context) error { return from.Send(ctx, to, b.data) }
 	case "request":
 		b.send = func(ctx context.Context) error {
-			_, err := n.Request(ctx, b.to, b.data)
+			_, err := from.Request(ctx, to, b.data)
 			return err
 		}
 	case "dgram":
-		port, err := n.OpenPort(0, node.HandlerFunc(func(context.Context, *node.Message) {})) // closed with the node
-		if err != nil {
-			return err
-		}
-		to := node.Addr{ID: b.to}
-		b.send = func(context.Context) error { return port.SendDatagramWithin(to, b.data, dgramWait) }
+		b.send = func(context.Context) error { return from.SendDatagramWithin(to, b.data, dgramWait) }
 	}
-	return nil
+	return err
 }
 
 // first makes the session, and fails where all would. A datagram to nobody is

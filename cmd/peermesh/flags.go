@@ -217,6 +217,12 @@ func nodeFlags() []cli.Flag {
 	}, meshFlags()...)
 }
 
+// onFlag is the port of another node that a command sends to, which listen --on
+// gives to one of its own.
+func onFlag() cli.Flag {
+	return valueFlag("on", "`PORT` of the node that somebody listens on there", number(0, 0, maxPort))
+}
+
 // actFlags are those of a command that joins a mesh, does one thing and leaves.
 func actFlags(own ...cli.Flag) []cli.Flag {
 	return append(append(own, valueFlag("timeout", "`TIME` to join the mesh and get the answer", duration(10*time.Second))), meshFlags()...)
