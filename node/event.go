@@ -66,6 +66,7 @@ type BootstrapInfo struct {
 	Linked    bool       `json:"linked"`
 	Peer      routing.ID `json:"peer,omitzero"`
 	Attempts  int        `json:"attempts"`
+	Stage     string     `json:"stage,omitempty"` // where the last try failed, as in JoinError
 	LastError string     `json:"lastError,omitempty"`
 	NextTry   time.Time  `json:"nextTry,omitzero"`
 }
@@ -85,14 +86,16 @@ type Status struct {
 	Delivered  uint64            `json:"delivered"`
 	Drops      map[string]uint64 `json:"drops"`     // by reason; a frame of several datagrams counts as one where it is relayed
 	LimitsHit  map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused
-	Limits     []LimitUse        `json:"limits"`
-	Attached   bool              `json:"attached"` // others than the peers can reach this node
-	Settled    bool              `json:"settled"`  // it looks for no further links; see Node.Settled
-	Homes      []routing.ID      `json:"homes"`    // of a leaf: the relays it is found at, the best first
-	Table      []BucketInfo      `json:"table"`    // the buckets that hold relay links, the farthest first
-	Traffic    []Traffic         `json:"traffic"`  // by transport, ended links included
-	Dials      Dials             `json:"dials"`
-	Upkeep     Upkeep            `json:"upkeep"`
+	// LimitsAt is when each was reached last, a second later at the latest.
+	LimitsAt map[string]time.Time `json:"limitsAt"`
+	Limits   []LimitUse           `json:"limits"`
+	Attached bool                 `json:"attached"` // others than the peers can reach this node
+	Settled  bool                 `json:"settled"`  // it looks for no further links; see Node.Settled
+	Homes    []routing.ID         `json:"homes"`    // of a leaf: the relays it is found at, the best first
+	Table    []BucketInfo         `json:"table"`    // the buckets that hold relay links, the farthest first
+	Traffic  []Traffic            `json:"traffic"`  // by transport, ended links included
+	Dials    Dials                `json:"dials"`
+	Upkeep   Upkeep               `json:"upkeep"`
 
 	Hops []HopsInfo `json:"hops"` // of what was delivered, the fewest links first
 	// ForwardTimes tell how long it took to queue frames onward, from when their

@@ -186,6 +186,7 @@ func (n *Node) reportDrops(now time.Time) {
 		}
 		ev := Event{Kind: Dropped, Time: now, Reason: reason.Reason(r).String(), Count: total - n.reported[r]}
 		n.reported[r] = total
+		n.droppedAt[r].Store(&now)
 		n.events.send(ev)
 		n.log.Debug("dropped", "reason", ev.Reason, "count", ev.Count)
 	}

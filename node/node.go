@@ -67,11 +67,12 @@ type Node struct {
 	drops         reason.Counters
 	contactRecord contactRecord
 	counters      counters
-	number        atomic.Uint64        // of the last link
-	reported      [reason.Count]uint64 // drops told; owned by the ticker
-	ticked        []liveLink           // the ticker's memory
-	refusals      *rate.Limiter        // events about strangers
-	known         *knownPeers          // nil: no state directory
+	number        atomic.Uint64                           // of the last link
+	reported      [reason.Count]uint64                    // drops told; owned by the ticker
+	droppedAt     [reason.Count]atomic.Pointer[time.Time] // when the ticker last found some; nil: never
+	ticked        []liveLink                              // the ticker's memory
+	refusals      *rate.Limiter                           // events about strangers
+	known         *knownPeers                             // nil: no state directory
 	linkAsks      linkAsks
 	rtc           rtc
 	ending        atomic.Int32               // links whose peers are given time to take a Bye

@@ -53,7 +53,7 @@ func (n *Node) Status() Status {
 		V: 1, ID: n.id, Uptime: time.Since(n.started), Leaf: n.cfg.Leaf, URLs: append([]string{}, n.URLs()...),
 		Peers: peers, Bootstraps: bootstraps(board.targets), Sessions: n.sessions.Len(), Ports: n.ports.list(),
 		Forwarded: n.counters.forwarded.Load(), Delivered: delivered, Drops: n.drops.Map(),
-		LimitsHit: make(map[string]uint64), Attached: board.linked, Settled: board.settled,
+		LimitsHit: make(map[string]uint64), LimitsAt: make(map[string]time.Time), Attached: board.linked, Settled: board.settled,
 		Homes: []routing.ID{}, Table: table(peers), Traffic: n.live.traffic(),
 		Dials:  Dials{Linked: n.counters.dialsLinked.Load(), Failed: n.counters.dialsFailed.Load()},
 		Upkeep: n.counters.upkeepSoFar(), Hops: hops, ForwardTimes: n.counters.forwardTimes.soFar(),
@@ -65,6 +65,9 @@ func (n *Node) Status() Status {
 	for r := range reason.Count {
 		if r := reason.Reason(r); r.IsLimit() && s.Drops[r.String()] > 0 {
 			s.LimitsHit[r.String()] = s.Drops[r.String()]
+			if at := n.droppedAt[r].Load(); at != nil {
+				s.LimitsAt[r.String()] = *at
+			}
 		}
 	}
 	s.Limits = n.limits(&s)
@@ -115,7 +118,7 @@ func bootstraps(targets []engine.TargetInfo) []BootstrapInfo {
 	for _, t := range targets {
 		info := BootstrapInfo{URL: t.URL, Linked: t.Linked, Peer: t.Peer, Attempts: t.Attempts}
 		if t.Err != nil {
-			info.LastError = joinError(t).(*JoinError).Err.Error()
+			info.Stage, info.LastError = t.Stage, t.Err.Error()
 		}
 		if !t.Linked {
 			info.NextTry = t.Next

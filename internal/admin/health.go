@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/peermesh/peermesh/node"
 )
@@ -16,11 +17,11 @@ type Health struct {
 }
 
 // health finds what there is to say about a status; nothing when all is well.
-func health(s *node.Status) []Health {
+func health(s *node.Status, now time.Time) []Health {
 	all := append([]Health{}, linkHealth(s)...)
 	for _, b := range s.Bootstraps {
 		if !b.Linked && b.LastError != "" {
-			all = append(all, Health{"warn", fmt.Sprintf("the bootstrap URL %s does not answer: %s", b.URL, b.LastError), "is a node running there? it is tried again for ever"})
+			all = append(all, Health{"warn", fmt.Sprintf("the bootstrap URL %s does not answer: %s", b.URL, b.LastError), "it is tried again for ever; " + bootstrapHint(b.Stage)})
 		}
 	}
 	for _, l := range s.Limits {
@@ -28,8 +29,50 @@ func health(s *node.Status) []Health {
 			all = append(all, Health{"note", fmt.Sprintf("%s is at its limit of %d", l.Name, l.Max), ""})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.LimitsHit)) {
-		all = append(all, Health{"note", fmt.Sprintf("%s: dropped or refused %d times since the start, because a bound was reached", name, s.LimitsHit[name]), ""})
+	return append(all, boundHealth(s, now)...)
+}
+
+// bootstrapHint is what to do about a URL, by the stage at which it fails.
+func bootstrapHint(stage string) string {
+	switch stage {
+	case "resolve":
+		return "is the name right, and does this machine's DNS know it?"
+	case "tls":
+		return "is its certificate one that this machine trusts? see --tls-ca"
+	case "upgrade", "subprotocol":
+		return "something answers there, but no node of this protocol: check host, port and path"
+	case "handshake":
+		return "both sides need the same --network-key, or none"
+	case "admission":
+		return "that node takes no further link: give another URL too"
+	}
+	return "is a node running there?"
+}
+
+// boundNews is how long a bound that was reached is worth a note.
+const boundNews = time.Minute
+
+// bounds say of the reasons that stand for a bound which it is, and what to do.
+var bounds = map[string]struct{ text, hint string }{
+	"queue-full":    {"the outgoing queue of a link had no room", "send less at once, or give the line more; peermesh peers tells how full each queue is"},
+	"port-full":     {"the queue of a port had no room", "its program takes messages slower than they come"},
+	"detour-budget": {"what came by one link looked for too many ways round", "links that are late cause that; peermesh peers tells which"},
+	"rate-limited":  {"a peer wanted more than its share", "nothing, unless it goes on: then see the log at level debug for who"},
+	"session-limit": {"too many handshakes or sessions were under way", "nothing, unless it goes on: more peers talk to this node than it holds"},
+	"link-limit":    {"there was no place for another link", "--max-peers, --max-leaves and --max-webrtc give more"},
+	"store-full":    {"there was no room for another leaf's record", "nothing: other nodes hold it too"},
+}
+
+// boundHealth tells the bounds that were reached of late.
+func boundHealth(s *node.Status, now time.Time) (all []Health) {
+	for _, name := range slices.Sorted(maps.Keys(s.LimitsAt)) {
+		ago := now.Sub(s.LimitsAt[name])
+		if ago > boundNews {
+			continue
+		}
+		b := bounds[name]
+		text := fmt.Sprintf("%s: %s; %d times since the start, last %v ago", name, b.text, s.LimitsHit[name], max(ago, 0).Truncate(time.Second))
+		all = append(all, Health{"note", text, b.hint})
 	}
 	return all
 }

@@ -208,6 +208,7 @@ var bounds = map[string]map[string]string{
 		"Status.URLs":          picture,
 		"Status.Limits":        picture,
 		"Status.LimitsHit":     picture,
+		"Status.LimitsAt":      picture,
 		"Status.Traffic":       picture,
 		"Status.Table":         picture,
 		"Status.Homes":         picture,
