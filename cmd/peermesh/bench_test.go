@@ -165,3 +165,17 @@ func TestSizes(t *testing.T) {
 		}
 	}
 }
+
+func TestPortsOfAListener(t *testing.T) {
+	_, _, url := startNode(t)
+	listener, id := startListener(t, url, "--on", "7", "--echo")
+	runOnce(t, "", "send", id, "--on", "7", "hello", "-b", url).wantCode(t, exitOK)
+	wantMessage(t, listener, "hello")
+	if r := runOnce(t, "", "request", id, "again", "--on", "7", "-b", url); r.out != "again" {
+		t.Errorf("answer: got %q, want the request's data; it said:\n%s", r.out, r.err)
+	}
+	for _, mode := range benchModes {
+		runOnce(t, "", "bench", mode, id, "--on", "7", "--count", "2", "-b", url).wantCode(t, exitOK)
+	}
+	runOnce(t, "", "send", id, "hello", "-b", url).wantCode(t, exitRefused, "no handler", "hint: that node runs")
+}

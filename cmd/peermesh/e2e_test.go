@@ -155,7 +155,7 @@ $`)
 		}
 	})
 	t.Run("nobody listens", func(t *testing.T) {
-		runOnce(t, "", "send", node, "hello", "-b", url).wantCode(t, exitRefused, "no handler", "hint: nobody listens there")
+		runOnce(t, "", "send", node, "hello", "-b", url).wantCode(t, exitRefused, "no handler", "hint: that node runs")
 	})
 	t.Run("nobody has the ID", func(t *testing.T) {
 		r := runOnce(t, "", "send", strings.Repeat("0", 39)+"1", "hello", "-b", url)
@@ -192,20 +192,6 @@ func TestListenEndsAfterCount(t *testing.T) {
 	if want := regexp.MustCompile(`^[0-9a-f]{40} one\n[0-9a-f]{40} two\n$`); !want.MatchString(r.out) {
 		t.Errorf("got %qwant %s", r.out, want)
 	}
-}
-
-func TestPortsOfAListener(t *testing.T) {
-	_, _, url := startNode(t)
-	listener, id := startListener(t, url, "--on", "7", "--echo")
-	runOnce(t, "", "send", id, "--on", "7", "hello", "-b", url).wantCode(t, exitOK)
-	wantMessage(t, listener, "hello")
-	if r := runOnce(t, "", "request", id, "again", "--on", "7", "-b", url); r.out != "again" {
-		t.Errorf("answer: got %q, want the request's data; it said:\n%s", r.out, r.err)
-	}
-	for _, mode := range benchModes {
-		runOnce(t, "", "bench", mode, id, "--on", "7", "--count", "2", "-b", url).wantCode(t, exitOK)
-	}
-	runOnce(t, "", "send", id, "hello", "-b", url).wantCode(t, exitRefused, "no handler", "hint: that node runs")
 }
 
 func TestSignals(t *testing.T) {

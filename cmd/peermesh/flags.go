@@ -211,6 +211,7 @@ func nodeFlags() []cli.Flag {
 		valueFlag("max-leaves", "most links with leaves, `N`; 0: none, or 256 with a port", number(0, 0, limits.MaxLinks)),
 		valueFlag("webrtc-port", "UDP `PORT` for all links over WebRTC, which also tells peers behind NATs their public address; 0 takes a free one; without it each link has its own", number(-1, 0, maxPort)),
 		valueFlag("max-webrtc", "most links over WebRTC, `N`; 0: 32", number(0, 0, limits.MaxLinks)),
+		textFlag("port-file", "`FILE` that holds the node's URLs, one on each line, while it serves; for scripts, with --port 0"),
 		boolFlag("leaf", "never forward for others"),
 		valueFlag("admin", "loopback `ADDRESS` of the admin page, which status, peers and top read; port 0 takes a free one; off: none", adminAddress()),
 		textFlag("config", "TOML `FILE` with any of these settings; without it the user's peermesh/config.toml if there is one"),

@@ -64,6 +64,11 @@ func runNode(c *cli.Context, std streams, name string) error {
 		return err
 	}
 	defer page.close()
+	removePortFile, err := writePortFile(c.String("port-file"), n)
+	if err != nil {
+		return err
+	}
+	defer removePortFile()
 	tell := unlessLogged(cfg.Logger, tellEvents(std.err))
 	if c.Bool("json") {
 		tell = jsonEvents(std.out)

@@ -60,7 +60,7 @@ func fromCommand(c *cli.Context) func(name string) origin {
 
 // needsPort refuses what says something of a port where there is none. A node
 // that is mounted in a server has a use for some of it; one of its own has not.
-func needsPort(cfg *node.Config, host string) error {
+func needsPort(cfg *node.Config, host, portFile string) error {
 	if cfg.Listen != "" {
 		return nil
 	}
@@ -73,6 +73,7 @@ func needsPort(cfg *node.Config, host string) error {
 		{len(cfg.PublicURLs) > 0, "public-url"},
 		{cfg.TLSCert != "" && cfg.TLSKey != "", "cert"}, // one without the other is told
 		{len(cfg.TrustedProxies) > 0, "trusted-proxy"},
+		{portFile != "", "port-file"},
 	} {
 		if x.set {
 			errs = append(errs, &usageError{text: fmt.Sprintf("--%s needs --port", x.name)})
