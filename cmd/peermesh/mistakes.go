@@ -231,8 +231,18 @@ func (e *placedError) Unwrap() error { return e.err }
 // password is what stands before the last @ of a URL or of an ICE server's text.
 var password = regexp.MustCompile(`\b((?:turn|wss?|https?):(?://)?[^\s:@/"]*:)[^\s"]*@`)
 
+// iceForm is how a TURN server is written in what tells how to; it is no secret.
+const iceForm = "turn:user:password@"
+
 // masked is a text without the passwords in it.
-func masked(text string) string { return password.ReplaceAllString(text, "$1***@") }
+func masked(text string) string {
+	return password.ReplaceAllStringFunc(text, func(found string) string {
+		if found == iceForm {
+			return found
+		}
+		return password.ReplaceAllString(found, "$1***@")
+	})
+}
 
 // warnOfVariables tells variables of the environment that look like settings and
 // are none. They may be meant for another version, so they are no mistakes.
