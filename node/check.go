@@ -54,19 +54,31 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Check finds all mistakes of a config at once, joined, as [New] tells them. It
-// reads the files that the config names, and starts and makes nothing.
+// Check finds all mistakes of a config at once, joined, as [New] tells them: values
+// that are none, values that can have no effect beside others, and files or a
+// state directory that cannot be used. It reads, and starts and makes nothing.
 func (c Config) Check() error {
-	c = c.withDefaults()
-	_, err := c.check()
+	_, _, err := c.complete()
 	return err
 }
 
-// check finds all mistakes at once.
+// complete returns the config with its defaults and what it comes to, or all
+// mistakes of it.
+func (c Config) complete() (Config, *plan, error) {
+	together := c.checkTogether()
+	c = c.withDefaults()
+	p, err := c.check()
+	if err := errors.Join(err, together); err != nil {
+		return c, nil, err
+	}
+	return c, p, nil
+}
+
+// check finds the mistakes of single fields, and files that cannot be used.
 func (c *Config) check() (*plan, error) {
 	p := &plan{dialers: make(dialers)}
 	errs := []error{
-		c.checkNumbers(), c.checkListen(), c.checkPublicURLs(), c.checkTLS(p), c.checkWebRTC(),
+		c.checkNumbers(), c.checkListen(), c.checkPublicURLs(), c.checkTLS(p), c.checkWebRTC(), c.checkState(),
 	}
 	for scheme, d := range c.Dialers {
 		p.dialers[scheme] = d
@@ -132,15 +144,12 @@ func (c *Config) checkWebRTC() error {
 	if err := checkAddress("WebRTCListen", c.WebRTCListen); err != nil {
 		errs = append(errs, err)
 	}
-	if c.WebRTCListen != "" && c.WebRTC == WebRTCOff {
-		errs = append(errs, errors.New("config: WebRTCListen needs WebRTC"))
-	}
 	if len(c.ICEServers) > limits.ICEServers {
 		errs = append(errs, fmt.Errorf("config: ICEServers has %d servers: give at most %d", len(c.ICEServers), limits.ICEServers))
 	}
 	for _, server := range c.ICEServers {
 		if _, err := webrtc.ParseServer(server); err != nil {
-			errs = append(errs, fmt.Errorf("config: ICEServers has %q: %w", server, err))
+			errs = append(errs, fmt.Errorf("config: ICEServers has %q: %w", webrtc.MaskServer(server), err))
 		}
 	}
 	return errors.Join(errs...)

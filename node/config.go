@@ -42,7 +42,8 @@ type Config struct {
 	// MaxPeers caps the links with relays. 0: 24, or 200 with a port. Flag --max-peers.
 	MaxPeers int
 
-	// MaxLeaves caps the links with leaves. 0: none, or 256 with a port. Flag --max-leaves.
+	// MaxLeaves caps the links with leaves. 0: none, or 256 with a port. A leaf has no
+	// use for it. Flag --max-leaves.
 	MaxLeaves int
 
 	// Leaf makes this node never forward for others. Flag --leaf.
@@ -60,7 +61,8 @@ type Config struct {
 	Agent string
 
 	// WebRTC says when links are made over WebRTC. Empty: WebRTCOn, or WebRTCOff in
-	// a program built with the tag nowebrtc. Flag --webrtc.
+	// a program built with the tag nowebrtc. With WebRTCOff the next three have to be
+	// empty. Flag --webrtc.
 	WebRTC WebRTCUse
 
 	// MaxWebRTC caps the links over WebRTC. 0: 32. Flag --max-webrtc.

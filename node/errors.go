@@ -89,7 +89,7 @@ type TooLargeError struct{ Size, Max int }
 
 // Error names both sizes and the way out.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("message of %d bytes is larger than %d: split it or use a stream", e.Size, e.Max)
+	return fmt.Sprintf("message of %d bytes is larger than %d: split it", e.Size, e.Max)
 }
 
 // Unwrap returns ErrTooLarge.

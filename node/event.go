@@ -1,6 +1,7 @@
 package node
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/peermesh/peermesh/routing"
@@ -21,6 +22,17 @@ const (
 	Upgraded      EventKind = "upgraded"        // what goes to and from Peer, of which there is much, takes a direct link from now on
 	ClockDoubted  EventKind = "clock-doubted"   // Peer refuses this leaf's record for its time: this machine's clock, or that one's, is wrong
 )
+
+// Level is how grave an event of this kind is: the level at which the node logs it.
+func (k EventKind) Level() slog.Level {
+	switch k {
+	case Retry, Refused, IdentityInUse, ClockDoubted:
+		return slog.LevelWarn
+	case Dropped:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
 
 // Event is something that happened to a node. Fields that do not apply are zero.
 type Event struct {
@@ -79,6 +91,7 @@ type BootstrapInfo struct {
 	Linked    bool       `json:"linked"`
 	Peer      routing.ID `json:"peer,omitzero"`
 	Attempts  int        `json:"attempts"`
+	Stage     string     `json:"stage,omitempty"` // where the last try failed, as in JoinError
 	LastError string     `json:"lastError,omitempty"`
 	NextTry   time.Time  `json:"nextTry,omitzero"`
 }

@@ -169,14 +169,10 @@ func (n *Node) logEvent(ev Event) {
 	add("reason", ev.Reason, ev.Reason != "")
 	add("err", ev.Err, ev.Err != "")
 	add("after", ev.After, ev.After > 0)
-	switch ev.Kind {
-	case ClockDoubted:
-		n.log.Warn(string(ev.Kind), append(args, "hint", "the mesh says that this machine's clock is wrong; until it is set nobody finds this node")...)
-	case Retry, Refused, IdentityInUse:
-		n.log.Warn(string(ev.Kind), args...)
-	default:
-		n.log.Info(string(ev.Kind), args...)
+	if ev.Kind == ClockDoubted {
+		args = append(args, "hint", "the mesh says that this machine's clock is wrong; until it is set nobody finds this node")
 	}
+	n.log.Log(n.ctx, ev.Kind.Level(), string(ev.Kind), args...)
 }
 
 // reportDrops tells what was dropped since the last report, one event per
@@ -191,6 +187,6 @@ func (n *Node) reportDrops(now time.Time) {
 		n.reported[r] = total
 		n.droppedAt[r].Store(now.UnixNano())
 		n.events.send(ev)
-		n.log.Debug("dropped", "reason", ev.Reason, "count", ev.Count)
+		n.log.Log(n.ctx, ev.Kind.Level(), string(ev.Kind), "reason", ev.Reason, "count", ev.Count)
 	}
 }

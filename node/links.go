@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"net/url"
 	"time"
@@ -28,6 +29,7 @@ func (n *Node) dial(d engine.Dial) {
 		n.dialByAsking(d, id)
 		return
 	}
+	n.log.Debug("dialling", "url", t.URL, "tries", d.Count)
 	conn, err := n.dialTarget(t)
 	if err != nil {
 		n.counters.dialsFailed.Add(1)
@@ -55,6 +57,7 @@ func (n *Node) dial(d engine.Dial) {
 
 func (n *Node) dialFailed(t *engine.Target, stage string, why reason.Reason, err error) {
 	if n.ctx.Err() == nil {
+		n.log.Debug("dial failed", "url", t.URL, "stage", stage, "err", err)
 		n.post(engine.DialFailed{Target: t, Stage: stage, Reason: why, Err: err})
 	}
 }
@@ -136,7 +139,7 @@ func (n *Node) acceptFailed(conn transport.Conn, err error) {
 	if !n.refusals.Allow() {
 		return // counted, and told once a second as a Dropped event
 	}
-	n.log.Debug("link refused", "from", conn.RemoteAddr(), "reason", h.Reason.String(), "err", err)
+	n.log.Log(n.ctx, Refused.Level(), string(Refused), "from", conn.RemoteAddr(), "reason", h.Reason.String(), "err", err)
 	n.events.send(Event{Kind: Refused, Time: time.Now(), Transport: conn.Kind(), Reason: h.Reason.String(), Err: err.Error()})
 }
 
@@ -165,13 +168,32 @@ func (n *Node) runLink(conn transport.Conn, remote *link.Remote, from source) {
 		return
 	}
 	if n.admit(w, from.target, origin(conn, remote, from)) {
+		n.logAdmitted(conn, w.link, remote)
 		w.link.Run(n.reader(w))
 		w.passOn()
 	} else {
 		w.link.Dismiss()
 	}
+	n.logEnded(w.link)
 	n.live.remove(w)
 	n.post(engine.LinkDown{Link: w.link, Cause: w.link.Cause()})
+}
+
+// logAdmitted and logEnded are functions of their own, so that what they need does
+// not stay on the stack of an idle link.
+func (n *Node) logAdmitted(conn transport.Conn, l *link.Link, remote *link.Remote) {
+	if n.log.Enabled(n.ctx, slog.LevelDebug) {
+		n.log.Debug("link admitted", "peer", routing.ID(l.Peer), "link", l.Number, "transport", conn.Kind(), "address", conn.RemoteAddr(),
+			"outbound", l.Outbound, "leaf", l.Leaf, "direct", l.Direct, "agent", l.Agent, "rtt", remote.RTT)
+	}
+}
+
+func (n *Node) logEnded(l *link.Link) {
+	if n.log.Enabled(n.ctx, slog.LevelDebug) {
+		s := l.Stats()
+		n.log.Debug("link ended", "peer", routing.ID(l.Peer), "link", l.Number, "cause", l.Cause(),
+			"rxFrames", s.RxFrames, "txFrames", s.TxFrames, "rxBytes", s.RxBytes, "txBytes", s.TxBytes)
+	}
 }
 
 // reader is what takes the batches of w's link: w itself, unless a test of this

@@ -85,8 +85,7 @@ type Node struct {
 
 // New starts a node. All mistakes of the config are told at once, joined.
 func New(cfg Config) (*Node, error) {
-	cfg = cfg.withDefaults()
-	plan, err := cfg.check()
+	cfg, plan, err := cfg.complete()
 	if err != nil {
 		return nil, err
 	}

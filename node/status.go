@@ -149,7 +149,7 @@ func bootstraps(targets []engine.TargetInfo) []BootstrapInfo {
 	for _, t := range targets {
 		info := BootstrapInfo{URL: t.URL, Linked: t.Linked, Peer: t.Peer, Attempts: t.Attempts}
 		if t.Err != nil {
-			info.LastError = joinError(t).(*JoinError).Err.Error()
+			info.Stage, info.LastError = t.Stage, t.Err.Error()
 		}
 		if !t.Linked {
 			info.NextTry = t.Next

@@ -101,6 +101,10 @@ func TestStatusTellsWhichLimitsWereHit(t *testing.T) {
 	if len(s.LimitsHit) != 1 || s.LimitsHit["queue-full"] != 3 || s.Drops["no-route"] != 2 {
 		t.Errorf("got limits %v, drops %v, want queue-full 3 alone, and no-route 2 among the drops", s.LimitsHit, s.Drops)
 	}
+	until(t, "the ticker has seen it", func() bool { return len(n.Status().LimitsHitAt) > 0 })
+	if at := n.Status().LimitsHitAt; len(at) != 1 || time.Since(at["queue-full"]) > time.Minute {
+		t.Errorf("got the limits at %v, want queue-full alone, just now", at)
+	}
 	n.dialDead(t)
 }
 

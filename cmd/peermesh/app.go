@@ -48,29 +48,11 @@ func describe(text string, examples ...string) string {
 // onUsageError keeps the library from printing the help page on standard
 // output; report tells the mistake and where the help is.
 func onUsageError(c *cli.Context, err error, isCommand bool) error {
-	usage := &usageError{text: spellFlag(err.Error())}
+	usage := &usageError{text: err.Error()}
 	if isCommand {
 		usage.command = c.Command.Name
 	}
 	return usage
-}
-
-// spellFlag writes the flag in a parser's error as it is documented: the
-// parser says "-port" or "flag port" for --port, and of a bad boolean only
-// that it does not parse.
-func spellFlag(text string) string {
-	for _, before := range []string{" for flag -", " for flag ", " for -"} {
-		head, tail, found := strings.Cut(text, before)
-		if !found {
-			continue
-		}
-		name, cause, _ := strings.Cut(tail, ":")
-		if strings.Contains(head, "bool") {
-			cause = " want true or false"
-		}
-		return head + " for " + dashed(name) + ":" + cause
-	}
-	return text
 }
 
 // dashed returns a flag as it is typed: one dash before one letter, else two.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -42,10 +43,10 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 	}
 	note(app, flags)
 	if cmd == nil {
-		return compose(args[:1], rootName, rootFlags(app), flags, nil)
+		return compose(app, args[:1], rootName, rootFlags(app), flags, nil)
 	}
 	app.Flags, app.HideVersion = nil, true
-	return compose([]string{args[0], cmd.Name}, cmd.Name, append(slices.Clone(cmd.Flags), cli.HelpFlag), flags, words[1:])
+	return compose(app, []string{args[0], cmd.Name}, cmd.Name, append(slices.Clone(cmd.Flags), cli.HelpFlag), flags, words[1:])
 }
 
 // givenKey is where the app keeps the names of the flags of the command line:
@@ -66,6 +67,16 @@ func note(app *cli.App, flags []flagToken) {
 func givenOnLine(c *cli.Context, name string) bool {
 	given, _ := c.App.Metadata[givenKey].(map[string]bool)
 	return given[name]
+}
+
+// wrongKey is where the app keeps the values of line and environment that are
+// none, for a command that tells them with the mistakes of the config file.
+const wrongKey = "wrong"
+
+// wrongValues are those that judge refused, joined.
+func wrongValues(c *cli.Context) error {
+	wrong, _ := c.App.Metadata[wrongKey].([]error)
+	return errors.Join(wrong...)
 }
 
 // rootName is what stands for the command when there is none.
@@ -111,13 +122,20 @@ func rootFlags(app *cli.App) []cli.Flag {
 }
 
 // compose checks the flags and writes the line. Help wins over every mistake.
-func compose(line []string, command string, known []cli.Flag, flags []flagToken, words []string) ([]string, error) {
+// Values that are none are told at once, or kept for a command that reads a
+// config file, which may hold more.
+func compose(app *cli.App, line []string, command string, known []cli.Flag, flags []flagToken, words []string) ([]string, error) {
 	if slices.ContainsFunc(flags, func(f flagToken) bool { return f.flag == cli.HelpFlag }) {
 		return append(line, "--help"), nil
 	}
 	if err := checkFlags(command, known, flags); err != nil {
 		return nil, err
 	}
+	flags, wrong := judge(command, known, flags)
+	if !slices.ContainsFunc(known, func(f cli.Flag) bool { return f.Names()[0] == "config" }) && len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	app.Metadata[wrongKey] = wrong
 	for _, f := range flags {
 		line = append(line, strings.Join(append([]string{dashed(f.name())}, f.values...), "="))
 	}
@@ -127,19 +145,19 @@ func compose(line []string, command string, known []cli.Flag, flags []flagToken,
 	return append(append(line, "--"), words...), nil
 }
 
-// checkFlags refuses the first flag that is not among those known or that has
-// no value.
+// checkFlags refuses all flags that are not among those known or that have no
+// value.
 func checkFlags(command string, known []cli.Flag, flags []flagToken) error {
+	var wrong []error
 	for _, f := range flags {
 		i := slices.IndexFunc(known, func(k cli.Flag) bool { return f.flag != nil && k.Names()[0] == f.name() })
 		if i < 0 {
-			return unknownFlag(command, known, f)
-		}
-		if f.starved {
-			return &usageError{command: command, text: fmt.Sprintf("%s needs a value: %s", f.typed, usageOf(known[i]))}
+			wrong = append(wrong, unknownFlag(command, known, f))
+		} else if f.starved {
+			wrong = append(wrong, &usageError{command: command, text: fmt.Sprintf("%s needs a value: %s", f.typed, usageOf(known[i]))})
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // unknownFlag says that a flag is not one of the command's, and what may have
@@ -225,11 +243,20 @@ func takeFlag(all map[string]cli.Flag, arg string, rest []string) (flagToken, []
 		token.values = []string{value}
 	case !takesValue(token.flag):
 	case len(rest) == 0 || rest[0] == "--" || isFlagOf(all, rest[0]):
-		token.starved = true
+		token.values, token.starved = bareOrStarved(token.flag)
 	default:
 		token.values, rest = rest[:1], rest[1:]
 	}
 	return token, rest
+}
+
+// bareOrStarved is what a flag stands for whose value is left out, or that it
+// needs one.
+func bareOrStarved(f cli.Flag) (values []string, starved bool) {
+	if text, may := bareValue(f); may {
+		return []string{text}, false
+	}
+	return nil, true
 }
 
 // bare returns a flag without its one or two dashes.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -90,7 +91,7 @@ func TestBench(t *testing.T) {
 			runOnce(t, "", "bench", mode, "--to", node, "--count", "3", "-b", url).wantCode(t, exitRefused, "no handler")
 		})
 		t.Run("nobody has the ID: "+mode, func(t *testing.T) {
-			r := runOnce(t, "", "bench", mode, "--to", strings.Repeat("0", 39)+"1", "-b", url)
+			r := runOnce(t, "", "bench", mode, strings.Repeat("0", 39)+"1", "-b", url)
 			r.wantCode(t, exitNoRoute, "no route")
 			if r.out != "" {
 				t.Errorf("standard output: got %q, want nothing", r.out)
@@ -156,7 +157,9 @@ func TestBenchStopsFailing(t *testing.T) {
 	listener.event(t, "message")
 	listener.kill()
 	r := p.wait(t, time.Now())
-	r.wantCode(t, exitOK)
+	if r.code != exitTimeout && r.code != exitNoRoute {
+		t.Errorf("exit code after the target's end: got %d, want %d or %d", r.code, exitTimeout, exitNoRoute)
+	}
 	f := readFigures(t, r.out)
 	var failed uint64
 	for _, n := range f.Failed {
@@ -167,6 +170,35 @@ func TestBenchStopsFailing(t *testing.T) {
 	}
 }
 
+func TestBenchVerdict(t *testing.T) {
+	lost := errors.New("lost")
+	for _, test := range []struct {
+		name        string
+		done, fails uint64
+		lost        []bool // the last message of each client
+		ok          bool
+	}{
+		{"all came through", 10, 0, []bool{false, false}, true},
+		{"some failed", 10, 3, []bool{false, true}, true},
+		{"most failed", 10, 11, []bool{false, false}, false},
+		{"none came through", 0, 3, []bool{true, true}, false},
+		{"the target was lost", 1000, 2, []bool{true, true}, false},
+		{"nothing was sent", 0, 0, []bool{false}, true},
+	} {
+		b := &benchmark{}
+		clients := make([]client, len(test.lost))
+		for i := range clients {
+			clients[i] = client{lost: test.lost[i], done: test.done, failed: map[string]uint64{}}
+			if test.fails > 0 {
+				clients[i].failed["lost"], clients[i].last = test.fails, lost
+			}
+		}
+		if err := b.verdict(b.sum(clients, time.Second)); (err == nil) != test.ok {
+			t.Errorf("%s: got %v, want it good: %v", test.name, err, test.ok)
+		}
+	}
+}
+
 func TestSizes(t *testing.T) {
 	for text, want := range map[string]int{"0": 0, "64": 64, "64B": 64, "1KiB": 1024, "58KiB": 58 << 10, "60000": 60000, "60001": -1, "59KiB": -1, "-1": -1, "1MB": -1, "KiB": -1, "": -1, "1Ki": -1} {
 		v := size(-1)
@@ -174,4 +206,18 @@ func TestSizes(t *testing.T) {
 			t.Errorf("%q: got %d, %v, want %d", text, v.v, err, want)
 		}
 	}
+}
+
+func TestPortsOfAListener(t *testing.T) {
+	_, _, url := startNode(t)
+	listener, id := startListener(t, url, "--on", "7", "--echo")
+	runOnce(t, "", "send", id, "--on", "7", "hello", "-b", url).wantCode(t, exitOK)
+	wantMessage(t, listener, "hello")
+	if r := runOnce(t, "", "request", id, "again", "--on", "7", "-b", url); r.out != "again" {
+		t.Errorf("answer: got %q, want the request's data; it said:\n%s", r.out, r.err)
+	}
+	for _, mode := range benchModes {
+		runOnce(t, "", "bench", mode, id, "--on", "7", "--count", "2", "-b", url).wantCode(t, exitOK)
+	}
+	runOnce(t, "", "send", id, "hello", "-b", url).wantCode(t, exitRefused, "no handler", "hint: that node runs")
 }

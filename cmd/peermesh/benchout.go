@@ -31,6 +31,7 @@ type benchResult struct {
 	times    histogram         // of what is done; of datagrams the time to be taken, which is not told
 	last     error             // of those that failed
 	arrived  *tally            // of datagrams, what the target has counted; nil: it has not told
+	gone     bool              // every client's last message failed
 }
 
 func (r *benchResult) perSecond() float64 { return float64(r.done) / r.took.Seconds() }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/time/rate"
 
 	"github.com/peermesh/peermesh/node"
@@ -41,6 +42,7 @@ type benchmark struct {
 	send func(ctx context.Context) error
 	n    *node.Node
 	port *node.Port    // datagrams leave from it
+	at   node.Addr     // where they go
 	pace *rate.Limiter // nil: no bound
 	done atomic.Uint64
 }
@@ -50,40 +52,37 @@ type client struct {
 	times  histogram
 	done   uint64
 	failed map[string]uint64
-	last   error
+	last   error // of those that failed
+	lost   bool  // the last message failed
 }
 
 // open makes what sends.
-func (b *benchmark) open(n *node.Node) error {
+func (b *benchmark) open(c *cli.Context, n *node.Node) error {
 	b.n = n
 	if b.rate > 0 {
 		b.pace = rate.NewLimiter(rate.Limit(b.rate), max(1, b.rate/100)) // bursts of 10 ms
 	}
+	from, to, err := onPort(c, n, b.to)
 	switch b.mode {
 	case "send":
-		b.send = func(ctx context.Context) error { return n.Send(ctx, b.to, b.data) }
+		b.send = func(ctx context.Context) error { return from.Send(ctx, to, b.data) }
 	case "request":
 		b.send = func(ctx context.Context) error {
-			_, err := n.Request(ctx, b.to, b.data)
+			_, err := from.Request(ctx, to, b.data)
 			return err
 		}
 	case "dgram":
-		port, err := n.OpenPort(0, node.HandlerFunc(func(context.Context, *node.Message) {})) // closed with the node
-		if err != nil {
-			return err
-		}
-		to := node.Addr{ID: b.to}
-		b.port = port
-		b.send = func(context.Context) error { return port.SendDatagramWithin(to, b.data, dgramWait) }
+		b.port, b.at = from, to
+		b.send = func(context.Context) error { return from.SendDatagramWithin(to, b.data, dgramWait) }
 	}
-	return nil
+	return err
 }
 
 // first makes the session, and fails where all would. A datagram to nobody is
 // lost in silence, so before those goes a message that is acknowledged.
 func (b *benchmark) first(ctx context.Context) error {
 	if b.mode == "dgram" {
-		return b.n.Send(ctx, b.to, b.data)
+		return b.port.Send(ctx, b.at, b.data)
 	}
 	return b.send(ctx)
 }
@@ -159,6 +158,7 @@ func (b *benchmark) runClient(ctx, stop context.Context, c *client) {
 		case err == nil:
 			c.times.add(time.Since(began))
 			c.done++
+			c.lost = false
 			b.done.Add(1)
 		case ctx.Err() != nil || errors.Is(err, node.ErrClosed):
 			return // interrupted: that says nothing of the message
@@ -179,7 +179,7 @@ func (b *benchmark) one(ctx context.Context) error {
 
 func (c *client) fail(stop context.Context, err error) {
 	c.failed[causeName(err)]++
-	c.last = err
+	c.last, c.lost = err, true
 	if errors.Is(err, node.ErrQueueFull) {
 		return // it waited already
 	}
@@ -222,11 +222,12 @@ func (b *benchmark) progress(w io.Writer, ended <-chan struct{}) {
 
 // sum puts the clients together.
 func (b *benchmark) sum(clients []client, took time.Duration) *benchResult {
-	r := &benchResult{mode: b.mode, to: b.to, size: len(b.data), clients: b.clients, took: took, failed: make(map[string]uint64)}
+	r := &benchResult{mode: b.mode, to: b.to, size: len(b.data), clients: b.clients, took: took, failed: make(map[string]uint64), gone: true}
 	for i := range clients {
 		c := &clients[i]
 		r.done += c.done
 		r.times.merge(&c.times)
+		r.gone = r.gone && (c.lost || c.done+uint64(len(c.failed)) == 0) // one that sent nothing says nothing
 		for why, n := range c.failed {
 			r.failed[why] += n
 			r.failures += n
@@ -238,11 +239,12 @@ func (b *benchmark) sum(clients []client, took time.Duration) *benchResult {
 	return r
 }
 
-// verdict is the error of a run in which nothing came through.
+// verdict is the error of a run in which nothing or less than half came through,
+// or whose target was lost: every client's last message failed.
 func (b *benchmark) verdict(r *benchResult) error {
 	switch {
-	case r.done == 0:
-		return r.last
+	case r.done <= r.failures || r.gone:
+		return r.last // nil: nothing was sent
 	case r.arrived != nil && r.arrived.Datagrams == 0:
 		return fmt.Errorf("%s has got none of %d datagrams", b.to.Short(), r.done)
 	}

@@ -48,11 +48,7 @@ func nodeConfig(c *cli.Context, std streams) (node.Config, error) {
 	cfg.MaxWebRTC = get[int](c, "max-webrtc")
 	host := c.String("host")
 	cfg.Listen, cfg.WebRTCListen = listenAddress(host, get[int](c, "port")), listenAddress(host, get[int](c, "webrtc-port"))
-	var errListen error
-	if host != "" && cfg.Listen == "" && cfg.WebRTCListen == "" {
-		errListen = &usageError{text: "--host needs --port"}
-	}
-	return cfg, errors.Join(errListen, errProxies, errMesh)
+	return cfg, errors.Join(needsPort(&cfg, host, c.String("port-file")), onePortTwice(&cfg, get[string](c, "admin")), errProxies, errMesh)
 }
 
 // listenAddress joins host and port; a port below zero means none.

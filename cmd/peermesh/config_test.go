@@ -69,7 +69,7 @@ func TestConfigLines(t *testing.T) {
 		{"nothing", "# nothing\n\n", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			entries, mistakes, err := readConfigFile(configText(t, test.text))
+			entries, mistakes, err := readConfigFile(t.Context(), configText(t, test.text))
 			if err != nil || len(mistakes) > 0 {
 				t.Fatalf("got %v, %v, want no mistakes", mistakes, err)
 			}

@@ -19,9 +19,9 @@ func configCommand(std streams) *cli.Command {
 		Usage:     "show, check or begin the config file of a node",
 		ArgsUsage: "show|check|init [FILE]",
 		Description: describe("show prints each setting that a node started here and now would have, with where it comes\n"+
-			"from: flag, env, file:line or default. check [FILE] starts nothing and lists all mistakes of\n"+
-			"the file, and of flags and environment beside it, at once. init prints a file to begin with.",
-			"peermesh config init > ~/.config/peermesh/config.toml",
+			"from: flag, env, file:line or default, passwords masked. check [FILE] starts nothing and lists all mistakes of\n"+
+			"the file, and of flags and environment beside it or without one, at once. init prints a file to begin with.",
+			"mkdir -p ~/.config/peermesh && peermesh config init > ~/.config/peermesh/config.toml",
 			"peermesh config check /etc/peermesh/config.toml",
 			"peermesh config show --json"),
 		Flags:  nodeFlags(),
@@ -39,7 +39,7 @@ func config(c *cli.Context, std streams) error {
 	}
 	switch action {
 	case "show":
-		return showConfig(c, std.out)
+		return showConfig(c, std)
 	case "check":
 		return checkConfig(c, std)
 	case "init":
@@ -55,29 +55,32 @@ func checkConfig(c *cli.Context, std streams) error {
 			return err
 		}
 	}
+	warnOfVariables(std.err)
 	_, s, err := nodeSettings(c, std)
 	if err != nil {
 		return err
 	}
 	if s.file == "" {
-		return &usageError{command: "config", text: "there is no config file to check",
-			hints: []string{"give the file, or make one: peermesh config init"}}
+		fmt.Fprintln(std.err, "flags and environment: no mistakes; there is no config file")
+		return nil
 	}
 	fmt.Fprintf(std.err, "%s: no mistakes\n", s.file)
 	return nil
 }
 
 // showConfig prints what is right even if something else is wrong.
-func showConfig(c *cli.Context, w io.Writer) error {
-	s, errFile := settle(c)
+func showConfig(c *cli.Context, std streams) error {
+	warnOfVariables(std.err)
+	s, err := settle(c)
+	wrong := s.gather(err)
 	write := settingsText
 	if c.Bool("json") {
 		write = settingsJSON
 	}
-	if err := write(w, c, s); err != nil {
+	if err := write(std.out, c, s); err != nil {
 		return err
 	}
-	return errFile
+	return wrong
 }
 
 // settingsText prints lines that a config file may hold.
@@ -113,7 +116,11 @@ func (s *setting) value(c *cli.Context) any {
 	case kindTruth:
 		return c.Bool(s.name)
 	case kindList:
-		return append([]string{}, list(c, s.name)...)
+		shown := []string{}
+		for _, text := range list(c, s.name) {
+			shown = append(shown, masked(text))
+		}
+		return shown
 	case kindNumber:
 		if n := get[int](c, s.name); trySetting(s.name, fmt.Sprint(n)) == nil {
 			return n

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
@@ -19,6 +21,10 @@ import (
 // maxConfigFile is the largest config file, in bytes: a thousand times what
 // one needs, and nothing to wait for.
 const maxConfigFile = 1 << 20
+
+// pipeTime is how long what is no regular file, such as a pipe, may take to be read:
+// long enough for a program that decrypts it, not for ever where nobody writes.
+const pipeTime = 30 * time.Second
 
 // place is where something stands in a config file.
 type place struct {
@@ -68,8 +74,8 @@ type mistake struct {
 
 // readConfigFile returns what stands in a file, and all that is no TOML or no
 // setting of any kind. The error says why the file cannot be read at all.
-func readConfigFile(name string) ([]entry, []mistake, error) {
-	data, err := readBounded(name)
+func readConfigFile(ctx context.Context, name string) ([]entry, []mistake, error) {
+	data, err := readWithin(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,6 +86,33 @@ func readConfigFile(name string) ([]entry, []mistake, error) {
 	r := &configReader{file: name, data: data, seen: make(map[string]place)}
 	r.read()
 	return r.entries, r.mistakes, nil
+}
+
+// readWithin reads a file. What is none, such as /dev/stdin or <(program), may wait
+// for its writer even to be opened: the end of ctx or of pipeTime ends that, and
+// leaves a goroutine to the end of the process.
+func readWithin(ctx context.Context, name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil || info.Mode().IsRegular() || info.IsDir() {
+		return readBounded(name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, pipeTime)
+	defer cancel()
+	type result struct {
+		data []byte
+		err  error
+	}
+	read := make(chan result, 1)
+	go func() {
+		data, err := readBounded(name)
+		read <- result{data, err}
+	}()
+	select {
+	case r := <-read:
+		return r.data, r.err
+	case <-ctx.Done():
+		return nil, fileError(place{file: name}, fmt.Sprintf("not a regular file, and its end did not come within %v", pipeTime))
+	}
 }
 
 // readBounded reads a file that is no larger than maxConfigFile.
@@ -236,9 +269,10 @@ func (r *configReader) elementOf(n *unstable.Node, at place) element {
 	case unstable.Bool:
 		e.kind = kindTruth
 	case unstable.Integer:
+		e.kind = kindNumber // also one that is too large for the reader: the flag says which are not
 		var v struct{ N int64 }
 		if err := toml.Unmarshal([]byte("N = "+e.text), &v); err == nil { // 0x10, 1_000
-			e.kind, e.text = kindNumber, strconv.FormatInt(v.N, 10)
+			e.text = strconv.FormatInt(v.N, 10)
 		}
 	}
 	if n.Raw.Length > 0 {

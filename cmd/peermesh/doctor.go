@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/routing"
 )
@@ -116,8 +117,9 @@ func (e *diagnosis) Error() string {
 }
 
 func newPatient(c *cli.Context, std streams) (*patient, error) {
+	warnOfVariables(std.err)
 	cfg, _, err := nodeSettings(c, std)
-	if err != nil {
+	if err := butForState(err); err != nil {
 		return nil, err
 	}
 	p := &patient{cfg: cfg, patience: get[time.Duration](c, "timeout"), tell: findingText(std.out)}
@@ -126,6 +128,16 @@ func newPatient(c *cli.Context, std streams) (*patient, error) {
 	}
 	p.roots, err = trustedRoots(cfg.TLSCA)
 	return p, err
+}
+
+// butForState leaves out what is wrong with the state directory: that is told
+// with all that doctor finds.
+func butForState(err error) error {
+	var wrong *settingsError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	return wrong.without(func(err error) bool { return len(find[*identity.KeyFileError](err)) > 0 })
 }
 
 func (p *patient) close() {

@@ -27,7 +27,7 @@ const spareFiles = 64
 func (p *patient) listen(ctx context.Context) {
 	if p.cfg.Listen == "" {
 		p.urls = p.cfg.PublicURLs
-		p.say(finding{Verdict: verdictOK, Check: "listen", Detail: "no --port: nobody dials this node"})
+		p.say(finding{Verdict: verdictOK, Check: "listen", Detail: "no --port: this node dials others and is reached by way of them"})
 		return
 	}
 	own, err := p.serve(p.cfg.Listen)

@@ -156,7 +156,7 @@ $`)
 		}
 	})
 	t.Run("nobody listens", func(t *testing.T) {
-		runOnce(t, "", "send", node, "hello", "-b", url).wantCode(t, exitRefused, "no handler", "hint: nobody listens there")
+		runOnce(t, "", "send", node, "hello", "-b", url).wantCode(t, exitRefused, "no handler", "hint: that node runs")
 	})
 	t.Run("nobody has the ID", func(t *testing.T) {
 		r := runOnce(t, "", "send", strings.Repeat("0", 39)+"1", "hello", "-b", url)
@@ -281,7 +281,7 @@ func TestIdentityIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := runOnce(t, "", "id", "--state", dir, "--json")
-		r.wantCode(t, exitError, "peermesh: key file "+dir, "hint: ")
+		r.wantCode(t, exitError, "key file "+dir, "hint: ")
 		if r.out != "" {
 			t.Errorf("standard output: got %q, want nothing", r.out)
 		}

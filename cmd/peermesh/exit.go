@@ -31,9 +31,11 @@ type usageError struct {
 	text    string
 	hints   []string
 	command string // whose --help helps; empty: that of the program
+	cause   error  // nil: the text says all
 }
 
 func (e *usageError) Error() string { return e.text }
+func (e *usageError) Unwrap() error { return e.cause }
 
 // startError is why node.New started nothing: mistakes in the settings, or
 // something outside of them such as a port in use.
@@ -54,6 +56,7 @@ func (e *startError) environmental() bool {
 // exitCode returns what err makes the program end with.
 func exitCode(err error) int {
 	var usage *usageError
+	var settings *settingsError
 	var start *startError
 	var join *node.JoinError
 	switch {
@@ -61,14 +64,14 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &settings):
 		return exitUsage
 	case errors.As(err, &start):
 		if start.environmental() {
 			return exitError
 		}
 		return exitUsage
-	case errors.Is(err, errNoNode), errors.Is(err, admin.ErrUnreachable):
+	case errors.Is(err, errNoNode), errors.Is(err, admin.ErrUnreachable), errors.Is(err, admin.ErrNoAdmin):
 		return exitNoNode
 	case errors.As(err, &join) && errors.Is(err, node.ErrRefused):
 		return exitRefused
@@ -89,7 +92,7 @@ func report(w io.Writer, err error) {
 		return
 	}
 	for _, line := range strings.Split(message(err), "\n") {
-		fmt.Fprintf(w, "peermesh: %s\n", line)
+		fmt.Fprintf(w, "peermesh: %s\n", masked(line))
 	}
 	for _, hint := range hints(err) {
 		fmt.Fprintf(w, "hint: %s\n", hint)
@@ -99,13 +102,11 @@ func report(w io.Writer, err error) {
 // message is what happened. When no link came up in time, which URL and why
 // says more than that the time is over.
 func message(err error) string {
-	if keys := find[*identity.KeyFileError](err); len(keys) > 0 {
-		bare := *keys[0]
-		bare.Hint = "" // goes on a line of its own
-		return bare.Error()
+	if settings := find[*settingsError](err); len(settings) > 0 {
+		return settings[0].Error()
 	}
 	if len(find[*startError](err)) > 0 {
-		return byFlags(err.Error())
+		return briefly(err)
 	}
 	joins := find[*node.JoinError](err)
 	if len(joins) == 0 {
@@ -177,9 +178,10 @@ var sentinelHints = []struct {
 	text string
 }{
 	{errNoNode, "peermesh --port 8080 starts one; that of a service is found with sudo, that of a container within it (docker exec), any by --admin URL; one with --admin off not at all"},
+	{admin.ErrNoAdmin, "that may be the public port of a node: it prints the URL of its admin page when it starts, and peermesh status finds it without one"},
 	{admin.ErrUnreachable, "the node there may have ended: a node prints its admin page's URL when it starts"},
 	{admin.ErrBusy, "it answers all that it may at once: scrapers, browsers or profiles have its connections; try again in a few seconds"},
-	{node.ErrNoHandler, "nobody listens there: start peermesh listen on that side"},
+	{node.ErrNoHandler, "that node runs, and no program in it takes messages at that port: peermesh listen is a node that does, with an ID of its own, which it prints; never start it with the --state of another"},
 	{node.ErrNoRoute, "the ID has to be that of a node that runs and has joined the same mesh"},
 	{node.ErrTooLarge, fmt.Sprintf("one message holds at most %d bytes: split the data", limits.MaxMessage)},
 	{syscall.EADDRINUSE, "another program has that port: choose another --port, or --port 0 for a free one"},

@@ -43,6 +43,7 @@ func TestExitCode(t *testing.T) {
 		{"no answer", sent(node.ErrTimeout), 5},
 		{"no node", noNode(""), 3},
 		{"no node there", fmt.Errorf("http://127.0.0.1:1: %w", admin.ErrUnreachable), 3},
+		{"something else there", fmt.Errorf("http://127.0.0.1:1: %w", admin.ErrNoAdmin), 3},
 		{"several nodes", severalNodes("status", make([]admin.Runtime, 2)), 2},
 		{"no route", sent(node.ErrNoRoute), 4},
 		{"no handler", sent(node.ErrNoHandler), 6},
@@ -116,7 +117,7 @@ func TestReport(t *testing.T) {
 		{
 			"a message that was not acknowledged",
 			&node.SendError{Outcome: node.Undelivered, Err: node.ErrNoHandler, Sent: 1},
-			[]string{"peermesh: send to 00000000: no handler; undelivered after 1 transmissions", "hint: nobody listens there"},
+			[]string{"peermesh: send to 00000000: no handler; undelivered after 1 transmissions", "hint: that node runs, and no program in it takes messages"},
 		},
 		{
 			"the command's help",

@@ -21,6 +21,7 @@ import (
 type value[T any] struct {
 	v    T
 	text string // as given; shown as the default before anything is given
+	bare string // what a flag without a value stands for; empty: it needs one
 	read func(string) (T, error)
 }
 
@@ -42,6 +43,20 @@ func (v *value[T]) String() string {
 	return v.text
 }
 
+func (v *value[T]) whenBare() string { return v.bare }
+
+// bareValue is what a flag stands for when it is given without a value.
+func bareValue(f cli.Flag) (text string, may bool) {
+	g, ok := f.(*cli.GenericFlag)
+	if !ok {
+		return "", false
+	}
+	if v, ok := g.Value.(interface{ whenBare() string }); ok {
+		text = v.whenBare()
+	}
+	return text, text != ""
+}
+
 // get returns what the flag of that name holds; T is what its value was made with.
 func get[T any](c *cli.Context, name string) T {
 	return c.Generic(name).(*value[T]).v
@@ -56,7 +71,10 @@ func number(unset, low, high int) *value[int] {
 	}
 	v.read = func(text string) (int, error) {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < low || n > high {
+		if errors.Is(err, strconv.ErrRange) || err == nil && (n < low || n > high) {
+			return 0, fmt.Errorf("out of range: want a whole number from %d to %d", low, high)
+		}
+		if err != nil {
 			return 0, fmt.Errorf("want a whole number from %d to %d", low, high)
 		}
 		return n, nil
@@ -96,9 +114,12 @@ func webrtcUse() *value[string] {
 	return choice(uses...)
 }
 
+// envPrefix begins the variables of the environment that are settings.
+const envPrefix = "PEERMESH_"
+
 // envOf returns the environment's name for a flag.
 func envOf(flag string) string {
-	return "PEERMESH_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 func valueFlag(name, usage string, v cli.Generic, aliases ...string) *cli.GenericFlag {
@@ -191,10 +212,17 @@ func nodeFlags() []cli.Flag {
 		valueFlag("max-leaves", "most links with leaves, `N`; 0: none, or 256 with a port", number(0, 0, limits.MaxLinks)),
 		valueFlag("webrtc-port", "UDP `PORT` for all links over WebRTC, which also tells peers behind NATs their public address; 0 takes a free one; without it each link has its own", number(-1, 0, maxPort)),
 		valueFlag("max-webrtc", "most links over WebRTC, `N`; 0: 32", number(0, 0, limits.MaxLinks)),
+		textFlag("port-file", "`FILE` that holds the node's URLs, one on each line, while it serves; for scripts, with --port 0"),
 		boolFlag("leaf", "never forward for others"),
 		valueFlag("admin", "loopback `ADDRESS` of the admin page, which status, peers and top read; port 0 takes a free one; off: none", adminAddress()),
 		textFlag("config", "TOML `FILE` with any of these settings; without it the user's peermesh/config.toml if there is one"),
 	}, meshFlags()...)
+}
+
+// onFlag is the port of another node that a command sends to, which listen --on
+// gives to one of its own.
+func onFlag() cli.Flag {
+	return valueFlag("on", "`PORT` of the node that somebody listens on there", number(0, 0, maxPort))
 }
 
 // actFlags are those of a command that joins a mesh, does one thing and leaves.

@@ -19,8 +19,8 @@ func TestValues(t *testing.T) {
 	}{
 		{"a port", number(-1, 0, 65535), "8080", ""},
 		{"a free port", number(-1, 0, 65535), "0", ""},
-		{"a port below", number(-1, 0, 65535), "-1", "want a whole number from 0 to 65535"},
-		{"a port above", number(-1, 0, 65535), "65536", "want a whole number from 0 to 65535"},
+		{"a port below", number(-1, 0, 65535), "-1", "out of range: want a whole number from 0 to 65535"},
+		{"a port above", number(-1, 0, 65535), "65536", "out of range: want a whole number from 0 to 65535"},
 		{"no number", number(-1, 0, 65535), "http", "want a whole number from 0 to 65535"},
 		{"a time", duration(time.Second), "1m30s", ""},
 		{"a time without a unit", duration(time.Second), "5", "want a time above zero with its unit, such as 500ms, 10s or 2m"},

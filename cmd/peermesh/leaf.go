@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/peermesh/peermesh/node"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // leaveTime is how long a command that is done waits for its goodbye to be
@@ -36,6 +37,7 @@ func noBootstrap(command string) error {
 // startLeaf starts the node of a command that acts, with so many homes. Its handler, if it has
 // one, is set before the mesh can reach it; so joining is a step of its own.
 func startLeaf(c *cli.Context, std streams, homes int) (*node.Node, error) {
+	warnOfVariables(std.err)
 	cfg, err := meshConfig(c, std)
 	if err != nil {
 		return nil, err
@@ -43,6 +45,7 @@ func startLeaf(c *cli.Context, std streams, homes int) (*node.Node, error) {
 	if len(cfg.Bootstrap) == 0 {
 		return nil, noBootstrap(c.Command.Name)
 	}
+	overrule(&cfg, fromCommand(c))
 	cfg.Leaf, cfg.Homes = true, homes
 	n, err := node.New(cfg)
 	if err != nil {
@@ -76,4 +79,11 @@ func leave(n *node.Node, atMost time.Duration) error {
 		err = nil // a peer that does not read its goodbye is no error of ours
 	}
 	return errors.Join(err, n.Close())
+}
+
+// onPort returns a port of the node to send from, and what --on names of another.
+// The port is closed with the node.
+func onPort(c *cli.Context, n *node.Node, to routing.ID) (*node.Port, node.Addr, error) {
+	p, err := n.OpenPort(0, node.HandlerFunc(func(context.Context, *node.Message) {})) // nobody knows it to send to it
+	return p, node.Addr{ID: to, Port: uint16(get[int](c, "on"))}, err
 }

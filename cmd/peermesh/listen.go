@@ -27,7 +27,7 @@ func listenCommand(std streams) *cli.Command {
 			"peermesh listen --bootstrap ws://127.0.0.1:8080",
 			"peermesh listen --state ~/.local/state/peermesh-listen --echo --json -b ws://127.0.0.1:8080"),
 		Flags: actFlags(
-			valueFlag("on", "`PORT` of the mesh to listen on; send and request use port 0", number(0, 0, maxPort)),
+			valueFlag("on", "`PORT` of the node to listen on; send, request and bench reach it with the same --on", number(0, 0, maxPort)),
 			valueFlag("count", "end after `N` messages; 0: go on until interrupted", number(0, 0, maxCount), "c"),
 			textFlag("reply", "answer every request with `TEXT`"),
 			boolFlag("echo", "answer every request with its own data"),

@@ -30,7 +30,9 @@ func lookFlags(own ...cli.Flag) []cli.Flag {
 
 // watchFlag is for what can be shown again and again.
 func watchFlag() cli.Flag {
-	return valueFlag("watch", "show it anew each `TIME`, such as 1s, until interrupted", optional(duration(0)))
+	v := optional(duration(0))
+	v.bare = time.Second.String()
+	return valueFlag("watch", "show it anew each `TIME`, 1s if it is left out, until interrupted or, on a terminal, q", v)
 }
 
 // adminURL reads where a node's admin page is. The setting of a node is one of
@@ -121,8 +123,16 @@ func noNode(prefix string) error {
 // severalNodes lists what there is to choose from.
 func severalNodes(command string, found []admin.Runtime) error {
 	lines := []string{fmt.Sprintf("%d nodes run here: say which one", len(found))}
+	short := make(map[string]int) // how many an ID's short form would choose
 	for _, r := range found {
-		lines = append(lines, fmt.Sprintf("  --id %s   %s  process %d, since %s", r.ID.Short(), r.URL, r.PID, r.Started.Local().Format(time.DateTime)))
+		short[r.ID.Short()]++
+	}
+	for _, r := range found {
+		way := "--id " + r.ID.Short() + "   " + r.URL
+		if short[r.ID.Short()] > 1 { // as two processes of one identity have
+			way = "--admin " + r.URL + "   " + r.ID.Short()
+		}
+		lines = append(lines, fmt.Sprintf("  %s  process %d, since %s", way, r.PID, r.Started.Local().Format(time.DateTime)))
 	}
 	return &usageError{command: command, text: strings.Join(lines, "\n")}
 }
@@ -184,12 +194,19 @@ func showStatus(c *cli.Context, std streams, json, text func(*admin.Status) erro
 	if c.Bool("json") {
 		return l.each(c.Context, interval, json)
 	}
+	ctx := c.Context
+	if interval > 0 && isScreen(std.out) {
+		var end func()
+		ctx, end = untilQuit(ctx, std.in, func(byte) {})
+		defer end()
+	}
 	again := ""
-	return l.each(c.Context, interval, func(s *admin.Status) error {
+	err = l.each(ctx, interval, func(s *admin.Status) error {
 		if _, err := std.out.Write([]byte(again)); err != nil {
 			return err
 		}
 		again = separator(std.out)
 		return text(s)
 	})
+	return unlessQuit(ctx, err)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/admin"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // adminOf starts a node and returns it with its ID, URL and admin page.
@@ -126,9 +127,40 @@ func TestWatchOfANodeThatEnds(t *testing.T) {
 	p.wait(t, time.Now()).wantCode(t, exitNoNode, "no running node answers there")
 }
 
+// At the level that is set while the node runs its log tells of peers, and tells
+// each event once.
 func TestLogLevelOfARunningNode(t *testing.T) {
-	p, _, url, page := adminOf(t)
-	req, err := http.NewRequest(http.MethodPut, page+"log-level", strings.NewReader("info"))
+	p := start(t, "--host", loopback, "--port", "0")
+	url, page := "", ""
+	for page == "" {
+		name, value, _ := strings.Cut(strings.TrimSpace(p.line(t)), " ")
+		value, _, _ = strings.Cut(strings.TrimSpace(value), " ")
+		switch name {
+		case "url":
+			url = value
+		case "admin":
+			page = value
+		}
+	}
+	setLevel(t, page, "debug")
+	listener, _ := startListener(t, url)
+	listener.stop(t, os.Interrupt)
+	for _, want := range []string{"level=DEBUG msg=\"link admitted\"", "level=INFO msg=peer-up", "level=DEBUG msg=\"link ended\"", "level=INFO msg=peer-down"} {
+		for deadline := time.Now().Add(patience); !strings.Contains(p.said(), want); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("log: got %q, want %q in it", p.said(), want)
+			}
+		}
+	}
+	p.stop(t, os.Interrupt).wantCode(t, exitOK)
+	if strings.Contains(p.said(), "peer up") || strings.Contains(p.said(), "peer down") {
+		t.Errorf("got %q, want each event once", p.said())
+	}
+}
+
+func setLevel(t *testing.T, page, level string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPut, page+"log-level", strings.NewReader(level))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,14 +172,8 @@ func TestLogLevelOfARunningNode(t *testing.T) {
 	text, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
 	http.DefaultClient.CloseIdleConnections()
-	if string(text) != `{"v":1,"level":"info"}`+"\n" {
-		t.Fatalf("got %s, want the level info", text)
-	}
-	startListener(t, url)
-	for deadline := time.Now().Add(patience); !strings.Contains(p.said(), "level=INFO msg=peer-up"); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("log: got %q, want what is worth telling from now on", p.said())
-		}
+	if want := `{"v":1,"level":"` + level + "\"}\n"; string(text) != want {
+		t.Fatalf("got %s, want %s", text, want)
 	}
 }
 
@@ -175,7 +201,19 @@ func TestPagesOfARunningNode(t *testing.T) {
 			t.Errorf("%s: got %q, want %q in it", at, got, want)
 		}
 	}
+	runOnce(t, "", "status", "--admin", public).wantCode(t, exitNoNode, "no admin page of a node is there", "hint: that may be the public port")
 	if got := get(public + "/status.json"); strings.Contains(got, id) {
 		t.Errorf("the public port: got %q, want nothing of the status", got)
+	}
+}
+
+// Two processes of one identity can be told apart by their pages alone.
+func TestSeveralNodesOfOneID(t *testing.T) {
+	twin, other := testID, routing.ID{9}
+	text := severalNodes("status", []admin.Runtime{{ID: twin, URL: "http://a/"}, {ID: other, URL: "http://b/"}, {ID: twin, URL: "http://c/"}}).Error()
+	for _, want := range []string{"--admin http://a/ ", "--id " + other.Short() + " ", "--admin http://c/ "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("got\n%s\nwant %q in it", text, want)
+		}
 	}
 }

@@ -45,6 +45,8 @@ func openPTY(t *testing.T) (master, slave *os.File) {
 
 // terminal keeps what was written to a master's other end.
 type terminal struct {
+	master *os.File
+
 	mu   sync.Mutex
 	text []byte
 }
@@ -59,6 +61,14 @@ func (s *terminal) read(master *os.File) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// press types keys.
+func (s *terminal) press(t *testing.T, keys string) {
+	t.Helper()
+	if _, err := s.master.WriteString(keys); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -77,17 +87,24 @@ func (s *terminal) wait(t *testing.T, want string) {
 	}
 }
 
-// runsOn starts a command on a terminal.
-func runsOn(t *testing.T, args ...string) (*os.File, *terminal, func() int) {
+// runsOn starts a command on a terminal. The function that it returns types keys
+// and waits for the end.
+func runsOn(t *testing.T, args ...string) (*os.File, *terminal, func(keys string) int) {
+	t.Helper()
+	return runsOnTerm(t, "xterm", args...)
+}
+
+// runsOnTerm is runsOn with a TERM.
+func runsOnTerm(t *testing.T, term string, args ...string) (*os.File, *terminal, func(keys string) int) {
 	t.Helper()
 	master, slave := openPTY(t)
 	cmd := program(t, args...)
-	cmd.Env = append(cmd.Env, "TERM=xterm")
+	cmd.Env = append(cmd.Env, "TERM="+term)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s := &terminal{}
+	s := &terminal{master: master}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -99,10 +116,10 @@ func runsOn(t *testing.T, args ...string) (*os.File, *terminal, func() int) {
 		master.Close()
 		<-read
 	})
-	return slave, s, func() int {
+	return slave, s, func(keys string) int {
 		overdue := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		defer overdue.Stop()
-		_, _ = master.WriteString("xq") // x is no key
+		s.press(t, keys)
 		_ = cmd.Wait()
 		return cmd.ProcessState.ExitCode()
 	}
@@ -113,7 +130,12 @@ func TestTopOnATerminal(t *testing.T) {
 	slave, s, quit := runsOn(t, "top", "--interval", "20ms")
 	s.wait(t, toOther)
 	s.wait(t, "drops/s   0.0"+clearLine+"\r\n")
-	if code := quit(); code != exitOK {
+	s.wait(t, "by traffic; ? tells the keys"+clearLine)
+	s.press(t, "s\x1b[Ar") // with an arrow between, which is no key
+	s.wait(t, "by rx, reversed;")
+	s.press(t, "?")
+	s.wait(t, "keys: s sorts")
+	if code := quit("xq"); code != exitOK { // x is none either
 		t.Errorf("exit code after q: got %d, want 0", code)
 	}
 	s.wait(t, fromOther)
@@ -137,7 +159,22 @@ func termios(f *os.File) (t unix.Termios, err error) {
 // On a terminal the table has columns, and a watch begins at the top.
 func TestPeersOnATerminal(t *testing.T) {
 	adminOf(t)
-	_, s, _ := runsOn(t, "peers", "--watch", "20ms")
+	_, s, quit := runsOn(t, "peers", "--watch", "20ms")
 	s.wait(t, "PEER  VIA  DIR  ROLE  CPL")
 	s.wait(t, "\x1b[H\x1b[2JPEER  VIA")
+	if code := quit("q"); code != exitOK {
+		t.Errorf("exit code after q: got %d, want 0", code)
+	}
+	_, s, quit = runsOn(t, "status", "--watch")
+	s.wait(t, "log level")
+	if code := quit("\x1b"); code != exitOK {
+		t.Errorf("exit code after Esc: got %d, want 0", code)
+	}
+}
+
+func TestTopOnATerminalThatCannot(t *testing.T) {
+	adminOf(t)
+	_, s, _ := runsOnTerm(t, "dumb", "top", "--interval", "20ms")
+	s.wait(t, "this terminal cannot be drawn on (TERM=dumb")
+	s.wait(t, "drops/s   0.0\r\n")
 }

@@ -16,7 +16,7 @@ func requestCommand(std streams) *cli.Command {
 		Description: describe("Sends DATA, or standard input when DATA is - or left out, and prints the bytes of the\n"+
 			"answer as they are. The other side answers with: peermesh listen --echo",
 			"peermesh request 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b 'what time is it?' -b ws://127.0.0.1:8080"),
-		Flags:  actFlags(),
+		Flags:  actFlags(onFlag()),
 		Action: func(c *cli.Context) error { return request(c, std) },
 	}
 }
@@ -27,7 +27,11 @@ func request(c *cli.Context, std streams) error {
 		return err
 	}
 	return asLeaf(c, std, func(ctx context.Context, n *node.Node) error {
-		answer, err := n.Request(ctx, to, data)
+		from, addr, err := onPort(c, n, to)
+		if err != nil {
+			return err
+		}
+		answer, err := from.Request(ctx, addr, data)
 		if err != nil {
 			return err
 		}

@@ -46,6 +46,7 @@ func collectAt(percent int) {
 // name is how the program was called.
 func runNode(c *cli.Context, std streams, name string) error {
 	collectAt(nodeGCPercent)
+	warnOfVariables(std.err)
 	cfg, _, err := nodeSettings(c, std)
 	if err != nil {
 		return err
@@ -63,11 +64,20 @@ func runNode(c *cli.Context, std streams, name string) error {
 		return err
 	}
 	defer page.close()
-	return liveOn(c, std, n, func() error { return announceNode(c, std, n, page.url(), cfg, name) })
+	removePortFile, err := writePortFile(c.String("port-file"), n)
+	if err != nil {
+		return err
+	}
+	defer removePortFile()
+	tell := unlessLogged(cfg.Logger, tellEvents(std.err))
+	if c.Bool("json") {
+		tell = jsonEvents(std.out)
+	}
+	return liveOn(c, n, tell, func() error { return announceNode(c, std, n, page.url(), cfg, name) })
 }
 
 // liveOn announces the node, then tells its events until it ends.
-func liveOn(c *cli.Context, std streams, n *node.Node, announce func() error) error {
+func liveOn(c *cli.Context, n *node.Node, tell func(node.Event) error, announce func() error) error {
 	ctx, cancel := context.WithCancel(c.Context)
 	events := follow(ctx, n)
 	defer func() {
@@ -77,10 +87,6 @@ func liveOn(c *cli.Context, std streams, n *node.Node, announce func() error) er
 	}()
 	if err := announce(); err != nil {
 		return err
-	}
-	tell := tellEvents(std.err)
-	if c.Bool("json") {
-		tell = jsonEvents(std.out)
 	}
 	for e := range events {
 		if err := tell(e); err != nil {
@@ -188,6 +194,16 @@ func tellEvents(w io.Writer) func(node.Event) error {
 	return func(e node.Event) error {
 		fmt.Fprintf(w, "%s %s\n", e.Time.Format(time.TimeOnly), eventText(e))
 		return nil
+	}
+}
+
+// unlessLogged leaves out what the log tells on the same stream, with more to it.
+func unlessLogged(log *slog.Logger, tell func(node.Event) error) func(node.Event) error {
+	return func(e node.Event) error {
+		if log.Enabled(context.Background(), e.Kind.Level()) {
+			return nil
+		}
+		return tell(e)
 	}
 }
 

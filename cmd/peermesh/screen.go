@@ -1,16 +1,10 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"os"
 	"strings"
-	"sync"
-	"sync/atomic"
 )
-
-// errQuit is the cause of a context that the user's q ended.
-var errQuit = errors.New("quit")
 
 // The control sequences of every terminal since the VT220, and of Windows' own.
 const (
@@ -21,39 +15,14 @@ const (
 	clearRest = "\x1b[J"
 )
 
-// screen draws on a terminal's other screen and reads keys meanwhile.
-type screen struct {
-	out     *os.File
-	restore func() // the terminal's way of reading
-	over    atomic.Bool
-	reading sync.WaitGroup
-}
+// screen draws on a terminal's other screen.
+type screen struct{ out *os.File }
 
-// openScreen takes the terminal. pressed is called for each key, on another
-// goroutine; without a terminal to read from there are none.
-func openScreen(in io.Reader, out io.Writer, pressed func(key byte)) *screen {
-	s := &screen{out: out.(*os.File), restore: func() {}}
+// openScreen takes the terminal.
+func openScreen(out io.Writer) *screen {
+	s := &screen{out: out.(*os.File)}
 	_, _ = io.WriteString(s.out, toOther)
-	if f, ok := in.(*os.File); ok {
-		if restore, err := readKeys(f); err == nil {
-			s.restore = restore
-			s.reading.Go(func() { s.read(f, pressed) })
-		}
-	}
 	return s
-}
-
-// read hands keys on until close. A read ends by itself after keyWait.
-func (s *screen) read(in *os.File, pressed func(key byte)) {
-	var b [1]byte
-	for !s.over.Load() {
-		n, err := in.Read(b[:])
-		if n > 0 {
-			pressed(b[0])
-		} else if err != nil && !errors.Is(err, io.EOF) { // no key within the time reads as an end
-			return
-		}
-	}
 }
 
 // draw puts the lines in the place of the last ones, as far as they fit.
@@ -76,9 +45,4 @@ func (s *screen) draw(lines []string) error {
 }
 
 // close gives the terminal back as it was.
-func (s *screen) close() {
-	s.over.Store(true)
-	s.reading.Wait()
-	s.restore()
-	_, _ = io.WriteString(s.out, fromOther)
-}
+func (s *screen) close() { _, _ = io.WriteString(s.out, fromOther) }

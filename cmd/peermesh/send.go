@@ -18,7 +18,7 @@ func sendCommand(std streams) *cli.Command {
 			"node has it in its queue; anything else is an error that says what is known.",
 			"peermesh send 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b hello --bootstrap ws://127.0.0.1:8080",
 			"date | peermesh send 3f9a07c1d2b84e5f60718293a4b5c6d7e8f90a1b -b ws://127.0.0.1:8080"),
-		Flags:  actFlags(),
+		Flags:  actFlags(onFlag()),
 		Action: func(c *cli.Context) error { return send(c, std) },
 	}
 }
@@ -29,7 +29,11 @@ func send(c *cli.Context, std streams) error {
 		return err
 	}
 	return asLeaf(c, std, func(ctx context.Context, n *node.Node) error {
-		if err := n.Send(ctx, to, data); err != nil {
+		from, addr, err := onPort(c, n, to)
+		if err == nil {
+			err = from.Send(ctx, addr, data)
+		}
+		if err != nil {
 			return err
 		}
 		if c.Bool("json") {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,26 +60,34 @@ func (s *setting) where() string {
 type settings struct {
 	file string // the config file; empty: there is none
 	all  []setting
-	bad  []string // those that the file gives a value that is none
+	bad  []string // those that are given a value that is none
 }
 
 // settle reads the config file into the flags of c and returns what came from
-// where. What the file has that is right counts even if the error, which holds
-// all mistakes of it, is not nil.
+// where. What is right counts even if the error, which holds all values that are
+// none and all mistakes of the file, is not nil.
 func settle(c *cli.Context) (*settings, error) {
 	s := &settings{}
+	values := wrongValues(c)
+	for _, v := range find[*valueError](values) {
+		s.bad = append(s.bad, v.name)
+	}
 	for _, f := range nodeFlags() {
 		if !slices.Contains(noSettings, f.Names()[0]) {
 			s.all = append(s.all, newSetting(c, f))
 		}
 	}
-	var err error
+	return s, errors.Join(values, s.readFile(c))
+}
+
+// readFile takes what the config file has, if there is one.
+func (s *settings) readFile(c *cli.Context) (err error) {
 	if s.file, err = configFile(c); s.file == "" || err != nil {
-		return s, err
+		return err
 	}
-	entries, mistakes, err := readConfigFile(s.file)
+	entries, mistakes, err := readConfigFile(c.Context, s.file)
 	if err != nil {
-		return s, err
+		return err
 	}
 	for _, e := range entries {
 		wrong := s.take(c, e)
@@ -89,7 +96,7 @@ func settle(c *cli.Context) (*settings, error) {
 			s.bad = append(s.bad, e.key)
 		}
 	}
-	return s, mistakesError(mistakes)
+	return mistakesError(mistakes)
 }
 
 // newSetting says where the value comes from without a file. An empty variable
@@ -100,13 +107,8 @@ func newSetting(c *cli.Context, f cli.Flag) setting {
 		s.origin = fromFlag
 		return s
 	}
-	for _, name := range f.(cli.DocGenerationFlag).GetEnvVars() {
-		if text, found := os.LookupEnv(name); found {
-			if text != "" {
-				s.origin, s.detail = fromEnv, name
-			}
-			break // the parser looks no further
-		}
+	if name, text := variableOf(f); text != "" && tryValue(f, text) == nil {
+		s.origin, s.detail = fromEnv, name
 	}
 	return s
 }
@@ -210,76 +212,33 @@ func unknownKey(s *settings, key string) string {
 	return text
 }
 
-// mistakesError tells mistakes in the order of their lines; nil: there are none.
+// mistakesError are mistakes of the file, each with its place; nil: there are none.
 func mistakesError(all []mistake) error {
-	if len(all) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(all, func(a, b mistake) int { return cmp.Compare(a.at.line, b.at.line) })
-	lines := make([]string, len(all))
+	errs := make([]error, len(all))
 	for i, m := range all {
-		lines[i] = m.at.String() + ": " + m.text
+		errs[i] = &placedError{m.at, &usageError{command: "config", text: m.text}}
 	}
-	return &usageError{command: "config", text: strings.Join(lines, "\n")}
+	return errors.Join(errs...)
 }
 
 // nodeSettings returns the config of a node, and all mistakes of the command
-// line, the environment and the file at once.
+// line, the environment and the file at once, as a *settingsError.
 func nodeSettings(c *cli.Context, std streams) (node.Config, *settings, error) {
-	s, errFile := settle(c)
+	s, errSettle := settle(c)
 	cfg, err := nodeConfig(c, std)
+	overrule(&cfg, s.from)
+	var errCheck error
 	if wrong := cfg.Check(); wrong != nil {
-		err = errors.Join(err, &startError{wrong})
+		errCheck = &startError{wrong}
 	}
-	return cfg, s, errors.Join(errFile, s.placed(err))
+	return cfg, s, s.gather(errSettle, err, errCheck)
 }
-
-// placed gives each mistake that comes from the file its place there, and leaves
-// out what only follows from a value that has been told to be wrong.
-func (s *settings) placed(err error) error {
-	if err == nil || s.file == "" {
-		return err
-	}
-	if start, ok := err.(*startError); ok {
-		if err := s.placed(start.err); err != nil {
-			return &startError{err}
-		}
-		return nil
-	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok && isJoin(err, many.Unwrap()) {
-		var all []error
-		for _, e := range many.Unwrap() {
-			all = append(all, s.placed(e))
-		}
-		return errors.Join(all...)
-	}
-	if slices.ContainsFunc(s.bad, func(name string) bool { return mentions(byFlags(err.Error()), name) }) {
-		return nil
-	}
-	if at, ok := s.placeOf(err); ok {
-		return &placedError{at, err}
-	}
-	return err
-}
-
-// isJoin says whether an error is no more than its parts, each on a line.
-func isJoin(err error, parts []error) bool {
-	return err.Error() == errors.Join(parts...).Error()
-}
-
-// placedError is a mistake of a setting that comes from the config file.
-type placedError struct {
-	at  place
-	err error
-}
-
-func (e *placedError) Error() string { return e.at.String() + ": " + byFlags(e.err.Error()) }
-func (e *placedError) Unwrap() error { return e.err }
 
 // placeOf is where in the file the cause of an error stands: the first setting
 // that it names, and of its values the one that it repeats.
 func (s *settings) placeOf(err error) (at place, found bool) {
 	text, best := byFlags(err.Error()), 0
+	text, _, _ = strings.Cut(text, " has no effect with ") // of two that exclude each other the one to leave out
 	var join *node.JoinError
 	joins := errors.As(err, &join)
 	for _, x := range s.all {
@@ -289,7 +248,7 @@ func (s *settings) placeOf(err error) (at place, found bool) {
 			if named {
 				score = 1
 			}
-			if named && strings.Contains(text, v.text) {
+			if named && (strings.Contains(text, v.text) || strings.Contains(text, masked(v.text))) {
 				score += len(v.text) // of two values that fit the longer one is meant
 			}
 			if score > best {

@@ -61,6 +61,14 @@ func isScreen(w io.Writer) bool {
 	return ok && isTTY(f) && os.Getenv("TERM") != "dumb"
 }
 
+// noScreen says why w is no screen.
+func noScreen(w io.Writer) string {
+	if f, ok := w.(*os.File); ok && isTTY(f) {
+		return "this terminal cannot be drawn on (TERM=dumb; set TERM to what it is, such as xterm)"
+	}
+	return "standard output is no terminal"
+}
+
 // separator stands between what is shown and what is shown next: on a terminal
 // the new takes the place of the old.
 func separator(w io.Writer) string {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,8 +20,8 @@ func topCommand(std streams) *cli.Command {
 	return &cli.Command{
 		Name:  "top",
 		Usage: "show live what a running node of this machine does",
-		Description: describe("Shows frames, bytes and drops per second, and the peers by traffic, until q is pressed. Without a\n"+
-			"terminal it prints one plain snapshot each --interval; --count says how many.",
+		Description: describe("Shows frames, bytes and drops per second, and the peers by traffic, until q or Esc is pressed; s\n"+
+			"sorts by another column, r the other way round, ? tells the keys. Without a terminal it prints one plain snapshot each --interval; --count says how many.",
 			"peermesh top",
 			"peermesh top --interval 5s --id a41c22e0",
 			"peermesh top --count 1 --json"),
@@ -43,7 +42,7 @@ func top(c *cli.Context, std streams) error {
 		return err
 	}
 	defer l.close()
-	t := &topper{looker: l, interval: get[time.Duration](c, "interval"), left: get[int](c, "count")}
+	t := &topper{looker: l, interval: get[time.Duration](c, "interval"), left: get[int](c, "count"), wait: pause}
 	if t.left == 0 {
 		t.left = -1
 	}
@@ -54,7 +53,7 @@ func top(c *cli.Context, std streams) error {
 		return t.onScreen(c.Context, std)
 	default:
 		if t.left < 0 {
-			fmt.Fprintf(std.err, "standard output is no terminal: a plain snapshot each %v, until interrupted; --count N prints N\n", t.interval)
+			fmt.Fprintf(std.err, "%s: a plain snapshot each %v, until interrupted; --count N prints N\n", noScreen(std.out), t.interval)
 		}
 		t.show = func(s *snapshot) error { return writeLines(std.out, append(s.lines(false), "")) }
 	}
@@ -67,6 +66,7 @@ type topper struct {
 	interval time.Duration
 	left     int // snapshots until the end; below zero: no end
 	show     func(*snapshot) error
+	wait     func(context.Context, time.Duration) error // its error ends the run
 }
 
 // run shows a snapshot each interval. The first waits for one interval, since
@@ -74,7 +74,7 @@ type topper struct {
 func (t *topper) run(ctx context.Context) error {
 	before, err := t.status(ctx)
 	for err == nil && t.left != 0 {
-		if err = pause(ctx, t.interval); err != nil {
+		if err = t.wait(ctx, t.interval); err != nil {
 			break
 		}
 		var now *admin.Status
@@ -87,27 +87,6 @@ func (t *topper) run(ctx context.Context) error {
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	}
-	return err
-}
-
-// onScreen shows snapshots in the place of each other, until q.
-func (t *topper) onScreen(ctx context.Context, std streams) error {
-	ctx, quit := context.WithCancelCause(ctx)
-	defer quit(nil)
-	scr := openScreen(std.in, std.out, func(key byte) {
-		if key == 'q' || key == 'Q' {
-			quit(errQuit)
-		}
-	})
-	defer scr.close()
-	t.show = func(s *snapshot) error { return scr.draw(s.lines(true)) }
-	err := scr.draw([]string{"peermesh top: the first figures come in " + t.interval.String() + "; q quits"})
-	if err == nil {
-		err = t.run(ctx)
-	}
-	if context.Cause(ctx) == errQuit {
-		return nil
 	}
 	return err
 }
@@ -181,7 +160,7 @@ func (s *snapshot) ratePeers(before *admin.Status) {
 		o := old[link{p.ID, p.Since.UnixNano()}]
 		s.peers = append(s.peers, peerRate{p, s.rate(o.RxBytes, p.RxBytes), s.rate(o.TxBytes, p.TxBytes)})
 	}
-	slices.SortStableFunc(s.peers, func(a, b peerRate) int { return cmp.Compare(b.rx+b.tx, a.rx+a.tx) })
+	slices.SortStableFunc(s.peers, topOrders[0].compare)
 }
 
 // line is the snapshot in JSON.
@@ -195,6 +174,10 @@ func (s *snapshot) line() topLine {
 	}
 	return line
 }
+
+// topStateLine is the line of a snapshot that says how it is sorted; it is empty
+// where there are no keys to change that.
+const topStateLine = 4
 
 // lines is the snapshot for people.
 func (s *snapshot) lines(columns bool) []string {

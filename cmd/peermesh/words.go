@@ -43,7 +43,7 @@ func idOf(command, word string) (routing.ID, error) {
 		return id, &usageError{
 			command: command,
 			text:    fmt.Sprintf("invalid ID %q: want 40 hex digits, got %d characters", word, len(word)),
-			hints:   []string{"a node prints its ID when it starts; the short form of 8 digits is for reading only"},
+			hints:   []string{"a node prints its ID when it starts; a beginning of it names only a node of this machine, with --id of status, peers and top"},
 		}
 	}
 	return id, nil

@@ -28,13 +28,8 @@ var ErrUnreachable = errors.New("no running node answers there")
 // no answer.
 var ErrBusy = errors.New("the admin page is busy")
 
-// bare is an error without the URL that an HTTP client repeats.
-func bare(err error) error {
-	if u := (*url.Error)(nil); errors.As(err, &u) {
-		return u.Err
-	}
-	return err
-}
+// ErrNoAdmin is the cause of an error when what answers is something else.
+var ErrNoAdmin = errors.New("no admin page of a node is there")
 
 // NewClient returns a client of the listener at a URL such as
 // http://127.0.0.1:9090; the scheme may be left out. The proxies of the
@@ -60,7 +55,8 @@ func NewClient(at string) (*Client, error) {
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Status asks for the status. It is an error of [ErrUnreachable] if nobody
-// listens, and another if what answers is no admin listener of this version.
+// listens, of [ErrNoAdmin] if what answers is no admin listener, and another if
+// it is one of another version.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/status.json", nil)
 	if err != nil {
@@ -71,10 +67,13 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 		return nil, fmt.Errorf("%s: %w: %w", c.base, ErrUnreachable, op.Err)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("%s: %w: %w", c.base, ErrBusy, bare(err))
+		return nil, fmt.Errorf("%s: %w: %w", c.base, ErrBusy, bareError(err))
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w: %w", c.base, ErrNoAdmin, bareError(err))
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, limits.AdminAnswer))
@@ -82,15 +81,23 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 		return nil, fmt.Errorf("%s: %w", c.base, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s: no admin listener of a node, or one that refuses", c.base, resp.Status)
+		return nil, fmt.Errorf("%s: %w: it answers %s", c.base, ErrNoAdmin, resp.Status)
 	}
 	return parseStatus(c.base, text)
+}
+
+// bareError is err without the URL, which is told already.
+func bareError(err error) error {
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		return u.Err
+	}
+	return err
 }
 
 func parseStatus(from string, text []byte) (*Status, error) {
 	var v struct{ V int }
 	if err := json.Unmarshal(text, &v); err != nil || v.V == 0 {
-		return nil, fmt.Errorf("%s answers something else than a node's status", from)
+		return nil, fmt.Errorf("%s: %w: it answers something else than a status", from, ErrNoAdmin)
 	}
 	if v.V != Version {
 		return nil, fmt.Errorf("%s speaks version %d of the status, this program version %d: use the same release", from, v.V, Version)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/node"
@@ -116,7 +117,7 @@ func (a *handler) status(w http.ResponseWriter, _ *http.Request) {
 	s := Status{
 		Status: a.picture(), Version: a.Version, Commit: a.Commit, Go: runtime.Version(), PID: os.Getpid(),
 	}
-	s.V, s.Health = Version, health(&s.Status)
+	s.V, s.Health = Version, health(&s.Status, time.Now())
 	if a.Level != nil {
 		s.LogLevel = levelName(a.Level)
 	}

@@ -19,12 +19,12 @@ type Health struct {
 }
 
 // health finds what there is to say about a status; nothing when all is well.
-func health(s *node.Status) []Health {
-	all := append([]Health{}, identityHealth(s)...)
+func health(s *node.Status, now time.Time) []Health {
+	all := append([]Health{}, identityHealth(s, now)...)
 	all = append(all, linkHealth(s)...)
 	for _, b := range s.Bootstraps {
 		if !b.Linked && b.LastError != "" {
-			all = append(all, Health{"warn", fmt.Sprintf("the bootstrap URL %s does not answer: %s", b.URL, b.LastError), "is a node running there? it is tried again for ever"})
+			all = append(all, Health{"warn", fmt.Sprintf("the bootstrap URL %s does not answer: %s", b.URL, b.LastError), "it is tried again for ever; " + bootstrapHint(b.Stage)})
 		}
 	}
 	for _, l := range s.Limits {
@@ -32,35 +32,68 @@ func health(s *node.Status) []Health {
 			all = append(all, Health{"note", fmt.Sprintf("%s is at its limit of %d", l.Name, l.Max), ""})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.LimitsHit)) {
-		all = append(all, limitHealth(s, name))
+	return append(all, boundHealth(s, now)...)
+}
+
+// bootstrapHint is what to do about a URL, by the stage at which it fails.
+func bootstrapHint(stage string) string {
+	switch stage {
+	case "resolve":
+		return "is the name right, and does this machine's DNS know it?"
+	case "tls":
+		return "is its certificate one that this machine trusts? see --tls-ca"
+	case "upgrade", "subprotocol":
+		return "something answers there, but no node of this protocol: check host, port and path"
+	case "handshake":
+		return "both sides need the same --network-key, or none"
+	case "admission":
+		return "that node takes no further link: give another URL too"
 	}
-	return all
+	return "is a node running there?"
 }
 
 // lately is how long ago a bound may have been hit to be a matter of now.
 const lately = time.Minute
 
-// limitHealth is about a bound that was hit.
-func limitHealth(s *node.Status, name string) Health {
-	h := Health{"note", fmt.Sprintf("%s: dropped or refused %d times since the start, because a bound was reached", name, s.LimitsHit[name]), ""}
-	at, ok := s.LimitsHitAt[name]
-	if !ok {
-		return h
+// bound is what a reason says that stands for one, and what to do.
+type bound struct{ text, hint string }
+
+var bounds = map[string]bound{
+	"queue-full":    {"the outgoing queue of a link had no room", "send less at once, or give the line more; peermesh peers tells how full each queue is"},
+	"port-full":     {"the queue of a port had no room", "its program takes messages slower than they come"},
+	"detour-budget": {"what came by one link looked for too many ways round", "links that are late cause that; peermesh peers tells which"},
+	"rate-limited":  {"a peer wanted more than its share", "nothing, unless it goes on: then see the log at level debug for who"},
+	"session-limit": {"too many handshakes or sessions were under way", "nothing, unless it goes on: more peers talk to this node than it holds"},
+	"link-limit":    {"there was no place for another link", "--max-peers, --max-leaves and --max-webrtc give more"},
+	"store-full":    {"there was no room for another leaf's record", "nothing: other nodes hold it too"},
+	"connection-limit": {"the port had no room for a connection", fmt.Sprintf(
+		"somebody opens more connections to the port than %d in all, or %d from one address: a firewall can slow them; if it is a proxy of yours, name it with --trusted-proxy",
+		limits.HTTPConns, limits.HTTPConnsPerSource)},
+	connectionsLimit: {"the admin page had no room for a connection", "scrapers, browsers or profiles have them all"},
+}
+
+// boundHealth tells the bounds that were reached of late. That the port is full keeps
+// others from joining.
+func boundHealth(s *node.Status, now time.Time) (all []Health) {
+	for _, name := range slices.Sorted(maps.Keys(s.LimitsHitAt)) {
+		ago := now.Sub(s.LimitsHitAt[name])
+		if ago > lately {
+			continue
+		}
+		level, b := "note", bounds[name]
+		if name == reason.ConnectionLimit.String() {
+			level = "warn"
+		}
+		text := fmt.Sprintf("%s: %s; %d times since the start, last %v ago", name, b.text, s.LimitsHit[name], max(ago, 0).Truncate(time.Second))
+		all = append(all, Health{level, text, b.hint})
 	}
-	ago := max(time.Since(at).Round(time.Second), 0)
-	h.Text += fmt.Sprintf("; the last time %s ago", ago)
-	if name == reason.ConnectionLimit.String() && ago <= lately {
-		h.Level = "warn"
-		h.Hint = fmt.Sprintf("somebody opens more connections to the port than %d in all, or %d from one address: a firewall can slow them; if it is a proxy of yours, name it with --trusted-proxy", limits.HTTPConns, limits.HTTPConnsPerSource)
-	}
-	return h
+	return all
 }
 
 // identityHealth is about another node with the same key: as long as both run,
 // each takes the other's links every now and then.
-func identityHealth(s *node.Status) []Health {
-	ago := time.Since(s.IdentityInUseAt).Round(time.Second)
+func identityHealth(s *node.Status, now time.Time) []Health {
+	ago := now.Sub(s.IdentityInUseAt).Round(time.Second)
 	if s.IdentityInUseAt.IsZero() || ago > 2*limits.ReplacedWaitMax {
 		return nil
 	}

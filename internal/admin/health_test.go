@@ -2,13 +2,16 @@ package admin
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/node"
 )
 
 func TestHealth(t *testing.T) {
+	now := time.Now()
 	peer := []node.PeerInfo{{RTT: time.Millisecond}}
 	for _, test := range []struct {
 		name   string
@@ -24,18 +27,18 @@ func TestHealth(t *testing.T) {
 			[]string{"the bootstrap URL ws://b does not answer: refused"}},
 		{"leaf without a home", node.Status{Leaf: true, Peers: peer}, []string{"this leaf is not attached: nobody finds it yet"}},
 		{"late link", node.Status{Peers: []node.PeerInfo{{Suspect: true}, {}}}, []string{"1 of 2 links are late with acks; frames avoid them"}},
-		{"limits", node.Status{Peers: peer, Limits: []node.LimitUse{{Name: "ports", Used: 3, Max: 3}, {Name: "leaf-links"}}, LimitsHit: map[string]uint64{"store-full": 1, "queue-full": 2}},
-			[]string{"ports is at its limit of 3", "queue-full: dropped or refused 2 times since the start, because a bound was reached",
-				"store-full: dropped or refused 1 times since the start, because a bound was reached"}},
-		{"robbed", node.Status{URLs: []string{"ws://a"}, IdentityInUseAt: time.Now()},
+		{"limits", node.Status{Peers: peer, Limits: []node.LimitUse{{Name: "ports", Used: 3, Max: 3}, {Name: "leaf-links"}}, LimitsHit: map[string]uint64{"store-full": 1, "queue-full": 2},
+			LimitsHitAt: map[string]time.Time{"store-full": now.Add(-time.Hour), "queue-full": now.Add(-12 * time.Second)}},
+			[]string{"ports is at its limit of 3", "queue-full: the outgoing queue of a link had no room; 2 times since the start, last 12s ago"}},
+		{"robbed", node.Status{URLs: []string{"ws://a"}, IdentityInUseAt: now},
 			[]string{"identity in use elsewhere: a peer told 0s ago that another node has this one's key, and that one got the link", "nobody has joined this node yet"}},
-		{"robbed long ago", node.Status{Peers: peer, IdentityInUseAt: time.Now().Add(-time.Hour)}, nil},
-		{"the port is full", node.Status{Peers: peer, LimitsHit: map[string]uint64{"connection-limit": 9}, LimitsHitAt: map[string]time.Time{"connection-limit": time.Now()}},
-			[]string{"connection-limit: dropped or refused 9 times since the start, because a bound was reached; the last time 0s ago"}},
+		{"robbed long ago", node.Status{Peers: peer, IdentityInUseAt: now.Add(-time.Hour)}, nil},
+		{"the port is full", node.Status{Peers: peer, LimitsHit: map[string]uint64{"connection-limit": 9}, LimitsHitAt: map[string]time.Time{"connection-limit": now}},
+			[]string{"connection-limit: the port had no room for a connection; 9 times since the start, last 0s ago"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got []string
-			for _, h := range health(&test.status) {
+			for _, h := range health(&test.status, now) {
 				got = append(got, h.Text)
 			}
 			if !slices.Equal(got, test.want) {
@@ -45,11 +48,31 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-func TestAFullPortIsAWarningForAWhile(t *testing.T) {
-	for ago, want := range map[time.Duration]string{time.Second: "warn", time.Hour: "note"} {
-		s := node.Status{LimitsHit: map[string]uint64{"connection-limit": 9}, LimitsHitAt: map[string]time.Time{"connection-limit": time.Now().Add(-ago)}}
-		if got := limitHealth(&s, "connection-limit"); got.Level != want || want == "warn" && got.Hint == "" {
-			t.Errorf("%v ago: got %+v, want %s", ago, got, want)
+// That others cannot join is more than a note.
+func TestAFullPortIsAWarning(t *testing.T) {
+	now := time.Now()
+	s := node.Status{LimitsHit: map[string]uint64{"connection-limit": 9}, LimitsHitAt: map[string]time.Time{"connection-limit": now}}
+	if all := boundHealth(&s, now); len(all) != 1 || all[0].Level != "warn" || all[0].Hint == "" {
+		t.Errorf("got %+v, want a warning with a hint", all)
+	}
+}
+
+// Each reason that stands for a bound is explained, and no other.
+func TestEveryBoundIsExplained(t *testing.T) {
+	for r := range reason.Count {
+		r := reason.Reason(r)
+		b, ok := bounds[r.String()]
+		if ok != r.IsLimit() || ok && (b.text == "" || b.hint == "") {
+			t.Errorf("%v: got %+v, want words: %v", r, b, r.IsLimit())
+		}
+	}
+}
+
+func TestBootstrapHintIsForItsStage(t *testing.T) {
+	for stage, want := range map[string]string{"resolve": "name", "connect": "running", "tls": "certificate", "handshake": "network-key", "": "running"} {
+		s := node.Status{Bootstraps: []node.BootstrapInfo{{URL: "ws://a", Stage: stage, LastError: "x"}}, Peers: []node.PeerInfo{{}}}
+		if all := health(&s, time.Now()); len(all) != 1 || !strings.Contains(all[0].Hint, want) {
+			t.Errorf("%s: got %+v, want a hint with %q", stage, all, want)
 		}
 	}
 }

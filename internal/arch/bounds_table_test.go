@@ -338,6 +338,7 @@ var bounds = map[string]map[string]string{
 	},
 	"internal/admin": {
 		"Status.Health": "bounded by the faults that health knows",
+		"bounds":        fixed,
 		"hopBounds":     fixed,
 		"types":         fixed,
 	},

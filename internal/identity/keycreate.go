@@ -34,7 +34,7 @@ func create(path string, id *Identity, link func(from, to string) error) error {
 func uncreatable(path string, err error) error {
 	return &KeyFileError{
 		Path: path, Problem: "cannot be created", Err: err,
-		Hint: "make the directory writable for the user that runs this, or choose another state directory",
+		Hint: advice(err, "make the directory writable for the user that runs this, or choose another state directory"),
 	}
 }
 

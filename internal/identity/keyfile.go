@@ -120,7 +120,7 @@ func readKeyFile(path string) ([]byte, error) {
 func unreadable(path string, err error) error {
 	return &KeyFileError{
 		Path: path, Problem: "cannot be read", Err: err,
-		Hint: "make it readable for the user that runs this, or choose another state directory",
+		Hint: advice(err, "make it readable for the user that runs this, or choose another state directory"),
 	}
 }
 

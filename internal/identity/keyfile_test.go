@@ -194,8 +194,37 @@ func TestStateIsNotADirectory(t *testing.T) {
 	if err := os.WriteFile(dir, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, dir, "cannot be read")
-	refused(t, filepath.Join(dir, "below"), "cannot be read")
+	for _, dir := range []string{dir, filepath.Join(dir, "below")} {
+		if e := refused(t, dir, "cannot be read"); strings.Contains(e.Hint, "readable") {
+			t.Errorf("hint: got %q, which is no way out", e.Hint)
+		}
+	}
+}
+
+func TestUsable(t *testing.T) {
+	dir := t.TempDir()
+	file, state := filepath.Join(dir, "file"), filepath.Join(dir, "state")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load1(t, state)
+	wide := filepath.Join(dir, "wide")
+	load1(t, wide)
+	if err := os.Chmod(filepath.Join(wide, KeyFileName), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for state, usable := range map[string]bool{
+		state: true, filepath.Join(dir, "a", "b"): true, "": true, file: false, filepath.Join(file, "below"): false, wide: runtime.GOOS == "windows",
+	} {
+		err := Usable(state)
+		var typed *KeyFileError
+		if (err == nil) != usable || err != nil && !errors.As(err, &typed) {
+			t.Errorf("Usable(%s): got %v, want a KeyFileError: %v", state, err, !usable)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "a")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got a directory made, want nothing: %v", err)
+	}
 }
 
 func TestRandomnessEndsBeforeAFile(t *testing.T) {
@@ -307,4 +336,7 @@ func TestDirectoryThatCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, dir, "cannot be created")
+	if err := Usable(filepath.Join(dir, "below")); err == nil {
+		t.Error("got a directory below that is usable, want an error")
+	}
 }

@@ -8,7 +8,7 @@ import "time"
 // Frames and messages (docs/protocol.md, sections 2 and 3).
 const (
 	MaxFrame      = 65_000         // bytes of one mesh frame
-	MaxMessage    = 60_000         // bytes of one application message; larger: use a stream
+	MaxMessage    = 60_000         // bytes of one application message; larger: split it
 	MaxBundle     = 3_584          // bytes of a bundle's datagrams, with their lengths; with all headers, and a full detour list, its frame stays below 4,096 bytes
 	SmallDatagram = 512            // bytes of a datagram up to which it may share a frame with others
 	MaxRecord     = 65_535         // bytes of one link record on the wire, its tag included (the Noise limit)

@@ -64,7 +64,7 @@ func TestAmplification(t *testing.T) {
 			text, _, _ := strings.Cut(o.Description(), "a=candidate:")
 			text = strings.ReplaceAll(text, "a=end-of-candidates\r\n", "")
 			for i := range limits.Candidates { // nobody listens there
-				text += fmt.Sprintf("a=candidate:%d 1 udp %d 127.1.0.%d %d typ host\r\n", i, 1<<31-i, 1+i%c.victims, 9+i)
+				text += fmt.Sprintf("a=candidate:%d 1 udp %d 127.1.0.%d %d typ host\r\n", i, 1<<31-i, 1+i%c.victims, 1024+i)
 			}
 			socket, given := &meter{PacketConn: listen(t, "127.0.0.1:0")}, make(failures, limits.Candidates)
 			a, err := endpoint(t, webrtc.Config{UDP: socket, Logger: slog.New(given)}).Answer(soon(t), local, text)
@@ -72,8 +72,13 @@ func TestAmplification(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = a.Close() }()
-			for range c.tried {
-				<-given
+			late := soon(t).Done()
+			for i := range c.tried {
+				select {
+				case <-given:
+				case <-late:
+					t.Fatalf("got %d candidates given up, want %d", i, c.tried)
+				}
 			}
 			times := float64(socket.bytes.Load()) / float64(len(text))
 			t.Logf("%d bytes of offer, %d packets, %d bytes: %.1f times", len(text), socket.packets.Load(), socket.bytes.Load(), times)

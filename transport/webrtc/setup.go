@@ -71,6 +71,17 @@ func parseServer(text string) (Server, error) {
 	return s, err
 }
 
+// MaskServer is a server's text, right or wrong, without its password.
+func MaskServer(text string) string {
+	login, host, ok := cutLast(text, "@")
+	scheme, rest, _ := strings.Cut(login, ":")
+	user, _, both := strings.Cut(rest, ":")
+	if !ok || !both {
+		return text
+	}
+	return scheme + ":" + user + ":***@" + host
+}
+
 // hostPort adds the port when there is none.
 func hostPort(text string) (string, error) {
 	host, port, err := net.SplitHostPort(text)

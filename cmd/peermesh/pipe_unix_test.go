@@ -1,0 +1,35 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A pipe that nobody writes to keeps nobody from ending the program.
+func TestConfigFileThatIsAPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		p := start(t, "config", "check", pipe)
+		w, err := os.OpenFile(pipe, os.O_WRONLY, 0) // waits until the program has it open
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.stop(t, sig).wantCode(t, exitInterrupted)
+		w.Close()
+	}
+	p := start(t, "config", "check", pipe)
+	if err := os.WriteFile(pipe, []byte("prot = 1\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(t, time.Now()).wantCode(t, exitUsage, pipe+":1: unknown key")
+}

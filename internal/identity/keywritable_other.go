@@ -1,0 +1,6 @@
+//go:build !unix
+
+package identity
+
+// writable cannot tell here without making a file.
+func writable(string) error { return nil }
