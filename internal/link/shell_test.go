@@ -212,9 +212,9 @@ func TestWaitLooksAgainAtItsEnd(t *testing.T) {
 		}
 		begin := time.Now()
 		time.AfterFunc(limits.TransitWait/2, func() { // a part is written
-			a.mu.Lock()
+			a.Link.mu.Lock()
 			a.queue.inlet(7).bytes -= 2 * len(f)
-			a.mu.Unlock()
+			a.Link.mu.Unlock()
 		})
 		if !a.Wait(7, len(f), time.After(limits.TransitWait)) || time.Since(begin) != limits.TransitWait {
 			t.Errorf("got no room after %v, want it seen at the end of %v", time.Since(begin), limits.TransitWait)
