@@ -73,7 +73,7 @@ func (r report) throughputTables(b *strings.Builder) {
 func (t throughput) row() []string {
 	m := t.Median
 	return []string{
-		t.System, t.Mode, number(m.PerSecond/1e3, 0), number(m.PerSecond*float64(t.Size)/1e6, 0),
+		t.System, t.Mode, number(m.PerSecond/1e3, 0), number(t.MB, 0),
 		number(100*m.Loss, 1), number(m.CPU, 2), number(m.Allocs, 2),
 		t.Ratios.of(baselineWire), t.Ratios.of(baselineSeal), t.Ratios.of(baselinePeer),
 	}

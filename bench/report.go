@@ -46,7 +46,8 @@ type throughput struct {
 	Mode   string         `json:"mode"`
 	Size   int            `json:"size"`
 	Relays int            `json:"relays"`
-	Median harness.Rate   `json:"median"` // of each figure by itself
+	Median harness.Rate   `json:"median"`   // of each figure by itself
+	MB     float64        `json:"mb_per_s"` // of payload, in 10^6 bytes: the median of messages times Size
 	Ratios ratios         `json:"ratios"`
 	Rounds []harness.Rate `json:"rounds"`
 }
@@ -156,11 +157,7 @@ func (p *plan) addOnce(r *report, system string) {
 func (p *plan) throughput(at result) throughput {
 	rounds := p.rates[at]
 	perSecond := func(r harness.Rate) float64 { return r.PerSecond }
-	return throughput{
-		System: at.system, Mode: at.cell.mode, Size: at.cell.size, Relays: at.cell.relays,
-		Median: medianRate(rounds), Rounds: rounds,
-		Ratios: compare(at, p.rates, perSecond, append([]string{baselineWire, baselineSeal}, peers...)...),
-	}
+	return throughputOf(at, rounds, compare(at, p.rates, perSecond, append([]string{baselineWire, baselineSeal}, peers...)...))
 }
 
 func (p *plan) echo(at result) echo {
@@ -236,6 +233,14 @@ func compare[T any](at result, all map[result][]T, of func(T) float64, baselines
 		}
 	}
 	return out
+}
+
+func throughputOf(at result, rounds []harness.Rate, x ratios) throughput {
+	m := medianRate(rounds)
+	return throughput{
+		System: at.system, Mode: at.cell.mode, Size: at.cell.size, Relays: at.cell.relays,
+		Median: m, MB: m.PerSecond * float64(at.cell.size) / 1e6, Ratios: x, Rounds: rounds,
+	}
 }
 
 func medianRate(rounds []harness.Rate) harness.Rate {

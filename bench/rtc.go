@@ -16,9 +16,17 @@ import (
 // relays.
 const connectPairs = 40
 
-// connectRelays are those numbers. Through none there is nothing to measure:
-// nodes without a port cannot signal without a relay.
-var connectRelays = []int{1, 3}
+// connectRelays are those numbers. Through none nodes cannot signal; what is
+// measured there is the carrier alone.
+var connectRelays = []int{0, 1, 3}
+
+// connectHow says what is measured through so many relays.
+func connectHow(relays int) string {
+	if relays == 0 {
+		return "the carrier alone: descriptions handed over by hand, no signalling, no Hello"
+	}
+	return "Connect of a node"
+}
 
 // rtcSystems are the ends of one link over WebRTC: the node's and the library's.
 func rtcSystems() []harness.System {
@@ -76,7 +84,7 @@ func (p *plan) expectedRTC() (total time.Duration) {
 func (p *plan) onceRTC(ctx context.Context) {
 	for _, relays := range connectRelays {
 		if p.wantsOurs("connect") {
-			times, err := peermesh.Connect(ctx, relays, connectPairs)
+			times, err := connectTimes(ctx, relays)
 			p.note(err)
 			p.rtc.connect[relays] = times
 		}
@@ -88,6 +96,13 @@ func (p *plan) onceRTC(ctx context.Context) {
 			p.rtc.idle = append(p.rtc.idle, idle{s.Name(), m})
 		}
 	}
+}
+
+func connectTimes(ctx context.Context, relays int) ([]time.Duration, error) {
+	if relays == 0 {
+		return peermesh.HandOver(ctx, connectPairs)
+	}
+	return peermesh.Connect(ctx, relays, connectPairs)
 }
 
 // measureRTC makes one round, each time begun by another system.
@@ -114,6 +129,7 @@ func (p *plan) measureRTC(ctx context.Context, round int) {
 // connectTime is the time of a Connect until the link is up, in milliseconds.
 type connectTime struct {
 	Relays int       `json:"relays"`
+	How    string    `json:"how"` // see connectHow
 	Median float64   `json:"median_ms"`
 	P99    float64   `json:"p99_ms"`
 	Runs   []float64 `json:"runs_ms"`
@@ -124,7 +140,7 @@ func (p *plan) connectReport() (out []connectTime) {
 		if times := p.rtc.connect[relays]; len(times) > 0 {
 			ms := each(times, func(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 })
 			sorted := slices.Sorted(slices.Values(ms))
-			out = append(out, connectTime{relays, finite(harness.Median(ms)), sorted[(len(sorted)*99-1)/100], ms})
+			out = append(out, connectTime{relays, connectHow(relays), finite(harness.Median(ms)), sorted[(len(sorted)*99-1)/100], ms})
 		}
 	}
 	return out
@@ -157,10 +173,7 @@ func (p *plan) rtcReport() *rtcReport {
 				continue
 			}
 			rate := func(t harness.Rate) float64 { return t.PerSecond }
-			r.Throughput = append(r.Throughput, throughput{
-				System: s.Name(), Mode: c.mode, Size: c.size, Median: medianRate(p.rtc.rates[at]), Rounds: p.rtc.rates[at],
-				Ratios: compare(at, p.rtc.rates, rate, bare, gathered),
-			})
+			r.Throughput = append(r.Throughput, throughputOf(at, p.rtc.rates[at], compare(at, p.rtc.rates, rate, bare, gathered)))
 		}
 	}
 	return r
@@ -192,9 +205,9 @@ func (r report) rtcTargets(at func(what string, measured float64, digits int, un
 func (r report) rtcTables(b *strings.Builder) {
 	var rows [][]string
 	for _, c := range r.Connect {
-		rows = append(rows, []string{fmt.Sprint(c.Relays), number(c.Median, 1), number(c.P99, 1), fmt.Sprint(len(c.Runs))})
+		rows = append(rows, []string{fmt.Sprint(c.Relays), c.How, number(c.Median, 1), number(c.P99, 1), fmt.Sprint(len(c.Runs))})
 	}
-	table(b, "Connect over WebRTC until the link is up", []string{"relays", "median ms", "p99 ms", "pairs"}, rows)
+	table(b, "Connect over WebRTC until the link is up", []string{"relays", "what", "median ms", "p99 ms", "pairs"}, rows)
 	if r.RTC == nil {
 		return
 	}
@@ -203,7 +216,7 @@ func (r report) rtcTables(b *strings.Builder) {
 	for _, t := range r.RTC.Throughput {
 		m := t.Median
 		rows = append(rows, []string{
-			fmt.Sprintf("%d B", t.Size), t.System, number(m.PerSecond/1e3, 1), number(m.PerSecond*float64(t.Size)/1e6, 1),
+			fmt.Sprintf("%d B", t.Size), t.System, number(m.PerSecond/1e3, 1), number(t.MB, 1),
 			number(100*m.Loss, 1), number(m.CPU, 2), t.Ratios.of(bare), t.Ratios.of(gathered),
 		})
 	}

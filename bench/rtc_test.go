@@ -42,14 +42,17 @@ func TestRTCReports(t *testing.T) {
 	if len(r.Connect) != len(connectRelays) || r.RTC == nil || len(r.RTC.Throughput) != 3 || len(r.RTC.Echo) != 3 || len(r.RTC.Idle) != 3 {
 		t.Fatalf("got %+v, want the times of Connect and three links", r)
 	}
-	for _, c := range r.Connect {
+	for i, c := range r.Connect {
+		if byHand := strings.Contains(c.How, "by hand"); c.Relays != connectRelays[i] || byHand != (c.Relays == 0) {
+			t.Errorf("got %d relays, %q, want %d, and to be told where there is no Connect", c.Relays, c.How, connectRelays[i])
+		}
 		if c.Median <= 0 || c.P99 < c.Median || len(c.Runs) != connectPairs {
 			t.Errorf("got %+v, want the times of %d pairs", c, connectPairs)
 		}
 	}
 	for _, row := range r.RTC.Throughput {
-		if row.Median.PerSecond <= 0 || row.Ratios["pion"] <= 0 {
-			t.Errorf("got %+v, want a rate and its ratio to pion's", row)
+		if row.Median.PerSecond <= 0 || row.MB != row.Median.PerSecond*64/1e6 || row.Ratios["pion"] <= 0 {
+			t.Errorf("got %+v, want a rate of messages and of bytes and its ratio to pion's", row)
 		}
 	}
 	if len(r.Targets) != 3 {

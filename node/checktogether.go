@@ -14,16 +14,20 @@ func (c *Config) checkTogether() error {
 	var errs []error
 	idle := func(set bool, field, beside string) {
 		if set {
-			errs = append(errs, fmt.Errorf("config: %s has no effect with %s: leave one of them out", field, beside))
+			errs = append(errs, fmt.Errorf("config: %s has no effect with %s", field, beside))
 		}
 	}
-	if c.WebRTC == WebRTCOff || c.WebRTC == "" && !webrtc.Supported {
-		idle(c.MaxWebRTC > 0, "MaxWebRTC", "WebRTC off")
-		idle(c.WebRTCListen != "", "WebRTCListen", "WebRTC off")
-		idle(len(c.ICEServers) > 0, "ICEServers", "WebRTC off")
+	if c.WebRTC == WebRTCOff || !webrtc.Supported {
+		beside := "WebRTC off: leave one of them out"
+		if !webrtc.Supported {
+			beside = "the tag nowebrtc, which this program was built with: leave it out"
+		}
+		idle(c.MaxWebRTC > 0, "MaxWebRTC", beside)
+		idle(c.WebRTCListen != "", "WebRTCListen", beside)
+		idle(len(c.ICEServers) > 0, "ICEServers", beside)
 	}
 	// A leaf may well have a port: others dial it for links of their own with it.
-	idle(c.Leaf && c.MaxLeaves > 0, "MaxLeaves", "Leaf, which is no leaf's home")
+	idle(c.Leaf && c.MaxLeaves > 0, "MaxLeaves", "Leaf, which is no leaf's home: leave one of them out")
 	return errors.Join(errs...)
 }
 

@@ -97,7 +97,7 @@ func (o *overloaded) flood(count, atOnce, size int, gap time.Duration) {
 // where it was dropped, at the sender, at the relay and at the receiver.
 func TestEachLostDatagramIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOverloaded(t, 5*time.Millisecond, 10*time.Millisecond)
+		o := newOverloaded(t, 20*time.Millisecond, 10*time.Millisecond)
 		forwarded := o.b.Status().Forwarded
 		const count = 20_000
 		o.flood(count, 2_000, limits.SmallDatagram+1, 10*time.Millisecond)
@@ -125,7 +125,7 @@ const controlFrames = 50
 // datagrams, and the relay those frames, each of which held some of what is missing.
 func TestEachLostBundleIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOverloaded(t, 5*time.Millisecond, time.Millisecond)
+		o := newOverloaded(t, 20*time.Millisecond, time.Millisecond)
 		const count, size = 120_000, 64
 		o.flood(count, 12_000, size, 10*time.Millisecond)
 		at := o.dropped()

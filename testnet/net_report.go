@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"slices"
@@ -32,6 +33,7 @@ func (n *Net) report(flights []*flight) Report {
 	running := n.running()
 	r := Report{V: 1, Nodes: len(running), SettledMs: milliseconds(settled)}
 	r.Links, r.LeafLinks = n.countLinks(running)
+	r.Carriers = countCarriers(running)
 	n.traffic.tell(flights, &r)
 	if minutes := time.Since(since).Minutes() * float64(len(running)); settled > 0 && minutes > 0 {
 		r.countUpkeep(crossings(all), before, minutes)
@@ -102,6 +104,47 @@ func (n *Net) countLinks(running []*member) (relays, leaves Links) {
 		withRelays, withLeaves = append(withRelays, r), append(withLeaves, l)
 	}
 	return linksOf(withRelays), linksOf(withLeaves)
+}
+
+// carriedLink is a link between two nodes by one kind of carrier; a is the lesser ID.
+type carriedLink struct {
+	a, b routing.ID
+	kind string
+}
+
+// carriers are links, each of them once, whichever of its ends knows of it.
+type carriers map[carriedLink]bool
+
+func (c carriers) add(a, b routing.ID, kind string) {
+	if bytes.Compare(a[:], b[:]) > 0 {
+		a, b = b, a
+	}
+	c[carriedLink{a, b, kind}] = true
+}
+
+// byKind counts them.
+func (c carriers) byKind() map[string]int {
+	counts := make(map[string]int)
+	for l := range c {
+		counts[l.kind]++
+	}
+	return counts
+}
+
+func countCarriers(running []*member) map[string]int {
+	here := make(map[routing.ID]bool)
+	for _, m := range running {
+		here[m.node.ID()] = true
+	}
+	links := make(carriers)
+	for _, m := range running {
+		for _, p := range m.node.Peers() {
+			if here[p.ID] {
+				links.add(m.node.ID(), p.ID, p.Transport)
+			}
+		}
+	}
+	return links.byKind()
 }
 
 // linksOf counts the peers of a node; of one with too many the fewest of some looks.

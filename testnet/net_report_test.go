@@ -2,12 +2,14 @@ package testnet
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/node"
+	"github.com/peermesh/peermesh/routing"
 )
 
 func TestSpread(t *testing.T) {
@@ -31,6 +33,18 @@ func TestSpread(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})
+	}
+}
+
+func TestLinksAreCountedOnce(t *testing.T) {
+	a, b, c := routing.ID{1}, routing.ID{2}, routing.ID{3}
+	links := make(carriers)
+	links.add(a, b, "ws")
+	links.add(b, a, "ws") // its other end
+	links.add(a, b, "webrtc")
+	links.add(c, a, "ws") // told by one end alone
+	if got, want := links.byKind(), map[string]int{"ws": 2, "webrtc": 1}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

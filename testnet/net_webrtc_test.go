@@ -37,6 +37,9 @@ func TestNetsOverWebRTC(t *testing.T) {
 					}
 				}
 			}
+			if c := r.Carriers; 2*c["webrtc"] < test.least || c["webrtc"] > 28 {
+				t.Errorf("got links %v, want %d to 28 over WebRTC", c, test.least/2)
+			}
 			if overWebRTC < test.least {
 				t.Errorf("got %d ends of links over WebRTC, want at least %d", overWebRTC, test.least)
 			}

@@ -9,17 +9,20 @@ import (
 // Report tells what became of a network and of the messages sent in it. Its
 // JSON form is versioned by V.
 type Report struct {
-	V             int     `json:"v"`
-	Nodes         int     `json:"nodes"`
-	Links         Links   `json:"links"`     // with relays, of one node
-	LeafLinks     Links   `json:"leafLinks"` // with leaves, of one relay
-	Sent          int     `json:"sent"`
-	First         int     `json:"first"`         // the first transmission reached the port; see Net.Deliver
-	Delivered     int     `json:"delivered"`     // acknowledged
-	Hops          Spread  `json:"hops"`          // of the copy that arrived first
-	HandshakeHops Spread  `json:"handshakeHops"` // of the first frame between two nodes; simulations alone
-	LatencyMs     Spread  `json:"latencyMs"`     // from Send to its ack
-	SettledMs     float64 `json:"settledMs"`     // from the last start until every node was reachable
+	V         int   `json:"v"`
+	Nodes     int   `json:"nodes"`
+	Links     Links `json:"links"`     // with relays, of one node
+	LeafLinks Links `json:"leafLinks"` // with leaves, of one relay
+	// Carriers counts the links between running nodes by the kind of their carrier:
+	// "ws", "webrtc" or, of simulations, "sim". Two ends are one link.
+	Carriers      map[string]int `json:"carriers"`
+	Sent          int            `json:"sent"`
+	First         int            `json:"first"`         // the first transmission reached the port; see Net.Deliver
+	Delivered     int            `json:"delivered"`     // acknowledged
+	Hops          Spread         `json:"hops"`          // of the copy that arrived first
+	HandshakeHops Spread         `json:"handshakeHops"` // of the first frame between two nodes; simulations alone
+	LatencyMs     Spread         `json:"latencyMs"`     // from Send to its ack
+	SettledMs     float64        `json:"settledMs"`     // from the last start until every node was reachable
 	// MaintenancePerNodeMinute counts the crossings of mesh frames that keep the
 	// mesh together (Nearest, Answer, Hint), from the time the network had settled; until then it
 	// and the next two are 0.

@@ -25,6 +25,7 @@ func (s *Simulation) Report() Report {
 		SettledMs: milliseconds(s.settling),
 	}
 	s.reportLinks(&r)
+	r.Carriers = s.countCarriers()
 	s.reportUpkeep(&r)
 	s.reportMessages(&r)
 	r.Failures = slices.Concat(s.failures, s.opts.broken(&r), s.late(&r))
@@ -56,6 +57,19 @@ func (s *Simulation) reportLinks(r *Report) {
 		r.Links.Mean /= float64(relays)
 		r.LeafLinks.Mean /= float64(relays)
 	}
+}
+
+func (s *Simulation) countCarriers() map[string]int {
+	links := make(carriers)
+	for _, n := range s.alive {
+		for _, l := range n.links {
+			end := l.link.Carrier.(*simEnd)
+			if l.admitted && !end.other.node.dead {
+				links.add(n.id, end.other.node.id, end.Kind())
+			}
+		}
+	}
+	return links.byKind()
 }
 
 func (s *Simulation) reportUpkeep(r *Report) {

@@ -8,6 +8,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/peermesh/peermesh/node"
 )
 
 // configActions are what the command config does, in the order of its help page.
@@ -133,15 +135,19 @@ func (s *setting) value(c *cli.Context) any {
 	return c.String(s.name)
 }
 
+// withWebRTC are the settings that have an effect with WebRTC alone.
+var withWebRTC = []string{"webrtc-port", "max-webrtc", "webrtc-hide-private", "ice"}
+
 // initConfig prints a file in which every setting is commented out, so that it
-// changes nothing before somebody changes it.
+// changes nothing before somebody changes it. What this program was built without
+// is left out.
 func initConfig(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Settings of a peermesh node, named as its flags. A flag wins over the environment, that\n" +
 		"# over this file. What is commented out has its default.\n")
 	for _, f := range nodeFlags() {
 		name := f.Names()[0]
-		if slices.Contains(noSettings, name) {
+		if slices.Contains(noSettings, name) || !node.WebRTCSupported && slices.Contains(withWebRTC, name) {
 			continue
 		}
 		value, comment := defaultOf(f)

@@ -107,11 +107,19 @@ func choice(words ...string) *value[string] {
 
 // webrtcUse reads a node.WebRTCUse; the default depends on how the program was built.
 func webrtcUse() *value[string] {
-	uses := []string{string(node.WebRTCOn), string(node.WebRTCWhenNeeded), string(node.WebRTCOff)}
-	if !node.WebRTCSupported {
-		uses = uses[2:]
+	if node.WebRTCSupported {
+		return choice(string(node.WebRTCOn), string(node.WebRTCWhenNeeded), string(node.WebRTCOff))
 	}
-	return choice(uses...)
+	off := choice(string(node.WebRTCOff))
+	read := off.read
+	off.read = func(text string) (string, error) {
+		use, err := read(text)
+		if err != nil {
+			err = fmt.Errorf("want %s: this program was built without WebRTC (tag nowebrtc)", node.WebRTCOff)
+		}
+		return use, err
+	}
+	return off
 }
 
 // envPrefix begins the variables of the environment that are settings.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/peermesh/peermesh/node"
 )
 
 // leakChecked fails the run when goroutines are left, and removes what the
@@ -39,6 +41,13 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits,
+		},
+		// [webrtc]: the program was built with it.
+		Condition: func(cond string) (bool, error) {
+			if cond != "webrtc" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return node.WebRTCSupported, nil
 		},
 		RequireExplicitExec: true,
 	})

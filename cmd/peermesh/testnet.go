@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -235,10 +238,24 @@ func tellReport(w io.Writer, r *testnet.Report) {
 	row("nodes", "%d", r.Nodes)
 	row("relay links", "mean %.2f  max %d", r.Links.Mean, r.Links.Max)
 	row("leaf links", "mean %.2f  max %d", r.LeafLinks.Mean, r.LeafLinks.Max)
+	row("links", "%s", carriersText(r.Carriers))
 	row("settled", "%.2f s after the last start", r.SettledMs/1000)
 	if r.Sent > 0 {
 		row("messages", "%d sent, %d arrived first, %d acknowledged", r.Sent, r.First, r.Delivered)
 		spread("hops", r.Hops)
 		spread("latency ms", r.LatencyMs)
 	}
+}
+
+// carriersText is how many links there are by each kind of carrier, the most
+// first: "120 webrtc, 8 ws".
+func carriersText(counts map[string]int) string {
+	kinds := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	words := make([]string, len(kinds))
+	for i, kind := range kinds {
+		words[i] = fmt.Sprintf("%d %s", counts[kind], kind)
+	}
+	return cmp.Or(strings.Join(words, ", "), "none")
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/testnet"
 )
 
@@ -95,6 +96,35 @@ func TestTestnetReports(t *testing.T) {
 	line, lines := lastLine(r.out)
 	if got := readReport(t, line); got.Nodes != 5 || got.First != 20 || got.Delivered != 20 || lines < 3 {
 		t.Errorf("got %+v in %d lines, want 5 nodes, 20 delivered and a table before it", got, lines)
+	}
+}
+
+func TestTestnetTellsCarriers(t *testing.T) {
+	if !node.WebRTCSupported {
+		t.Skip("built with the tag nowebrtc")
+	}
+	r := runOnce(t, "", "testnet", "--nodes", "4", "--transport", "webrtc", "--messages", "0")
+	r.wantCode(t, exitOK)
+	line, _ := lastLine(r.out)
+	got := readReport(t, line).Carriers
+	if got["ws"] < 1 || got["webrtc"] < 1 || got["ws"] > 6 || got["webrtc"] > 6 {
+		t.Errorf("got %v, want 1 to 6 links of each kind", got)
+	}
+	if want := fmt.Sprintf("%-12s %s\n", "links", carriersText(got)); !strings.Contains(r.out, want) {
+		t.Errorf("got %q, want %q in it", r.out, want)
+	}
+}
+
+func TestCarriersText(t *testing.T) {
+	for want, counts := range map[string]map[string]int{
+		"none":                  nil,
+		"3 sim":                 {"sim": 3},
+		"120 webrtc, 8 ws":      {"ws": 8, "webrtc": 120},
+		"9 ws, 2 mem, 2 webrtc": {"webrtc": 2, "mem": 2, "ws": 9},
+	} {
+		if got := carriersText(counts); got != want {
+			t.Errorf("%v: got %q, want %q", counts, got, want)
+		}
 	}
 }
 
