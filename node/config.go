@@ -50,7 +50,8 @@ type Config struct {
 	Leaf bool
 
 	// Homes is how many relays a leaf attaches to, 1 to 4. 0: 3, which a leaf
-	// that stays needs; 1 is enough for one that does one thing and goes.
+	// that stays needs; 1 is enough for one that does one thing and goes. It is
+	// never more than MaxPeers.
 	Homes int
 
 	// NetworkKey, 32 bytes, closes the mesh: only nodes with the same key get a

@@ -54,11 +54,17 @@ func (e *Engine) Homes() []wire.ID {
 // linked; or this relay is among the links of another node. Any goroutine.
 func (e *Engine) Attached() bool { return e.attach.attached.Load() }
 
+// homesWanted is never more than there may be links: a home too many would be
+// refused when it is linked, with what it sent already.
 func (e *Engine) homesWanted() int {
-	if e.cfg.Homes <= 0 {
-		return limits.LeafHomes
+	wanted := min(e.cfg.Homes, limits.Homes)
+	if wanted <= 0 {
+		wanted = limits.LeafHomes
 	}
-	return min(e.cfg.Homes, limits.Homes)
+	if e.cfg.MaxRelays > 0 {
+		wanted = min(wanted, e.cfg.MaxRelays)
+	}
+	return wanted
 }
 
 // wantsHomes says how many links with further relays this leaf would like.

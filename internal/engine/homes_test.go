@@ -348,6 +348,15 @@ func TestHomesWanted(t *testing.T) {
 	}
 }
 
+// Who may have one link does not look for three homes.
+func TestHomesWantedOfFewLinks(t *testing.T) {
+	b := newLeaf(t, 0)
+	b.cfg.MaxRelays = 1
+	if got := b.wantsHomes(); got != 1 {
+		t.Errorf("with room for one link: wants %d homes, want 1", got)
+	}
+}
+
 func TestHomesOnlyRelaysThatAnswered(t *testing.T) {
 	b := newLeaf(t, 3)
 	p := b.peer(routing.ID(person(2).ID()), nil)
