@@ -10,7 +10,6 @@ import (
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/wire"
-	"github.com/peermesh/peermesh/routing"
 )
 
 // twoRelays returns two relays that are linked with each other.
@@ -29,17 +28,6 @@ func apart(t *testing.T, cfg Config) (a, b *Node) {
 	t.Helper()
 	first, second := twoRelays(t)
 	return leafOf(t, first, cfg), leafOf(t, second, cfg)
-}
-
-func peerInfo(t *testing.T, n *Node, peer routing.ID) PeerInfo {
-	t.Helper()
-	for _, p := range n.Peers() {
-		if p.ID == peer {
-			return p
-		}
-	}
-	t.Fatalf("%s has no link with %s", n.ID().Short(), peer.Short())
-	return PeerInfo{}
 }
 
 func TestConnectOverWebRTC(t *testing.T) {
