@@ -130,9 +130,9 @@ func TestAddressChange(t *testing.T) {
 		lan.gone.Store(&moved)
 		began := time.Now()
 		pair.until(t, "the end of the dead link", limits.PingAnswer+limits.DirectPing, func(out, in *PeerInfo) bool { return out == nil && in == nil })
-		t.Log("ended after", time.Since(began), "slowest", pair.slowest, "sent", pair.sent)
+		ended := time.Since(began)
 		pair.until(t, "a new link", 2*limits.HotRetry, from(after))
-		t.Log("again after", time.Since(began), "slowest", pair.slowest, "sent", pair.sent)
+		t.Logf("%d messages, the slowest took %v; the link was ended after %v, and there was a new one after %v", pair.sent, pair.slowest, ended, time.Since(began))
 		if pair.slowest > 3*time.Second {
 			t.Errorf("a message took %v, want it to go by relays within 3 s", pair.slowest)
 		}

@@ -58,14 +58,14 @@ func TestAttemptEndsInItsTime(t *testing.T) {
 		if theirs == nil {
 			t.Fatalf("got %+v, want the offer accepted", verdict)
 		}
-		time.Sleep(limits.SignalTimeout - 1)
+		time.Sleep(limits.SignalTimeout - time.Nanosecond)
 		synctest.Wait()
 		for _, a := range []*attempt{own, theirs} {
 			if err := a.ctx.Err(); err != nil {
 				t.Errorf("before its time is over: got %v", err)
 			}
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		for _, a := range []*attempt{own, theirs} {
 			if got := context.Cause(a.ctx); !errors.Is(got, ErrTimeout) {
