@@ -191,4 +191,15 @@ func linkedTo(n *Node, id routing.ID) bool {
 	return false
 }
 
+func peerInfo(t *testing.T, n *Node, peer routing.ID) PeerInfo {
+	t.Helper()
+	for _, p := range n.Peers() {
+		if p.ID == peer {
+			return p
+		}
+	}
+	t.Fatalf("%s has no link with %s", n.ID().Short(), peer.Short())
+	return PeerInfo{}
+}
+
 func routingID(id [20]byte) routing.ID { return id }

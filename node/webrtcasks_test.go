@@ -10,6 +10,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // silentServer takes connections on loopback and answers nothing.
@@ -65,5 +66,19 @@ func TestMalformedAskIsRefused(t *testing.T) {
 	reply, err := wire.ParseConnectReply(res.Response)
 	if err != nil || reply.Kind != wire.ConnectNoWay || reply.Reason != uint8(reason.Malformed) {
 		t.Errorf("got %+v, %v, want no way, for %v", reply, err, reason.Malformed)
+	}
+}
+
+// An ask for which there is no room, not even for a refusal, is counted and leaves
+// nothing behind.
+func TestDroppedAskIsCounted(t *testing.T) {
+	n := alone(t, Config{})
+	greedy := routing.ID{1}
+	for n.linkAsks.enter(greedy) != askDropped {
+	}
+	before := n.linkAsks.total
+	n.takeConnect(n.ctx, &Message{From: Addr{greedy, wire.ConnectPort}, asks: true})
+	if got := n.drops.Map()[reason.RateLimited.String()]; got != 1 || n.linkAsks.total != before {
+		t.Errorf("got %d drops and %d asks under way, want 1 and %d", got, n.linkAsks.total, before)
 	}
 }

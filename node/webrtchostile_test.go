@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -253,8 +255,9 @@ func awaitDrops(t *testing.T, n *Node, why reason.Reason, least uint64) {
 	}
 }
 
-// A peer that asks for links all the time is refused for the most part, and
-// nobody else notices.
+// A peer that asks for links all the time, many at once and without patience, is
+// refused for the most part and has one attempt at most; others send and connect
+// meanwhile.
 func TestManyOffers(t *testing.T) {
 	first, second := twoRelays(t)
 	a, b, c := leafOf(t, first, Config{}), leafOf(t, second, Config{}), leafOf(t, second, Config{})
@@ -263,35 +266,63 @@ func TestManyOffers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	asked := make(chan int)
-	for w := range 8 {
-		go func() {
-			count := 0
-			for ; ctx.Err() == nil && count < 1250; count++ {
-				ask := wire.ConnectAsk{Kind: wire.ConnectLinkBack, Session: wire.Session{byte(w), byte(count), byte(count >> 8), 1}, SDP: pc.Description()}
-				short, stop := context.WithTimeout(ctx, time.Second)
-				_, _ = a.question(short, b.ID(), &ask)
-				stop()
-			}
-			asked <- count
-		}()
-	}
-	for range 50 {
+	asked := floodOfOffers(t, a, b, pc.Description())
+	dropped := func() uint64 { return b.drops.Map()[reason.RateLimited.String()] }
+	until(t, "the flood arrives", func() bool { return asked.Load() >= 200 && dropped() >= 100 })
+	asks, drops := asked.Load(), dropped()
+	until(t, "it goes on while another node sends", func() bool {
 		if err := c.Send(within(t, amply), b.ID(), []byte("still there?")); err != nil {
 			t.Fatal(err)
 		}
+		wantBoundedAsks(t, b, a)
+		return asked.Load() >= asks+500 && dropped() >= drops+250
+	})
+	asks = asked.Load()
+	if err := c.Connect(within(t, amply), b.ID()); err != nil {
+		t.Errorf("another node's Connect: got %v, want a link", err)
 	}
-	b.rtc.mu.Lock()
-	attempts := len(b.rtc.attempts)
-	b.rtc.mu.Unlock()
-	if attempts > 1 {
-		t.Errorf("got %d attempts of one peer, want at most 1", attempts)
+	wantBoundedAsks(t, b, a)
+	until(t, "it has gone on meanwhile", func() bool { return asked.Load() > asks })
+}
+
+// wantBoundedAsks checks what a node holds of another that asks it for many links.
+func wantBoundedAsks(t *testing.T, n, greedy *Node) {
+	t.Helper()
+	n.rtc.mu.Lock()
+	attempts := len(n.rtc.attempts)
+	n.rtc.mu.Unlock()
+	if attempts > 2 {
+		t.Errorf("got %d attempts, want at most one of each of two peers", attempts)
 	}
-	awaitDrops(t, b, reason.RateLimited, 100)
-	cancel()
-	for range 8 {
-		<-asked
+	n.linkAsks.mu.Lock()
+	defer n.linkAsks.mu.Unlock()
+	if under := n.linkAsks.under[greedy.ID()]; under > limits.ConnectAnswersPeer+1 {
+		t.Errorf("got %d asks of one peer under way, want at most %d and a refusal", under, limits.ConnectAnswersPeer)
 	}
+}
+
+// floodOfOffers has a node ask another for links until the test ends, and counts the
+// asks that it has given up or got refused.
+func floodOfOffers(t *testing.T, from, to *Node, sdp string) (asked *atomic.Uint64) {
+	t.Helper()
+	const workers, patience = 64, 100 * time.Millisecond
+	asked = new(atomic.Uint64)
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	t.Cleanup(func() {
+		cancel()
+		all.Wait()
+	})
+	for w := range workers {
+		all.Go(func() {
+			for count := 0; ctx.Err() == nil; count++ {
+				ask := wire.ConnectAsk{Kind: wire.ConnectLinkBack, Session: wire.Session{byte(w), byte(count), byte(count >> 8), 1}, SDP: sdp}
+				short, stop := context.WithTimeout(ctx, patience)
+				_, _ = from.question(short, to.ID(), &ask)
+				stop()
+				asked.Add(1)
+			}
+		})
+	}
+	return asked
 }
