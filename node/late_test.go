@@ -9,7 +9,6 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
-	"github.com/peermesh/peermesh/routing"
 )
 
 // late is a link of a node whose computer is busy with something else for a while.
@@ -70,15 +69,4 @@ func TestLateNodeIsReached(t *testing.T) {
 			t.Errorf("got drops %v, want each frame once", drops)
 		}
 	})
-}
-
-func peerInfo(t *testing.T, n *Node, peer routing.ID) PeerInfo {
-	t.Helper()
-	for _, p := range n.Peers() {
-		if p.ID == peer {
-			return p
-		}
-	}
-	t.Fatalf("%s has no link with %s", n.ID().Short(), peer.Short())
-	return PeerInfo{}
 }
