@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -253,21 +254,27 @@ func fullReadBuffer(t *testing.T, p pair) {
 }
 
 func allAtOnce(t *testing.T, p pair) {
-	var wg sync.WaitGroup
-	stop := make(chan struct{})
+	const rounds = 100 // of each, before the ends are closed
+	var all, first sync.WaitGroup
+	var over atomic.Bool
+	once := func(f func() error) bool {
+		err := f()
+		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+			return true
+		}
+		t.Error(err)
+		return false
+	}
 	forever := func(f func() error) {
-		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if err := f(); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
-					t.Error(err)
-					return
-				}
-				time.Sleep(100 * time.Microsecond)
+		first.Add(1)
+		all.Go(func() {
+			ok := true
+			for i := 0; ok && i < rounds; i++ {
+				ok = once(f)
+				runtime.Gosched()
+			}
+			for first.Done(); ok && !over.Load(); runtime.Gosched() {
+				ok = once(f)
 			}
 		})
 	}
@@ -278,9 +285,9 @@ func allAtOnce(t *testing.T, p pair) {
 		forever(func() error { return p.b.SetWriteDeadline(time.Now().Add(time.Millisecond)) })
 	}
 	forever(func() error { return p.a.(buffered).SetReadBuffer(4096) })
-	time.Sleep(50 * time.Millisecond)
+	first.Wait()
 	set(t, p.a.Close())
 	set(t, p.b.Close())
-	close(stop)
-	wg.Wait()
+	over.Store(true)
+	all.Wait()
 }

@@ -101,7 +101,7 @@ func TestTestnetReports(t *testing.T) {
 
 func TestTestnetTellsCarriers(t *testing.T) {
 	if !node.WebRTCSupported {
-		t.Skip("built with the tag nowebrtc")
+		t.Skip("built with the tag nowebrtc: build without it")
 	}
 	r := runOnce(t, "", "testnet", "--nodes", "4", "--transport", "webrtc", "--messages", "0")
 	r.wantCode(t, exitOK)

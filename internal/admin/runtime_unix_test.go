@@ -19,7 +19,7 @@ func TestRuntimeFilesAreRegular(t *testing.T) {
 	defer register(t, routing.ID{1}, "http://127.0.0.1:1/")()
 	fifo, link := filepath.Join(dir, "fifo.json"), filepath.Join(dir, "link.json")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Skip(err)
+		t.Skipf("the temporary directory cannot hold a named pipe, set TMPDIR to one that can: %v", err)
 	}
 	text, _ := json.Marshal(Runtime{V: Version, PID: os.Getpid(), ID: routing.ID{2}, URL: "http://127.0.0.1:2/"})
 	elsewhere := filepath.Join(t.TempDir(), "x.json")

@@ -98,6 +98,7 @@ var owners = []owner{
 	{"github.com/libp2p/", "routing/kbucket.go", "the table is ours, its buckets are theirs; one file adapts them"},
 	{"github.com/pion/", "transport/webrtc", "a node without WebRTC has to build without it"},
 	{"github.com/flynn/noise", "internal/session", "there is one implementation of the handshake, for links and for sessions"},
+	{"github.com/gofrs/flock", "internal/identity", "the state directory is locked in one place"},
 	{"github.com/prometheus/", "internal/admin", "who embeds a node has metrics of his own, or none"},
 	{"github.com/urfave/cli", "cmd/*", "a library does not read command lines"},
 	{"github.com/pelletier/go-toml", "cmd/peermesh/configfile.go", "a library does not read config files; the parser with positions is not promised to stay as it is"},

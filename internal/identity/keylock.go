@@ -4,10 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // LockFileName is the name of the lock file in the state directory. The file
@@ -16,9 +20,6 @@ const LockFileName = "lock"
 
 // maxLockFile is how many bytes of a lock file are read: a process number.
 const maxLockFile = 32
-
-// errHeld is what lockFile says of a lock that another process holds.
-var errHeld = errors.New("held")
 
 // ErrNoLocks is the cause of an error where a directory cannot be locked at all:
 // it is read-only, or its file system or the system has no locks.
@@ -45,21 +46,21 @@ func (e *DirInUseError) Error() string {
 // said.
 func LockDir(dir string) (io.Closer, error) {
 	path := filepath.Join(dir, LockFileName)
-	f, err := lockFile(path)
-	if errors.Is(err, errHeld) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("lock %s: it is no regular file; remove it", path)
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDWR|os.O_CREATE), flock.SetPermissions(keyFileMode))
+	held, err := lock.TryLock()
+	switch {
+	case err == nil && !held:
 		return nil, &DirInUseError{Dir: dir, PID: holderOf(path)}
+	case err == nil:
+		_ = os.WriteFile(path, fmt.Appendln(nil, os.Getpid()), keyFileMode) // tells others whom to look for, no more
+		return lock, nil
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOLCK), errors.Is(err, errors.ErrUnsupported):
+		err = fmt.Errorf("%w: %w", ErrNoLocks, err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
-	}
-	return f, nil
+	return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), lock.Close())
 }
 
 // holderOf is the process that a lock file names; 0: none.

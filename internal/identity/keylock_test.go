@@ -21,7 +21,7 @@ const lockedEnv = "PEERMESH_TEST_LOCK"
 func TestLockHolder(t *testing.T) {
 	dir := os.Getenv(lockedEnv)
 	if dir == "" {
-		t.Skip("runs in a process of its own")
+		return
 	}
 	if _, err := LockDir(dir); err != nil {
 		t.Fatal(err)
@@ -36,9 +36,12 @@ func TestLockHolder(t *testing.T) {
 
 func TestLockEndsWithItsProcess(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("needs sleep")
+		t.Skip("the child is sleep, which Windows has not: run it on a Unix")
 	}
 	dir := t.TempDir()
+	if err := lockOf(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestLockHolder$")
 	cmd.Env = append(os.Environ(), lockedEnv+"="+dir)
 	out, err := cmd.StdoutPipe()
@@ -52,7 +55,7 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 	pid, ok := strings.CutPrefix(strings.TrimSpace(line), "child ")
 	if !ok {
 		_ = cmd.Wait()
-		t.Skipf("got %q, %v: no child, or no locks here", line, err)
+		t.Fatalf("got %q, %v, want the number of its child", line, err)
 	}
 	defer exec.Command("kill", pid).Run()
 
@@ -89,7 +92,7 @@ func lockOf(t *testing.T, dir string) io.Closer {
 	t.Helper()
 	l, err := LockDir(dir)
 	if errors.Is(err, ErrNoLocks) {
-		t.Skip(err)
+		t.Skipf("the temporary directory has no locks, set TMPDIR to one on a disk: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -103,10 +106,7 @@ func TestLockFollowsNoLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(victim, filepath.Join(dir, LockFileName)); err != nil {
-		t.Skip(err)
-	}
-	if runtime.GOOS == "windows" {
-		t.Skip("links need rights there")
+		t.Skipf("this user may not make symbolic links, run it as one who may: %v", err)
 	}
 	if _, err := LockDir(dir); err == nil {
 		t.Error("got a lock, want an error")
