@@ -2,9 +2,9 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 
+	"github.com/peermesh/peermesh/internal/wholefile"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -15,19 +15,7 @@ func writePortFile(name string, n *node.Node) (remove func(), err error) {
 	if name == "" {
 		return func() {}, nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".tmp-*")
-	if err != nil {
-		return nil, &portFileError{err}
-	}
-	_, err = f.WriteString(strings.Join(n.URLs(), "\n") + "\n")
-	if errClose := f.Close(); err == nil {
-		err = errClose
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+	if err := wholefile.Write(name, []byte(strings.Join(n.URLs(), "\n")+"\n")); err != nil {
 		return nil, &portFileError{err}
 	}
 	return func() { _ = os.Remove(name) }, nil

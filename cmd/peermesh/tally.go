@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/routing"
 )
@@ -84,13 +85,13 @@ func askTally(ctx context.Context, from *node.Port, to routing.ID) (t tally, err
 
 // harmless are the reasons by which no message is lost: what came twice, an answer
 // that nobody waits for any more, and what nodes ask of each other in vain.
-var harmless = []string{"duplicate", "replayed", "unsolicited", "unsupported"}
+var harmless = []reason.Reason{reason.Duplicate, reason.Replayed, reason.Unsolicited, reason.Unsupported}
 
 // losses is what a node has dropped that was not there a second time.
 func losses(n *node.Node) map[string]uint64 {
 	drops := n.Status().Drops
 	for _, why := range harmless {
-		delete(drops, why)
+		delete(drops, why.String())
 	}
 	return drops
 }

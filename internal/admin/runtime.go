@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wholefile"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -72,17 +73,9 @@ func writeRuntime(dir, name string, text []byte) (string, error) {
 	if err := checkOwned(dir); err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp(dir, "."+name) // 0600
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(text)
 	file := filepath.Join(dir, name)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return "", errors.Join(err, os.Remove(f.Name()))
+	if err := wholefile.Write(file, text); err != nil {
+		return "", err
 	}
 	return file, nil
 }

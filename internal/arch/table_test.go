@@ -27,11 +27,12 @@ type room struct {
 var house = []room{
 	{"internal/reason", nil, "a leaf: every layer names its causes by it"},
 	{"internal/limits", nil, "a leaf: every layer is bounded by it"},
+	{"internal/wholefile", nil, "a leaf: a file is whole whatever is in it"},
 	{"internal/wire", nil, "a leaf: the bytes mean the same whatever is built on them; it does not know routing"},
 	{"internal/wire/vectors", nil, "golden vectors are read by other implementations: nothing of this one may colour them"},
 	{"routing", nil, "a leaf: which way is asked of IDs alone; it does not know wire"},
 
-	{"internal/identity", under(), "keys and their proofs come before everything that is proved with them"},
+	{"internal/identity", under("internal/wholefile"), "keys and their proofs come before everything that is proved with them"},
 	{"internal/session", under("internal/identity"), "what two ends owe each other does not depend on the way between them"},
 	{"internal/link", under("internal/identity", "internal/session"), "what two neighbours owe each other does not depend on where frames go"},
 	{"internal/signal", []string{"internal/wire", "internal/reason", "internal/limits"}, "which offer counts is decided without a carrier: it knows names and times alone"},
@@ -46,19 +47,19 @@ var house = []room{
 	{"transport/webrtc", carrier(), carriersReason},
 
 	{"node", under("internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal",
-		"internal/httpbound", "transport", "transport/ws", "transport/mem", "transport/webrtc"),
+		"internal/httpbound", "internal/wholefile", "transport", "transport/ws", "transport/mem", "transport/webrtc"),
 		"it puts the parts together and does not know what is built on it; gateways are mounted by whoever starts a node"},
 
 	{"dgram", onNode(), "a view of a node, as any program has it"},
 	{"stream", onNode("dgram"), "reliable bytes are built on datagrams"},
 	{"topic", onNode(), "a view of a node, as any program has it"},
-	{"internal/admin", onNode("internal/httpbound"), "it shows what a node tells"},
+	{"internal/admin", onNode("internal/httpbound", "internal/wholefile"), "it shows what a node tells"},
 	{"gateway", onNode("internal/ws", "dgram", "stream", "topic"), "it serves others' clients by means of a node"},
 	{"gateway/*", onNode("internal/ws", "dgram", "stream", "topic", "gateway"), "one foreign protocol each; none knows another"},
 
 	{"testnet", under("internal/identity", "internal/session", "internal/link", "internal/engine",
 		"transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*"), "whole meshes in one process"},
-	{"cmd/*", onNode("transport/ws", "internal/identity", "internal/admin", "internal/ws", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"),
+	{"cmd/*", onNode("transport/ws", "internal/identity", "internal/wholefile", "internal/admin", "internal/ws", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"),
 		"a user of the library as any other: no logic of its own"},
 	{"examples/*", []string{"routing", "transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"},
 		"an example shows what a program outside of this module can do: only public packages"},

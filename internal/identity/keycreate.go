@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"syscall"
+
+	"github.com/peermesh/peermesh/internal/wholefile"
 )
 
 // create writes the key file of id at path, whole or not at all. When there is
@@ -17,7 +17,7 @@ func create(path string, id *Identity, link func(from, to string) error) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return uncreatable(path, err)
 	}
-	temp, err := writeTemp(dir, formatKeyFile(id))
+	temp, err := wholefile.Temp(dir, KeyFileName, formatKeyFile(id))
 	if err != nil {
 		return uncreatable(path, err)
 	}
@@ -25,7 +25,7 @@ func create(path string, id *Identity, link func(from, to string) error) error {
 	if err := publish(temp, path, link); err != nil {
 		return err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := wholefile.SyncDir(dir); err != nil {
 		return uncreatable(path, err)
 	}
 	return nil
@@ -36,21 +36,6 @@ func uncreatable(path string, err error) error {
 		Path: path, Problem: "cannot be created", Err: err,
 		Hint: advice(err, "make the directory writable for the user that runs this, or choose another state directory"),
 	}
-}
-
-// writeTemp writes b to a new file in dir, of mode 0600, and to the disk.
-func writeTemp(dir string, b []byte) (path string, err error) {
-	f, err := os.CreateTemp(dir, KeyFileName+".tmp-*") // creates with keyFileMode
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(keyFileMode), f.Sync(), f.Close())
-	if err != nil {
-		os.Remove(f.Name())
-		return "", err
-	}
-	return f.Name(), nil
 }
 
 // publish gives the file temp the name path unless that name is taken. A hard
@@ -89,21 +74,4 @@ func renameNew(temp, path string) error {
 		return uncreatable(path, err)
 	}
 	return nil
-}
-
-// syncDir puts the new name in dir on the disk, where the system can do that.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	err = d.Sync()
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
-		return nil
-	}
-	return err
 }
