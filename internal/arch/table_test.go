@@ -64,6 +64,7 @@ var house = []room{
 	{"examples/*", []string{"routing", "transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"},
 		"an example shows what a program outside of this module can do: only public packages"},
 	{"examples", nil, "it holds tests alone"},
+	{"internal/hostile", codecs(), "no rule of ours may stand between a test and the bytes that it wants to send: codecs alone"},
 	{"internal/natlab", nil, "it holds tests alone: it runs the built program"},
 	{"internal/browsertest", nil, "it holds tests alone: what a page needs is its own"},
 	{"internal/arch", nil, "it looks at packages and uses none"},
@@ -74,6 +75,11 @@ const carriersReason = "carriers know bytes, not frames: nothing of links, sessi
 // under returns the leaves and what is given: what the pure packages stand on.
 func under(more ...string) []string {
 	return append([]string{"internal/wire", "routing", "internal/reason", "internal/limits"}, more...)
+}
+
+// codecs returns what turns bytes into fields and back.
+func codecs() []string {
+	return []string{"internal/wire", "internal/identity", "internal/reason", "internal/limits"}
 }
 
 // carrier returns what a carrier stands on.
@@ -104,6 +110,11 @@ var owners = []owner{
 	{"github.com/urfave/cli", "cmd/*", "a library does not read command lines"},
 	{"github.com/pelletier/go-toml", "cmd/peermesh/configfile.go", "a library does not read config files; the parser with positions is not promised to stay as it is"},
 }
+
+// stranger is the package that does without the owners of these libraries.
+const stranger = "internal/hostile"
+
+var strangers = []string{"nhooyr.io/websocket", "github.com/flynn/noise"}
 
 // shown are libraries that programs use over a mesh, and examples therefore too,
 // whoever else owns them.
