@@ -120,7 +120,7 @@ func TestHostileFramesAreCountedAndDisturbNobody(t *testing.T) {
 		{"too short", func(x *attacker, b *Node) { x.send([]byte{1, 3, 64}) }, reason.Malformed},
 		{"reserved flags", func(x *attacker, b *Node) {
 			f := x.frame(wire.TypeData, wire.ID(b.ID()), body)
-			f[1] |= 0x80
+			f[1] |= byte(wire.FlagsReserved)
 			x.send(f)
 		}, reason.Malformed},
 		{"unknown session", func(x *attacker, b *Node) { x.send(x.frame(wire.TypeData, wire.ID(b.ID()), body)) }, reason.UnknownSession},

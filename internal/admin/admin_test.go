@@ -134,7 +134,7 @@ func TestHealthOfANodeWithoutAPort(t *testing.T) {
 	n := startNode(t, node.Config{})
 	h := NewHandler(Config{Node: n})
 	upgrade := func(r *http.Request) {
-		for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Protocol": "peermesh.1"} {
+		for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Protocol": "peermesh.2"} {
 			r.Header.Set(name, value)
 		}
 	}

@@ -15,10 +15,10 @@ import (
 )
 
 // Version is the protocol version told in a Hello.
-const Version = 1
+const Version = wire.ProtocolVersion
 
 // prologue binds the handshake to this use of it.
-var prologue = []byte("peermesh/1 link ws")
+var prologue = []byte(wire.LinkPrologue)
 
 // Local is what this node says of itself in a link handshake.
 type Local struct {

@@ -125,7 +125,7 @@ func TestHandshakeRefusals(t *testing.T) {
 			dialled:  reason.WrongNetwork, accepted: reason.CarrierFailed,
 		}, {
 			name:     "another protocol version",
-			acceptor: func(_ *identity.Identity, l *Local) { l.Hello.Version = 2 },
+			acceptor: func(_ *identity.Identity, l *Local) { l.Hello.Version = Version - 1 },
 			dialled:  reason.BadVersion, accepted: reason.CarrierFailed,
 		}, {
 			name:     "certificate of another Noise key",

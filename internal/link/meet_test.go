@@ -114,7 +114,7 @@ func TestMeetRefusals(t *testing.T) {
 			e.locals[1].Prove = func(c identity.Claim) []byte { return append(prove(c)[:95], 0xA5) }
 		}, reason.BadCertificate, reason.None},
 		{"another network", func(e *encounter) { e.locals[1].Hello.Network = "other" }, reason.WrongNetwork, reason.WrongNetwork},
-		{"another version", func(e *encounter) { e.locals[1].Hello.Version = 2 }, reason.BadVersion, reason.None},
+		{"another version", func(e *encounter) { e.locals[1].Hello.Version = Version - 1 }, reason.BadVersion, reason.None},
 		{"contact record of another key", func(e *encounter) { e.locals[1].Hello.Contact = contactOf(stranger(t)) }, reason.BadRecord, reason.None},
 		{"no contact record", func(e *encounter) { e.locals[1].Hello.Contact = nil }, reason.BadRecord, reason.None},
 		{"no instance", func(e *encounter) { e.locals[1].Hello.Instance = wire.Instance{} }, reason.Malformed, reason.None},

@@ -139,7 +139,7 @@ func whyRefused(err error) reason.Reason {
 
 // prologue binds a handshake to who talks to whom.
 func prologue(initiator, responder wire.ID) []byte {
-	return append(append([]byte("peermesh/1 e2e"), initiator[:]...), responder[:]...)
+	return append(append([]byte(wire.SessionPrologue), initiator[:]...), responder[:]...)
 }
 
 // handshake makes one side of a handshake with a peer. The ephemeral key is

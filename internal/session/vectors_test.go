@@ -72,7 +72,7 @@ func handshakeVectors(t *testing.T) []noiseVector {
 	copy(a[:], counting(0x30, 20))
 	copy(b[:], counting(0x50, 20))
 	psk := counting(0x80, 32)
-	link := []byte("peermesh/1 link ws")
+	link := []byte(wire.LinkPrologue)
 	return []noiseVector{
 		noiseVectorOf(t, "link", link, nil, true),
 		noiseVectorOf(t, "link with a network key", link, psk, true),

@@ -3,11 +3,13 @@ package wire
 // AnswerKind says what an Answer tells. One byte.
 type AnswerKind uint8
 
-// The kinds of answers.
+// The kinds of answers. 5 is reserved. Nodes send AnswerStored until a leaf takes
+// the word of its homes alone; its number is not used again.
 const (
 	AnswerNodes  AnswerKind = 1 // to FindNode
 	AnswerStored AnswerKind = 2 // to Store
 	AnswerProbe  AnswerKind = 3 // to a Probe
+	AnswerRecord AnswerKind = 4 // to a Handshake of kind 1: the attachment record that it was forwarded by
 )
 
 // MaxHolders bounds the holders in an answer: the relay that stored and the 3
@@ -41,11 +43,12 @@ func (k LinkKind) String() string {
 // AnswerBody is the body of an Answer frame.
 //
 //	offset  size  field
-//	0       16    nonce of the Nearest or Probe
-//	16      1     kind: 1 nodes, 2 stored, 3 probe
+//	0       16    nonce of the Nearest or Probe; of a Handshake the first 16 bytes of its body
+//	16      1     kind: 1 nodes, 2 stored, 3 probe, 4 record
 //	17      ..    nodes   count u8 (0 to 20), count × { length u16, contact record }
 //	              stored  reason u8 (0: stored), count u8 (0 to 4), count × ID of a holder
 //	              probe   ProbeReport
+//	              record  a record, to the end
 type AnswerBody struct {
 	Nonce [NonceLen]byte
 	Kind  AnswerKind
@@ -54,6 +57,7 @@ type AnswerBody struct {
 	Reason  uint8       // AnswerStored: 0, or a number of internal/reason
 	Holders []ID        // AnswerStored
 	Probe   ProbeReport // AnswerProbe
+	Record  []byte      // AnswerRecord: a whole record; only its length is checked
 }
 
 // ProbeReport tells where a Probe ended.
@@ -86,6 +90,8 @@ func AppendAnswerBody(dst []byte, v *AnswerBody) []byte {
 		p := &v.Probe
 		dst = append(append(dst, p.ID[:]...), byte(p.LinkKind))
 		return append(appendU32(dst, p.QueueBytes), p.HopLimit)
+	case AnswerRecord:
+		return append(dst, v.Record...)
 	}
 	return dst
 }
@@ -104,6 +110,8 @@ func ParseAnswerBody(b []byte) (AnswerBody, error) {
 	case AnswerProbe:
 		v.Probe = ProbeReport{ID: r.id(), LinkKind: LinkKind(r.u8()), QueueBytes: r.u32(), HopLimit: r.u8()}
 		r.require(v.Probe.HopLimit <= MaxHopLimit, ErrHopLimit)
+	case AnswerRecord:
+		v.Record = r.record(len(r.b))
 	default:
 		r.fail(ErrType)
 	}

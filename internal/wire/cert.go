@@ -1,6 +1,7 @@
 package wire
 
-// Version is the version byte of certificates, records and this protocol.
+// Version is the version byte of certificates, records and proofs. That of the
+// protocol counts apart (ProtocolVersion).
 const Version = 1
 
 // CertLen is the length of a certificate in bytes.

@@ -27,8 +27,9 @@
 //
 // Where things are:
 //
+//	version.go     what names the version of the protocol
 //	frame.go       mesh frames: header, zero-copy accessors
-//	options.go     detour, waypoints, return
+//	options.go     detour, waypoints, return, aim
 //	batch.go       frames in one carrier message
 //	bundle.go      datagrams in one frame
 //	link*.go       frames between two neighbours

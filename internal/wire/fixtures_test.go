@@ -148,7 +148,6 @@ var (
 	frames     = codec[Frame]{AppendFrame, ParseFrame}
 	byes       = codec[Bye]{AppendBye, ParseBye}
 	copies     = codec[RecordCopy]{AppendLinkRecord, ParseLinkRecord}
-	guests     = codec[Guest]{AppendGuest, ParseGuest}
 	peers      = codec[Peers]{AppendPeers, ParsePeers}
 	findNodes  = codec[FindNode]{AppendFindNode, ParseFindNode}
 	nodes      = codec[Nodes]{AppendNodes, ParseNodes}
@@ -177,6 +176,7 @@ var (
 	pings = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPing(dst, *v) }, ParsePing}
 	pongs = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPong(dst, *v) }, ParsePong}
 	acks  = codec[uint64]{func(dst []byte, v *uint64) []byte { return AppendLinkAck(dst, *v) }, ParseLinkAck}
+	helds = codec[uint64]{func(dst []byte, v *uint64) []byte { return AppendHeld(dst, *v) }, ParseHeld}
 
 	plains = codec[plain]{
 		func(dst []byte, v *plain) []byte { return append(AppendPlainHeader(dst, v.PlainHeader), v.body...) },

@@ -68,7 +68,7 @@ func (c Class) String() string {
 }
 
 // Flags is the second byte of a mesh frame: the class in bits 0 and 1, then one
-// bit for each option, then FlagFound. Bits 6 and 7 are zero.
+// bit for each option and one for FlagFound. Bit 6 is reserved and zero.
 type Flags uint8
 
 // The bits of Flags.
@@ -78,7 +78,8 @@ const (
 	FlagWaypoints Flags = 1 << 3 // waypoints follow
 	FlagReturn    Flags = 1 << 4 // a home of the source follows
 	FlagFound     Flags = 1 << 5 // the first waypoint stems from an attachment record
-	FlagsReserved Flags = 0xC0   // must be zero
+	FlagsReserved Flags = 1 << 6 // must be zero
+	FlagAim       Flags = 1 << 7 // an aim follows: a scatter frame
 )
 
 // Class returns the class bits of f.
@@ -99,7 +100,7 @@ const (
 //
 //	offset  size  field
 //	0       1     type: 1 Data, 2 Handshake, 3 Nearest, 4 Probe, 5 Answer, 6 Hint
-//	1       1     flags: bits 0-1 class, 2 detour, 3 waypoints, 4 return, 5 found, 6-7 zero
+//	1       1     flags: bits 0-1 class, 2 detour, 3 waypoints, 4 return, 5 found, 6 zero, 7 aim
 //	2       1     hop limit, 0 to 64
 //	3       20    destination ID, zero for Nearest
 //	23      20    source ID
@@ -107,6 +108,7 @@ const (
 //	              detour     count u8 (0 to 64; at most 16 in a frame above 4,096 bytes), count × 4-byte Key prefixes
 //	              waypoints  count u8 (1 to 3), count × 20-byte IDs, the next one first
 //	              return     20-byte ID
+//	              aim        8 bytes: the first bits of the Key that a scatter frame makes for
 //	..      ..    body, to the end of the frame
 //
 // The whole frame is at most MaxFrame bytes long. The seal of a Data frame
@@ -122,6 +124,7 @@ type Frame struct {
 	Detour    []byte // nil: no list; else 4 bytes for each Key prefix, and an empty list is not nil
 	Waypoints []byte // nil: none; else 20 bytes for each ID, the next one first
 	Return    []byte // nil: none; else the 20-byte ID of a home of Src
+	Aim       []byte // nil: none; else AimLen bytes: this is a scatter frame
 	Body      []byte
 }
 
@@ -136,7 +139,7 @@ func ParseFrame(b []byte) (f Frame, err error) {
 	f.Type, f.Class, f.Found, f.HopLimit = Type(b[0]), flags.Class(), flags&FlagFound != 0, b[2]
 	f.Dst, f.Src = ID(b[3:23]), ID(b[23:43])
 	rest := b[HeaderLen:]
-	if flags&(FlagDetour|FlagWaypoints|FlagReturn) != 0 {
+	if flags&flagsOptions != 0 {
 		if rest, err = f.parseOptions(flags, rest, len(b)); err != nil {
 			return Frame{}, err
 		}
@@ -189,6 +192,9 @@ func (f *Frame) Flags() Flags {
 	}
 	if f.Found {
 		flags |= FlagFound
+	}
+	if f.Aim != nil {
+		flags |= FlagAim
 	}
 	return flags
 }

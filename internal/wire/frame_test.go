@@ -19,6 +19,7 @@ func fullFrame() Frame {
 	f := dataFrame(100)
 	f.Class, f.Found = ClassInteractive, true
 	f.Detour, f.Waypoints, f.Return = pattern(1, 8), pattern(0x80, 40), pattern(0xd0, 20)
+	f.Aim = pattern(0xa0, 8)
 	return f
 }
 
@@ -36,6 +37,7 @@ func TestFrameRoundTrip(t *testing.T) {
 		{"three waypoints", func(f *Frame) { f.Waypoints = pattern(0, 60) }},
 		{"return", func(f *Frame) { f.Return = pattern(0, 20) }},
 		{"found", func(f *Frame) { f.Found = true }},
+		{"aim", func(f *Frame) { f.Aim = pattern(0xa0, 8) }},
 		{"nearest", func(f *Frame) { f.Type, f.Dst = TypeNearest, ID{} }},
 		{"everything", func(f *Frame) { *f = fullFrame() }},
 		{"longest", func(f *Frame) { *f = dataFrame(MaxFrame) }},
@@ -71,7 +73,6 @@ func TestFrameRefused(t *testing.T) {
 		{"type 7", with(b, 0, 7), ErrType},
 		{"link frame", with(b, 0, 0x80), ErrType},
 		{"flag 6", with(b, 1, 0x40), ErrFlags},
-		{"flag 7", with(b, 1, 0x80), ErrFlags},
 		{"hop limit 65", with(b, 2, 65), ErrHopLimit},
 		{"nearest with a destination", with(b, 0, byte(TypeNearest)), ErrDst},
 		{"detour without count", option(FlagDetour), ErrShort},
@@ -83,6 +84,7 @@ func TestFrameRefused(t *testing.T) {
 		{"four waypoints", option(FlagWaypoints, append([]byte{4}, pattern(0, 80)...)...), ErrWaypoints},
 		{"waypoint cut", option(FlagWaypoints, append([]byte{1}, pattern(0, 19)...)...), ErrShort},
 		{"return cut", option(FlagReturn, pattern(0, 19)...), ErrShort},
+		{"aim cut", option(FlagAim, pattern(0, 7)...), ErrShort},
 	})
 }
 
@@ -106,6 +108,7 @@ func TestFrameOptionsDoNotOverlap(t *testing.T) {
 	_ = append(got.Detour, 0xee)
 	_ = append(got.Waypoints, 0xee)
 	_ = append(got.Return, 0xee)
+	_ = append(got.Aim, 0xee)
 	if !bytes.Equal(b, before) {
 		t.Error("appending to an option changed the frame")
 	}
@@ -150,14 +153,14 @@ func TestNames(t *testing.T) {
 	got := []string{
 		TypeData.String(), TypeHint.String(), Type(0).String(), Type(7).String(),
 		ClassControl.String(), ClassBulk.String(), Class(4).String(),
-		LinkPing.String(), LinkNodes.String(), LinkType(0x89).String(), LinkType(1).String(),
+		LinkPing.String(), LinkHeld.String(), LinkType(0x85).String(), LinkType(0x8A).String(), LinkType(1).String(),
 		RecordContact.String(), RecordAttachment.String(), RecordTopic.String(), RecordKind(0).String(),
 		RoleRelay.String(), RoleLeaf.String(), Role(0).String(),
 		LinkKindNone.String(), LinkKindWS.String(), LinkKindWebRTC.String(), LinkKindMemory.String(),
 	}
 	want := []string{
 		"data", "hint", "unknown", "unknown", "control", "bulk", "unknown",
-		"ping", "nodes", "unknown", "unknown", "contact", "attachment", "topic", "unknown",
+		"ping", "held", "unknown", "unknown", "unknown", "contact", "attachment", "topic", "unknown",
 		"relay", "leaf", "unknown", "none", "ws", "webrtc", "mem",
 	}
 	if !reflect.DeepEqual(got, want) {

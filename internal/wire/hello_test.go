@@ -9,13 +9,13 @@ import (
 
 func fullHello() Hello {
 	return Hello{
-		Version: Version, Cert: testCert(1), Instance: Instance(pattern(1, 8)), Contact: testContact(1),
-		Dial: 7, FreeSlots: 12, Agent: "peermesh/1 (test)", Network: "lab", Token: pattern(0, 174), Need: true,
+		Version: ProtocolVersion, Cert: testCert(1), Instance: Instance(pattern(1, 8)), Contact: testContact(1),
+		Dial: 7, FreeSlots: 12, Agent: "peermesh/2 (test)", Network: "lab", Token: pattern(0, 174), Need: true,
 	}
 }
 
 func TestHelloRoundTrip(t *testing.T) {
-	least := Hello{Version: Version, Instance: Instance{1}}
+	least := Hello{Version: ProtocolVersion, Instance: Instance{1}}
 	hellos.roundTrip(t, "least", least)
 	hellos.roundTrip(t, "full", fullHello())
 	webrtc := least

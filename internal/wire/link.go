@@ -4,29 +4,31 @@ package wire
 // so that it is never the Type of a mesh frame.
 type LinkType uint8
 
-// The link frames.
+// The link frames. 0x85 was one of guests; 0x8A and 0x8B are reserved.
 const (
 	LinkPing     LinkType = 0x80 // asks for a Pong
 	LinkPong     LinkType = 0x81 // answers a Ping
 	LinkAck      LinkType = 0x82 // counts the mesh frames taken
 	LinkBye      LinkType = 0x83 // ends the link (Bye)
 	LinkRecord   LinkType = 0x84 // a record for a fellow holder (RecordCopy)
-	LinkGuest    LinkType = 0x85 // whom a gateway speaks for (Guest)
 	LinkPeers    LinkType = 0x86 // the relay links of the sender (Peers)
 	LinkFindNode LinkType = 0x87 // asks for contact records (FindNode)
 	LinkNodes    LinkType = 0x88 // answers a FindNode (Nodes)
+	LinkHeld     LinkType = 0x89 // a home holds the record of its leaf
 )
 
 var linkNames = [...]string{
-	"ping", "pong", "ack", "bye", "record", "guest", "peers", "find-node", "nodes",
+	LinkPing - LinkPing: "ping", LinkPong - LinkPing: "pong", LinkAck - LinkPing: "ack", LinkBye - LinkPing: "bye",
+	LinkRecord - LinkPing: "record", LinkPeers - LinkPing: "peers", LinkFindNode - LinkPing: "find-node",
+	LinkNodes - LinkPing: "nodes", LinkHeld - LinkPing: "held",
 }
 
 // String returns the lower-case name of t, or "unknown".
 func (t LinkType) String() string {
-	if t >= LinkPing && t <= LinkNodes {
-		return linkNames[t-LinkPing]
+	if t < LinkPing || t > LinkHeld || linkNames[t-LinkPing] == "" {
+		return "unknown"
 	}
-	return "unknown"
+	return linkNames[t-LinkPing]
 }
 
 // IsLink reports whether b, one frame of a batch, is a link frame. The frame is

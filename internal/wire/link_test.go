@@ -15,7 +15,7 @@ func TestLinkFramesRoundTrip(t *testing.T) {
 	byes.fixed(t, "longest text", Bye{Text: strings.Repeat("x", MaxByeText)})
 	byes.fixed(t, "replacement character", Bye{Text: "\uFFFD"})
 	copies.roundTrip(t, "record", RecordCopy{Remaining: 77, Record: contact})
-	guests.roundTrip(t, "guest", Guest{Record: testAttachment(1, testID(9), testID(1))})
+	helds.fixed(t, "held", 1<<63+7)
 	peers.fixed(t, "no peers", Peers{})
 	peers.fixed(t, "peers", Peers{Entries: []PeerEntry{{testID(1), RoleRelay}, {testID(2), RoleLeaf}}})
 	peers.roundTrip(t, "most peers", Peers{Entries: manyPeers(MaxPeers)})
@@ -76,7 +76,6 @@ func TestLinkFramesRefused(t *testing.T) {
 	type one interface {
 		refuse(t *testing.T, rows []refusal)
 	}
-	record := testContact(1)
 	long := make([]byte, MaxRecordLen+1)
 	tests := []struct {
 		c   one
@@ -88,8 +87,9 @@ func TestLinkFramesRefused(t *testing.T) {
 		{copies, refusal{"copy without record", []byte{0x84, 0, 1}, ErrLength}},
 		{copies, refusal{"copy of a record too long", append([]byte{0x84, 0, 1}, long...), ErrLength}},
 		{copies, refusal{"copy cut", []byte{0x84, 0}, ErrShort}},
-		{guests, refusal{"guest for copy", append([]byte{0x84}, record...), ErrType}},
-		{guests, refusal{"guest without record", []byte{0x85}, ErrLength}},
+		{helds, refusal{"ack for held", AppendLinkAck(nil, 1), ErrType}},
+		{helds, refusal{"held cut", AppendHeld(nil, 1)[:8], ErrShort}},
+		{helds, refusal{"held of 10 bytes", append(AppendHeld(nil, 1), 1), ErrTrailing}},
 		{peers, refusal{"257 peers", AppendPeers(nil, &Peers{manyPeers(MaxPeers + 1)}), ErrCount}},
 		{peers, refusal{"count without peers", []byte{0x86, 1, 0}, ErrShort}},
 		{peers, refusal{"peer without role", AppendPeers(nil, &Peers{[]PeerEntry{{testID(1), 0}}}), ErrValue}},

@@ -25,25 +25,21 @@ func ParseLinkRecord(b []byte) (RecordCopy, error) {
 	return finish(&r, v)
 }
 
-// Guest is the link frame by which a gateway shows for whom it may speak.
+// AppendHeld appends a Held, by which a home tells its leaf that it holds the
+// leaf's attachment record of that sequence.
 //
 //	offset  size  field
-//	0       1     0x85
-//	1       ..    attachment record signed by the gateway, to the end
-type Guest struct {
-	Record []byte // a whole record; only its length is checked
+//	0       1     0x89
+//	1       8     sequence of the record
+func AppendHeld(dst []byte, sequence uint64) []byte {
+	return appendU64(append(dst, byte(LinkHeld)), sequence)
 }
 
-// AppendGuest appends v.
-func AppendGuest(dst []byte, v *Guest) []byte {
-	return append(append(dst, byte(LinkGuest)), v.Record...)
-}
-
-// ParseGuest reads the Guest that fills b.
-func ParseGuest(b []byte) (Guest, error) {
-	r := linkReader(b, LinkGuest)
-	v := Guest{Record: r.record(len(r.b))}
-	return finish(&r, v)
+// ParseHeld reads a Held and returns its sequence. It does not allocate.
+func ParseHeld(b []byte) (sequence uint64, err error) {
+	r := linkReader(b, LinkHeld)
+	sequence = r.u64()
+	return finish(&r, sequence)
 }
 
 // MaxNodes bounds the contact records in one answer: the bucket size that

@@ -7,7 +7,7 @@ const NonceLen = 16
 // Op says what a Nearest frame asks for. One byte.
 type Op uint8
 
-// The operations.
+// The operations. 3 is reserved.
 const (
 	OpFindNode Op = 1 // contact records of nodes near the target
 	OpStore    Op = 2 // keep this record

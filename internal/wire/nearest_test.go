@@ -35,6 +35,7 @@ func TestAnswerBody(t *testing.T) {
 	answers.fixed(t, "no nodes", AnswerBody{Nonce: testNonce(1), Kind: AnswerNodes})
 	answers.fixed(t, "nodes", AnswerBody{Kind: AnswerNodes, Records: [][]byte{testContact(1), testContact(2)}})
 	answers.fixed(t, "stored", AnswerBody{Kind: AnswerStored, Holders: []ID{testID(1), testID(2), testID(3), testID(4)}})
+	answers.roundTrip(t, "record", AnswerBody{Kind: AnswerRecord, Record: testAttachment(1, testID(9))})
 	answers.fixed(t, "refused", AnswerBody{Kind: AnswerStored, Reason: 31})
 	answers.fixed(t, "probe", probe)
 	b := AppendAnswerBody(nil, &probe)
@@ -44,7 +45,8 @@ func TestAnswerBody(t *testing.T) {
 	nonce := make([]byte, NonceLen)
 	answers.refuse(t, []refusal{
 		{"kind 0", append(nonce, 0), ErrType},
-		{"kind 4", append(nonce, 4), ErrType},
+		{"kind 5", append(nonce, 5), ErrType},
+		{"no record", append(nonce, 4), ErrLength},
 		{"21 nodes", join(nonce, []byte{1}, manyRecords(MaxNodes+1)), ErrCount},
 		{"five holders", join(nonce, []byte{2, 0, 5}, pattern(0, 100)), ErrCount},
 		{"hop limit 65", with(b, len(b)-1, 65), ErrHopLimit},

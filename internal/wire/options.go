@@ -9,8 +9,12 @@ const (
 	LargeFrame     = 4_096 // bytes
 	MaxWaypoints   = 3     // IDs in a waypoint list
 	PrefixLen      = 4     // bytes of a Key in a detour list
+	AimLen         = 8     // bytes of a Key in an aim
 	idLen          = 20
 )
+
+// flagsOptions are the flags of options, which follow the header.
+const flagsOptions = FlagDetour | FlagWaypoints | FlagReturn | FlagAim
 
 // DetourLimit returns how many prefixes the detour list of a frame of n bytes
 // may hold, the list included in n.
@@ -35,12 +39,24 @@ func (f *Frame) parseOptions(flags Flags, b []byte, size int) (body []byte, err 
 		}
 	}
 	if flags&FlagReturn != 0 {
-		if len(b) < idLen {
-			return nil, ErrShort
+		if f.Return, b, err = cut(b, idLen); err != nil {
+			return nil, err
 		}
-		f.Return, b = b[:idLen:idLen], b[idLen:]
+	}
+	if flags&FlagAim != 0 {
+		if f.Aim, b, err = cut(b, AimLen); err != nil {
+			return nil, err
+		}
 	}
 	return b, nil
+}
+
+// cut splits size bytes off b.
+func cut(b []byte, size int) (option, rest []byte, err error) {
+	if len(b) < size {
+		return nil, nil, ErrShort
+	}
+	return b[:size:size], b[size:], nil
 }
 
 // cutList splits count u8 and count × size bytes off b. The list is never nil.
@@ -68,11 +84,11 @@ func (f *Frame) appendOptions(dst []byte) []byte {
 		dst = append(dst, byte(len(f.Waypoints)/idLen))
 		dst = append(dst, f.Waypoints...)
 	}
-	return append(dst, f.Return...)
+	return append(append(dst, f.Return...), f.Aim...)
 }
 
 func (f *Frame) optionsLen() int {
-	n := len(f.Return)
+	n := len(f.Return) + len(f.Aim)
 	if f.Detour != nil {
 		n += 1 + len(f.Detour)
 	}

@@ -30,7 +30,6 @@ func invalidFrames(t *testing.T) []invalid {
 		{"type 7", with(b, 0, 7), ErrType},
 		{"a link frame", with(b, 0, 0x80), ErrType},
 		{"flag 6", with(b, 1, 0x43), ErrFlags},
-		{"flag 7", with(b, 1, 0x83), ErrFlags},
 		{"hop limit 65", with(b, 2, 65), ErrHopLimit},
 		{"nearest with a destination", with(b, 0, byte(TypeNearest)), ErrDst},
 		{"detour without count", option(FlagDetour), ErrShort},
@@ -41,6 +40,7 @@ func invalidFrames(t *testing.T) []invalid {
 		{"four waypoints", option(FlagWaypoints, append([]byte{4}, pattern(0, 80)...)...), ErrWaypoints},
 		{"waypoint cut", option(FlagWaypoints, append([]byte{1}, pattern(0, 19)...)...), ErrShort},
 		{"return cut", option(FlagReturn, pattern(0, 19)...), ErrShort},
+		{"aim cut", option(FlagAim, pattern(0, 7)...), ErrShort},
 	}), reject(t, batches, "batch", []refusal{
 		{"empty", nil, ErrShort},
 		{"half a length", []byte{0}, ErrShort},
@@ -70,7 +70,7 @@ func invalidLink(t *testing.T) []invalid {
 		{"no count of contacts", bye(""), ErrShort},
 	})...)
 	all = append(all, reject(t, copies, "linkRecord", []refusal{{"no record", []byte{0x84, 0, 1}, ErrLength}})...)
-	all = append(all, reject(t, guests, "guest", []refusal{{"no record", []byte{0x85}, ErrLength}})...)
+	all = append(all, reject(t, helds, "held", []refusal{{"sequence of 7 bytes", AppendHeld(nil, 1)[:8], ErrShort}})...)
 	all = append(all, reject(t, peers, "peers", []refusal{
 		{"257 peers", AppendPeers(nil, &Peers{manyPeers(257)}), ErrCount},
 		{"role 0", AppendPeers(nil, &Peers{[]PeerEntry{{testID(1), 0}}}), ErrValue},
@@ -84,7 +84,7 @@ func invalidLink(t *testing.T) []invalid {
 }
 
 func invalidTagged(t *testing.T) []invalid {
-	version, instance := field(1, []byte{1}), field(4, pattern(1, 8))
+	version, instance := field(1, []byte{ProtocolVersion}), field(4, pattern(1, 8))
 	return append(reject(t, hellos, "hello", []refusal{
 		{"empty", nil, ErrMissing},
 		{"no instance", version, ErrMissing},
@@ -125,12 +125,14 @@ func invalidBodies(t *testing.T) []invalid {
 	all = append(all, reject(t, nearests, "nearest", []refusal{
 		{"operation 0", with(find, 48, 0), ErrType},
 		{"store of nothing", with(find, 48, 2), ErrLength},
+		{"operation 3", with(find, 48, 3), ErrType},
 	})...)
 	all = append(all, reject(t, probes, "probe", []refusal{{"nonce cut", nonce[:15], ErrShort}})...)
 	all = append(all, reject(t, answers, "answer", []refusal{
 		{"kind 0", append(nonce, 0), ErrType},
 		{"21 nodes", join(nonce, []byte{1}, manyRecords(21)), ErrCount},
-		{"five holders", join(nonce, []byte{2, 0, 5}, pattern(0, 100)), ErrCount},
+		{"kind 5", join(nonce, []byte{5}, testContact(1)), ErrType},
+		{"no record", join(nonce, []byte{4}), ErrLength},
 		{"hop limit 65", join(nonce, []byte{3}, make([]byte, 25), []byte{65}), ErrHopLimit},
 	})...)
 	return append(all, reject(t, hints, "hint", []refusal{

@@ -73,7 +73,7 @@ func vectorsAbout() any {
 func vectorsLimits() any {
 	return map[string]int{
 		"headerLen": HeaderLen, "maxFrame": MaxFrame, "maxMessage": MaxMessage, "maxHopLimit": MaxHopLimit,
-		"maxDetour": MaxDetour, "maxDetourLarge": MaxDetourLarge, "largeFrame": LargeFrame, "maxWaypoints": MaxWaypoints,
+		"maxDetour": MaxDetour, "aimLen": AimLen, "maxDetourLarge": MaxDetourLarge, "largeFrame": LargeFrame, "maxWaypoints": MaxWaypoints,
 		"maxByeText": MaxByeText, "maxByeContacts": MaxByeContacts, "maxPeers": MaxPeers, "maxNodes": MaxNodes,
 		"maxAgent": MaxAgent, "maxNetwork": MaxNetwork, "maxToken": MaxToken, "certLen": CertLen, "proofLen": ProofLen,
 		"recordOverhead": RecordOverhead, "maxRecordBody": MaxRecordBody, "maxRecordLen": MaxRecordLen,
@@ -132,6 +132,7 @@ func typedFrame(typ Type) Frame {
 
 func withOptions(f Frame) Frame {
 	f.Found, f.Detour, f.Waypoints, f.Return = true, pattern(1, 8), pattern(0x80, 40), pattern(0xd0, 20)
+	f.Aim = pattern(0xa0, 8)
 	return f
 }
 
@@ -153,6 +154,7 @@ func singleOptions() []frameEdit {
 		{"three waypoints", func(f *Frame) { f.Waypoints = pattern(0x80, 60) }},
 		{"return", func(f *Frame) { f.Return = pattern(0xd0, 20) }},
 		{"found", func(f *Frame) { f.Found = true }},
+		{"aim", func(f *Frame) { f.Aim = pattern(0xa0, 8) }},
 		{"no body", func(f *Frame) { f.Body = []byte{} }},
 	}
 }
@@ -179,20 +181,20 @@ func vectorsLink(t *testing.T) []vector {
 		example(t, byes, "bye", "bare bye", Bye{Reason: 37}),
 		example(t, byes, "bye", "bye with text and contacts", Bye{38, "so long, à bientôt", [][]byte{testContact(1), testContact(2)}}),
 		example(t, copies, "linkRecord", "copy of a record", RecordCopy{77, testContact(1)}),
-		example(t, guests, "guest", "guest", Guest{testAttachment(1, testID(9), testID(0x40))}),
 		example(t, peers, "peers", "no peers", Peers{}),
 		example(t, peers, "peers", "relay and leaf", Peers{[]PeerEntry{{testID(1), RoleRelay}, {testID(2), RoleLeaf}}}),
 		example(t, findNodes, "findNode", "find node", FindNode{testKey(5), 20}),
 		example(t, nodes, "nodes", "no nodes", Nodes{}),
 		example(t, nodes, "nodes", "two nodes", Nodes{[][]byte{testContact(1), testContact(2)}}),
+		example(t, helds, "held", "held", 1<<53+3, map[string]any{"sequence": "9007199254740995"}),
 	}
 }
 
 func vectorsHello(t *testing.T) []vector {
 	return []vector{
-		example(t, hellos, "hello", "least", Hello{Version: Version, Instance: Instance(pattern(1, 8))}),
+		example(t, hellos, "hello", "least", Hello{Version: ProtocolVersion, Instance: Instance(pattern(1, 8))}),
 		example(t, hellos, "hello", "full", fullHello()),
-		example(t, hellos, "hello", "with a proof", Hello{Version: Version, Instance: Instance(pattern(1, 8)), Proof: pattern(0, ProofLen)}),
+		example(t, hellos, "hello", "with a proof", Hello{Version: ProtocolVersion, Instance: Instance(pattern(1, 8)), Proof: pattern(0, ProofLen)}),
 	}
 }
 
@@ -263,9 +265,8 @@ func vectorsAnswers(t *testing.T) []vector {
 	return []vector{
 		answer("no nodes", AnswerBody{Kind: AnswerNodes}),
 		answer("nodes", AnswerBody{Kind: AnswerNodes, Records: [][]byte{testContact(1), testContact(2)}}),
-		answer("stored", AnswerBody{Kind: AnswerStored, Holders: []ID{testID(1), testID(2)}}),
-		answer("refused", AnswerBody{Kind: AnswerStored, Reason: 31}),
 		answer("probe", AnswerBody{Kind: AnswerProbe, Probe: ProbeReport{testID(1), LinkKindWebRTC, 1 << 20, 61}}),
+		answer("record", AnswerBody{Kind: AnswerRecord, Record: testAttachment(1, testID(0x40))}),
 	}
 }
 
@@ -315,7 +316,7 @@ func tolerate[T any](t *testing.T, c codec[T], parser, name string, b []byte) to
 
 func vectorsTolerant(t *testing.T) []tolerant {
 	hello, payload := fullHello(), fullPayload()
-	least := join(field(1, []byte{1}), field(4, pattern(1, 8)))
+	least := join(field(1, []byte{ProtocolVersion}), field(4, pattern(1, 8)))
 	return []tolerant{
 		tolerate(t, hellos, "hello", "unknown tags", join(field(0, []byte("older")), AppendHello(nil, &hello), field(255, nil))),
 		tolerate(t, hellos, "hello", "newer version", join(field(1, []byte{9}), field(4, pattern(1, 8)), field(120, []byte("new")))),

@@ -8,7 +8,7 @@ import (
 
 // Subprotocol is what both ends must offer and accept. Its number is that of
 // the wire protocol (docs/protocol.md, section 2).
-const Subprotocol = "peermesh.1"
+const Subprotocol = "peermesh.2"
 
 // subprotocolFamily begins the name of every version.
 const subprotocolFamily = "peermesh."

@@ -1,4 +1,4 @@
-// Package ws carries links over WebSocket: the subprotocol peermesh.1, binary
+// Package ws carries links over WebSocket: the subprotocol peermesh.2, binary
 // messages of at most 65,535 bytes, no compression.
 //
 // A server mounts a [Handler] at any path, under [NewServer] or a server of

@@ -11,7 +11,7 @@ import (
 
 // Handler accepts links. Mount it at any path.
 //
-//   - An upgrade that offers peermesh.1, from whatever Origin, is handed to
+//   - An upgrade that offers peermesh.2, from whatever Origin, is handed to
 //     Accept.
 //   - One that offers only other versions is closed with status 1002.
 //   - One that offers none is answered 400, a request that is no upgrade 426,

@@ -63,13 +63,13 @@ func TestHandlerAnswers(t *testing.T) {
 		{"plain GET", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 426, "peermesh"},
 		{"plain POST", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 426, "peermesh"},
 		{"upgrade to something else", "GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", 426, "peermesh"},
-		{"no subprotocol", upgradeRequest(), 400, "peermesh.1"},
-		{"foreign subprotocol", upgradeRequest("Sec-WebSocket-Protocol: chat, xpeermesh.1"), 400, "peermesh.1"},
-		{"other WebSocket version", strings.Replace(upgradeRequest("Sec-WebSocket-Protocol: peermesh.1"), "Version: 13", "Version: 8", 1), 400, "version"},
-		{"bad key", strings.Replace(upgradeRequest("Sec-WebSocket-Protocol: peermesh.1"), "AAAA", "", 1), 400, "Key"},
-		{"foreign Origin", upgradeRequest("Sec-WebSocket-Protocol: peermesh.1", "Origin: https://elsewhere.test"), 101, ""},
-		{"among others", upgradeRequest("Sec-WebSocket-Protocol: peermesh.2, peermesh.1", "Origin: null"), 101, ""},
-		{"compression offered", upgradeRequest("Sec-WebSocket-Protocol: peermesh.1", "Sec-WebSocket-Extensions: permessage-deflate"), 101, ""},
+		{"no subprotocol", upgradeRequest(), 400, "peermesh.2"},
+		{"foreign subprotocol", upgradeRequest("Sec-WebSocket-Protocol: chat, xpeermesh.2"), 400, "peermesh.2"},
+		{"other WebSocket version", strings.Replace(upgradeRequest("Sec-WebSocket-Protocol: peermesh.2"), "Version: 13", "Version: 8", 1), 400, "version"},
+		{"bad key", strings.Replace(upgradeRequest("Sec-WebSocket-Protocol: peermesh.2"), "AAAA", "", 1), 400, "Key"},
+		{"foreign Origin", upgradeRequest("Sec-WebSocket-Protocol: peermesh.2", "Origin: https://elsewhere.test"), 101, ""},
+		{"among others", upgradeRequest("Sec-WebSocket-Protocol: peermesh.9, peermesh.2", "Origin: null"), 101, ""},
+		{"compression offered", upgradeRequest("Sec-WebSocket-Protocol: peermesh.2", "Sec-WebSocket-Extensions: permessage-deflate"), 101, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -99,11 +99,11 @@ func TestHandlerAnswers(t *testing.T) {
 func TestOtherVersionIsClosed(t *testing.T) {
 	h, accepted := acceptor()
 	c := rawDial(t, serve(t, ws.NewServer(h)))
-	resp, r := exchange(t, c, upgradeRequest("Sec-WebSocket-Protocol: peermesh.2"))
+	resp, r := exchange(t, c, upgradeRequest("Sec-WebSocket-Protocol: peermesh.1"))
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("got status %d, want 101", resp.StatusCode)
 	}
-	want := "\x88\x1e\x03\xea" + "this node speaks peermesh.1" // close, status 1002
+	want := "\x88\x1e\x03\xea" + "this node speaks peermesh.2" // close, status 1002
 	want = strings.Replace(want, "\x1e", string(rune(len(want)-2)), 1)
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(r, got); err != nil || string(got) != want {
@@ -122,12 +122,12 @@ func TestWants(t *testing.T) {
 		name, request string
 		want          bool
 	}{
-		{"ours", upgradeRequest("Sec-WebSocket-Protocol: peermesh.1"), true},
+		{"ours", upgradeRequest("Sec-WebSocket-Protocol: peermesh.2"), true},
 		{"another version of ours", upgradeRequest("Sec-WebSocket-Protocol: chat, peermesh.7"), true},
 		{"in a second line", upgradeRequest("Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: Peermesh.1"), true},
 		{"no subprotocol", upgradeRequest(), false},
 		{"another subprotocol", upgradeRequest("Sec-WebSocket-Protocol: chat"), false},
-		{"no upgrade", "GET / HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Protocol: peermesh.1\r\n\r\n", false},
+		{"no upgrade", "GET / HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Protocol: peermesh.2\r\n\r\n", false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -243,7 +243,7 @@ func TestGarbageEndsThePipe(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			raw := rawDial(t, host)
-			resp, _ := exchange(t, raw, upgradeRequest("Sec-WebSocket-Protocol: peermesh.1"))
+			resp, _ := exchange(t, raw, upgradeRequest("Sec-WebSocket-Protocol: peermesh.2"))
 			if resp.StatusCode != http.StatusSwitchingProtocols {
 				t.Fatalf("got status %d, want 101", resp.StatusCode)
 			}

@@ -3,7 +3,7 @@
 import { isZero, join, Reader, u16, u32, u8, utf8 } from './bytes.js'
 import { maxRecord, recordOverhead } from './record.js'
 
-export const version = 1
+export const version = 2
 export const proofLength = 96
 
 // Each field by its tag: how its value is read, and how it is written; nothing
