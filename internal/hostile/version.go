@@ -1,9 +1,11 @@
 package hostile
 
+import "github.com/peermesh/peermesh/internal/wire"
+
 // What both ends have to say alike.
 const (
-	Version      = 1
-	Subprotocol  = "peermesh.1"
-	linkPrologue = "peermesh/1 link ws"
-	e2ePrologue  = "peermesh/1 e2e"
+	Version      = wire.ProtocolVersion
+	Subprotocol  = "peermesh.2"
+	linkPrologue = wire.LinkPrologue
+	e2ePrologue  = wire.SessionPrologue
 )
