@@ -89,6 +89,8 @@ type pass struct {
 	k   int   // the choice of first hop for an own frame; 0: the best
 	via *Peer // the first hop for an own frame; nil: the k-th choice
 
+	past []wire.ID // first hops of earlier copies of an own frame: others go before them
+
 	f   wire.Frame  // what raw says, and what is to be sent on
 	to  *route      // to the target; nil: the target is the Key of a Nearest frame
 	key routing.Key // of the target
@@ -199,7 +201,7 @@ func (p *pass) arrive() (Verdict, bool) {
 // onward is the rest of rule 2, and rules 3 to 6.
 func (p *pass) onward() (Verdict, bool) {
 	p.aim()
-	if p.k > 0 || p.via != nil {
+	if p.chosen() {
 		return p.sendByChoice(), true
 	}
 	if peer := p.linked(); peer != nil {
@@ -246,9 +248,9 @@ func (p *pass) linked() *Peer {
 }
 
 // addHome is rule 5. It tells whether the target is a home now. For a leaf rule 4
-// comes first.
+// comes first, and a later copy of a frame of this node does without its records.
 func (p *pass) addHome() bool {
-	if p.f.Waypoints != nil || p.f.Found || p.to == nil || p.s.leaf || !p.pickHome() {
+	if p.again() || p.f.Waypoints != nil || p.f.Found || p.to == nil || p.s.leaf || !p.pickHome() {
 		return false
 	}
 	p.f.Waypoints, p.f.Found, p.changed = p.in.scratch.home[0][:], true, true

@@ -19,7 +19,8 @@ import (
 // itself. With a higher k the frame goes another way on purpose: the choices are
 // that of k = 0 first, then all other relays in the order of their distance to
 // the target, in any direction, and then the first again: [Snapshot.FirstHops]
-// of them. A k below 0 is 0.
+// of them. What this node holds about the destination in its own record store is
+// for k = 0 alone: a false record must not hold each copy. A k below 0 is 0.
 func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) Verdict {
 	if k <= 0 {
 		if peer := in.express(s, frame); peer != nil {
@@ -95,14 +96,19 @@ func (in *Ingress) home(s *Snapshot, frame []byte) (_ *Peer, at int) {
 
 // ForwardBy is ForwardOwn by the first hop that c says.
 func (s *Snapshot) ForwardBy(in *Ingress, frame []byte, c session.Choice, now time.Time) Verdict {
-	if c.Via == (wire.ID{}) {
+	var via *Peer
+	if c.Via != (wire.ID{}) && len(frame) >= wire.HeaderLen {
+		if via = s.via(&c.Via); via != nil && via.Leaf && wire.ID(via.ID) != *wire.FrameDst(frame) {
+			via = nil
+		}
+	}
+	if via == nil && len(c.Past) == 0 {
 		return s.ForwardOwn(in, frame, c.K, now)
 	}
-	via := s.via(&c.Via)
-	if via == nil || len(frame) < wire.HeaderLen || via.Leaf && wire.ID(via.ID) != *wire.FrameDst(frame) {
-		return s.ForwardOwn(in, frame, c.K, now)
+	p := pass{s: s, in: in, raw: frame, now: now, own: true, via: via, past: c.Past}
+	if via == nil {
+		p.k = max(c.K, 0)
 	}
-	p := pass{s: s, in: in, raw: frame, now: now, own: true, via: via}
 	return p.run()
 }
 
@@ -122,7 +128,7 @@ func (s *Snapshot) via(id *wire.ID) *Peer {
 // were put there by somebody who does not know the links.
 func (p *pass) shortcut() {
 	to := p.s.direct[p.f.Dst]
-	if p.ours && p.k == 0 && p.f.Waypoints != nil && to != nil && (p.via == nil || p.via == to) {
+	if p.ours && p.k == 0 && p.f.Waypoints != nil && to != nil && (p.via == to || p.via == nil && !p.used(to)) {
 		p.f.Waypoints, p.changed = nil, true
 		p.emptyList()
 	}
@@ -137,7 +143,24 @@ func (p *pass) spareWaypoint(peer *Peer) {
 	}
 }
 
-// sendByChoice sends to the given first hop, or to the choice k > 0 among them.
+// chosen reports whether the first hop of a frame of this node is a choice that
+// the rules do not make.
+func (p *pass) chosen() bool { return p.k > 0 || p.via != nil || len(p.past) > 0 }
+
+// again reports whether copies of the frame have left before.
+func (p *pass) again() bool { return p.k > 0 || len(p.past) > 0 }
+
+// used reports whether an earlier copy left by that peer.
+func (p *pass) used(peer *Peer) bool {
+	for i := range p.past {
+		if wire.SameID(&p.past[i], (*wire.ID)(&peer.ID)) {
+			return true
+		}
+	}
+	return false
+}
+
+// sendByChoice sends to the given first hop, or to the choice p.k among them.
 func (p *pass) sendByChoice() Verdict {
 	first := p.s.direct[p.f.Dst]
 	if p.f.Type == wire.TypeNearest {
@@ -159,24 +182,34 @@ func (p *pass) sendByChoice() Verdict {
 	return drop(reason.NoRoute)
 }
 
-// choice returns relay number k-1 in the order of distance to the target, first
-// left out; with no first there is nothing to leave out.
+// choice returns the choice number p.k of the first hops: first, unless that is
+// nil, then the other relays in the order of their distance to the target. Those
+// by which a copy left before come behind all others.
 func (p *pass) choice(first *Peer) *Peer {
-	scratch := p.in.rewriting()
-	scratch.order = p.s.relays.Nearest(p.key, p.k+1, scratch.order[:0])
-	left := p.k - 1
-	if first == nil {
-		left = p.k
+	most := p.k + 1
+	if len(p.past) > 0 {
+		most = p.s.relays.Len()
 	}
-	for _, i := range scratch.order {
-		peer := p.s.relays.At(i).Value
-		if peer == first {
-			continue
+	scratch := p.in.rewriting()
+	scratch.order = p.s.relays.Nearest(p.key, most, scratch.order[:0])
+	left := p.k
+	for _, used := range [...]bool{false, true} {
+		if first != nil && p.used(first) == used {
+			if left == 0 {
+				return first
+			}
+			left--
 		}
-		if left == 0 {
-			return peer
+		for _, i := range scratch.order {
+			peer := p.s.relays.At(i).Value
+			if peer == first || p.used(peer) != used {
+				continue
+			}
+			if left == 0 {
+				return peer
+			}
+			left--
 		}
-		left--
 	}
 	return nil
 }

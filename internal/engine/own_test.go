@@ -6,6 +6,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
@@ -47,7 +48,8 @@ func TestForwardOwn(t *testing.T) {
 		{ruleCase{"by the second to the waypoint", scene{peers: relays}, wire.Frame{Dst: wid(target), Waypoints: waypoints(away)}, send(r001)}, 1},
 		{ruleCase{"this node as waypoint", scene{peers: relays}, wire.Frame{Dst: wid(target), Waypoints: waypoints(me)}, sendChanged(r1, noWaypoints)}, 1},
 		{ruleCase{"a record", scene{peers: relays, records: new(held).put(target, away)}, wire.Frame{Dst: wid(target)},
-			sendChanged(r001, func(f *wire.Frame) { f.Waypoints, f.Found = waypoints(away), true })}, 1},
+			sendChanged(r01, func(f *wire.Frame) { f.Waypoints, f.Found = waypoints(away), true })}, 0},
+		{ruleCase{"no record by another", scene{peers: relays, records: new(held).put(target, away)}, wire.Frame{Dst: wid(target)}, send(r1)}, 1},
 		{ruleCase{"with a detour list", scene{peers: relays}, wire.Frame{Dst: wid(target), Detour: []byte{}}, sendChanged(r1, func(f *wire.Frame) { f.Detour = prefixes(me) })}, 1},
 		{ruleCase{"to itself", scene{peers: relays}, wire.Frame{Dst: wid(me)}, ends(engine.ActionDeliver)}, 0},
 		{ruleCase{"to itself by another", scene{peers: relays}, wire.Frame{Dst: wid(me)}, ends(engine.ActionDeliver)}, 1},
@@ -143,4 +145,40 @@ func TestFirstHops(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", tt.name, got, tt.want)
 		}
 	}
+}
+
+// TestFirstHopsOfEarlierCopiesComeLast names those by which copies left before.
+func TestFirstHopsOfEarlierCopiesComeLast(t *testing.T) {
+	relays := states(r1, r11, r01, r001)
+	away := at("0110", 7)
+	for _, tt := range []struct {
+		name string
+		f    wire.Frame
+		c    session.Choice
+		want outcome
+	}{
+		{"the best has been tried", wire.Frame{Dst: wid(target)}, session.Choice{Past: by(r11)}, send(r1)},
+		{"the next of the others", wire.Frame{Dst: wid(target)}, session.Choice{K: 1, Past: by(r11)}, send(r01)},
+		{"all but the best", wire.Frame{Dst: wid(target)}, session.Choice{Past: by(r1, r01, r001)}, send(r11)},
+		{"all", wire.Frame{Dst: wid(target)}, session.Choice{Past: by(r1, r01, r001, r11)}, send(r11)},
+		{"strangers", wire.Frame{Dst: wid(target)}, session.Choice{Past: []wire.ID{{1}}}, send(r11)},
+		{"one all the same", wire.Frame{Dst: wid(target)}, session.Choice{Via: wid(r11.ID), Past: by(r11)}, send(r11)},
+		{"to a direct peer", wire.Frame{Dst: wid(r1.ID)}, session.Choice{Past: by(r1)}, send(r11)},
+		{"to a waypoint", wire.Frame{Dst: wid(target), Waypoints: waypoints(r01.ID)}, session.Choice{Past: by(r01)}, send(r001)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := tt.f
+			f.Type, f.HopLimit, f.Src = wire.TypeHandshake, wire.MaxHopLimit, wid(me)
+			frame := bytesOf(f)
+			s := scene{peers: relays, records: new(held).put(target, away)}.snapshot()
+			checkOutcome(t, s.ForwardBy(engine.NewIngress(nil), frame, tt.c, noon), tt.want, f, frame, true)
+		})
+	}
+}
+
+func by(peers ...*engine.Peer) (all []wire.ID) {
+	for _, p := range peers {
+		all = append(all, wid(p.ID))
+	}
+	return all
 }

@@ -11,6 +11,10 @@ import (
 type Choice struct {
 	K   int     // the k-th choice, the best first
 	Via wire.ID // not zero: this one, if it is the destination or a relay in use; else the K-th
+	// Past are the first hops of copies that left before: they come behind all
+	// others. With K above 0 or Past, what this node itself holds about where the
+	// destination is to be found is not used: that was for the first copy.
+	Past []wire.ID
 }
 
 // lead is the first hop by which something was last acked after others had
@@ -62,9 +66,9 @@ func (t *Table) emit(frame []byte, c Choice) (hop wire.ID, by Choice, ok bool) {
 // pass returns the choice to fall back on when no link took a frame by c.
 func (c Choice) pass() Choice {
 	if c.Via != (wire.ID{}) {
-		return Choice{K: c.K}
+		return Choice{K: c.K, Past: c.Past}
 	}
-	return Choice{K: c.K + 1}
+	return Choice{K: c.K + 1, Past: c.Past}
 }
 
 // hasty reports whether there are more first hops to try soon: then the pauses
