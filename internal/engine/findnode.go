@@ -24,7 +24,7 @@ func (ev LinkFrame) step(e *Engine, now time.Time) {
 	case wire.LinkNodes:
 		err = e.onNodes(now, n, ev.Frame)
 	case wire.LinkRecord:
-		e.recordCopy(now, n.link, ev.Frame)
+		e.recordCopy(now, n, ev.Frame)
 	}
 	if err != nil {
 		e.cfg.Drops.Add(reason.Malformed, 1)

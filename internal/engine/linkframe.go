@@ -59,7 +59,11 @@ func TakeLinkFrame(l *link.Link, in *Ingress, frame []byte, now time.Time, drops
 		must(Goodbye{Link: l, Reason: reason.Reason(bye.Reason), Contacts: contacts})
 		return reason.Leaving
 	case wire.LinkPeers, wire.LinkFindNode, wire.LinkNodes, wire.LinkRecord:
-		if !in.AllowControl(now) {
+		allowed := in.AllowControl
+		if wire.LinkType(frame[0]) == wire.LinkRecord {
+			allowed = in.AllowStore
+		}
+		if !allowed(now) {
 			drops.Add(reason.RateLimited, 1)
 		} else if !post(LinkFrame{Link: l, Frame: bytes.Clone(frame)}) {
 			drops.Add(reason.QueueFull, 1)

@@ -1,23 +1,23 @@
 package engine
 
-// recordHeap orders records; each knows its place in it, so that any can be
+// placedHeap orders what knows its own place in it, so that any of it can be
 // taken out.
-type recordHeap struct {
-	list   []*heldRecord
-	place  int // which place of a record is that in this heap
-	before func(a, b *heldRecord) bool
+type placedHeap[T any] struct {
+	list   []T
+	before func(a, b T) bool
+	place  func(T) *int // where an element keeps its place in this heap
 }
 
-func (h *recordHeap) add(r *heldRecord) {
-	r.place[h.place] = len(h.list)
-	h.list = append(h.list, r)
+func (h *placedHeap[T]) add(x T) {
+	*h.place(x) = len(h.list)
+	h.list = append(h.list, x)
 	h.rise(len(h.list) - 1)
 }
 
-func (h *recordHeap) remove(r *heldRecord) {
-	i, last := r.place[h.place], len(h.list)-1
+func (h *placedHeap[T]) remove(x T) {
+	i, last := *h.place(x), len(h.list)-1
 	h.swap(i, last)
-	h.list[last] = nil
+	clear(h.list[last:])
 	h.list = h.list[:last]
 	if i < last {
 		h.sink(i)
@@ -25,18 +25,18 @@ func (h *recordHeap) remove(r *heldRecord) {
 	}
 }
 
-func (h *recordHeap) swap(i, j int) {
+func (h *placedHeap[T]) swap(i, j int) {
 	h.list[i], h.list[j] = h.list[j], h.list[i]
-	h.list[i].place[h.place], h.list[j].place[h.place] = i, j
+	*h.place(h.list[i]), *h.place(h.list[j]) = i, j
 }
 
-func (h *recordHeap) rise(i int) {
+func (h *placedHeap[T]) rise(i int) {
 	for up := (i - 1) / 2; i > 0 && h.before(h.list[i], h.list[up]); i, up = up, (up-1)/2 {
 		h.swap(i, up)
 	}
 }
 
-func (h *recordHeap) sink(i int) {
+func (h *placedHeap[T]) sink(i int) {
 	for {
 		first := i
 		for _, c := range [2]int{2*i + 1, 2*i + 2} {

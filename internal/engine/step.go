@@ -103,6 +103,7 @@ type Action interface{ action() }
 func (e *Engine) Step(now time.Time, ev Event) []Action {
 	if e.started.IsZero() {
 		e.started = now
+		e.holder.store.memory.begin(now)
 	}
 	e.actions = e.actions[:0]
 	ev.step(e, now)
@@ -378,7 +379,7 @@ func (e *Engine) inquiry(now time.Time, ev Control) {
 			break
 		}
 		if body.Op == wire.OpStore {
-			e.storeRequest(now, &f, &body)
+			e.storeRequest(now, ev.Link, &f, &body)
 		} else {
 			e.nearestRequest(now, ev.Frame, &f, &body)
 		}

@@ -14,18 +14,29 @@ import (
 	"github.com/peermesh/peermesh/routing"
 )
 
-// storeRequest takes a record that came to its end here: this node is the
-// relay nearest its Key, as far as the links lead. The source is told, and the
-// next nearest relays get copies.
-func (e *Engine) storeRequest(now time.Time, f *wire.Frame, body *wire.NearestBody) {
+// holder is what a relay does for leaves: it keeps records of where they are,
+// and hands them on to relays that are nearer to them.
+type holder struct {
+	store   recordStore
+	handing []handing
+	handAt  time.Time // when the next copies are due
+	sweepAt time.Time // when ended records may be looked for again
+}
+
+func (h *holder) init(self routing.ID) { h.store.init(self, limits.Records, limits.RecordsRemembered) }
+
+// storeRequest takes a record whose Store ends here: this node is the relay
+// nearest its Key, as far as the links lead. The source is told, and the next
+// nearest relays get copies.
+func (e *Engine) storeRequest(now time.Time, link uint64, f *wire.Frame, body *wire.NearestBody) {
 	if e.cfg.Leaf {
 		e.cfg.Drops.Add(reason.Unsupported, 1)
 		return
 	}
 	a := wire.AnswerBody{Nonce: body.Nonce, Kind: wire.AnswerStored}
-	if leaf, why := e.takeStore(now, body); why == reason.None {
+	if why := e.takeStore(now, link, body); why == reason.None {
 		a.Holders = append(a.Holders, wire.ID(e.cfg.Self))
-		a.Holders = append(a.Holders, e.copyAround(now, leaf)...)
+		a.Holders = append(a.Holders, e.copyAround(routing.Key(body.Target), body.Rest)...)
 	} else {
 		e.cfg.Drops.Add(why, 1)
 		a.Reason = uint8(why)
@@ -34,37 +45,45 @@ func (e *Engine) storeRequest(now time.Time, f *wire.Frame, body *wire.NearestBo
 	e.sendAnswer(&reply, &a)
 }
 
-// takeStore puts what the body bears into the store and returns whose it is.
-func (e *Engine) takeStore(now time.Time, body *wire.NearestBody) (leaf wire.ID, why reason.Reason) {
-	leaf, why = subject(body.Rest)
+// takeStore keeps the record of a Store, whether that ends here or goes on.
+func (e *Engine) takeStore(now time.Time, link uint64, body *wire.NearestBody) reason.Reason {
+	leaf, _, why := subject(body.Rest)
 	if why == reason.None && routing.ID(leaf).Key() != routing.Key(body.Target) {
 		why = reason.BadRecord
 	}
 	if why == reason.None {
-		why = e.keep(now, leaf, body.Rest, limits.AttachmentTTL)
+		why = e.keep(now, leaf, body.Rest, limits.AttachmentTTL, e.behind(link))
 	}
-	return leaf, why
+	return why
+}
+
+// behind is the peer at a link; zero: it is gone, or this node itself.
+func (e *Engine) behind(link uint64) (id routing.ID) {
+	if n := e.links.byNumber[link]; n != nil {
+		id = n.ID
+	}
+	return id
 }
 
 // subject is whose attachment a record tells. Nothing is verified.
-func subject(raw []byte) (leaf wire.ID, why reason.Reason) {
+func subject(raw []byte) (leaf wire.ID, homes []wire.ID, why reason.Reason) {
 	rec, err := wire.ParseRecord(raw)
 	if err != nil {
-		return leaf, reason.BadRecord
+		return leaf, nil, reason.BadRecord
 	}
 	if rec.Kind != wire.RecordAttachment {
-		return leaf, reason.Unsupported
+		return leaf, nil, reason.Unsupported
 	}
 	a, err := wire.ParseAttachment(rec.Body)
 	if err != nil {
-		return leaf, reason.BadRecord
+		return leaf, nil, reason.BadRecord
 	}
-	return a.Leaf, reason.None
+	return a.Leaf, a.Homes, reason.None
 }
 
 // keep verifies an attachment record of leaf that has so many seconds left, and
 // puts it into the store. The very one that is there already costs nothing.
-func (e *Engine) keep(now time.Time, leaf wire.ID, raw []byte, remaining uint16) reason.Reason {
+func (e *Engine) keep(now time.Time, leaf wire.ID, raw []byte, remaining uint16, by routing.ID) reason.Reason {
 	s := &e.holder.store
 	if r := s.byLeaf[leaf]; r != nil && now.Before(r.end) && bytes.Equal(r.raw, raw) {
 		return reason.None
@@ -73,7 +92,7 @@ func (e *Engine) keep(now time.Time, leaf wire.ID, raw []byte, remaining uint16)
 	if err != nil {
 		return recordReason(err)
 	}
-	return s.put(rec, signer, raw, identity.HeldUntil(&rec, now, remaining), now)
+	return s.put(&offered{Record: rec, signer: signer, raw: raw, by: by, held: identity.HeldUntil(&rec, now, remaining)}, now)
 }
 
 // recordReason names what is wrong with a record.
@@ -84,77 +103,77 @@ func recordReason(err error) reason.Reason {
 	return reason.BadRecord
 }
 
-// copyAround gives the record of a leaf to the linked relays nearest its Key and
-// returns them, the nearest first.
-func (e *Engine) copyAround(now time.Time, leaf wire.ID) []wire.ID {
-	r := e.holder.store.byLeaf[leaf]
-	if r == nil {
-		return nil
-	}
+// copyAround gives a record that has just been taken to the linked relays
+// nearest its Key and returns them, the nearest first.
+func (e *Engine) copyAround(key routing.Key, record []byte) (holders []wire.ID) {
 	relays := e.snapshot.Load().relays
-	var holders []wire.ID
-	for _, i := range relays.Nearest(r.key, wire.MaxHolders-1, nil) {
+	for _, i := range relays.Nearest(key, limits.RecordCopies, nil) {
 		peer := relays.At(i).Value
-		e.copyTo(now, peer, r)
+		e.copyTo(peer, record, limits.AttachmentTTL*time.Second)
 		holders = append(holders, wire.ID(peer.ID))
 	}
 	return holders
 }
 
-// copyTo gives r to a relay. What as many nearer relays have got as there are
-// to be holders is forgotten here, until an owner or a fellow brings it again.
-func (e *Engine) copyTo(now time.Time, to *Peer, r *heldRecord) {
-	left := r.end.Sub(now) / time.Second
-	if r.withdrawn() {
-		left = 0
-	} else if left <= 0 {
-		return
-	}
-	e.do(SendLink{Link: to.Link, Frame: wire.AppendLinkRecord(nil, &wire.RecordCopy{Remaining: uint16(left), Record: r.raw})})
-	e.heldBy(to, r)
-}
-
-// heldBy notes that a relay has r.
-func (e *Engine) heldBy(p *Peer, r *heldRecord) {
-	s := &e.holder.store
-	if !routing.Closer(p.Key, s.self, r.key) || slices.Contains(r.nearer, p.ID) {
-		return
-	}
-	r.nearer = append(r.nearer, p.ID)
-	if len(r.nearer) >= wire.MaxHolders && !r.withdrawn() && s.byLeaf[r.leaf] == r {
-		s.remove(r)
+// copyTo gives a record that is held so long to a relay.
+func (e *Engine) copyTo(to *Peer, record []byte, left time.Duration) {
+	if left >= time.Second {
+		e.do(SendLink{Link: to.Link, Frame: recordFrame(record, uint16(left/time.Second))})
 	}
 }
 
-// recordCopy takes a record from a neighbour: a fellow holder's copy, or the
-// neighbour's own contact.
-func (e *Engine) recordCopy(now time.Time, l *link.Link, frame []byte) {
+// recordCopy takes a record from a neighbour: an attachment, or the neighbour's
+// own contact.
+func (e *Engine) recordCopy(now time.Time, n *neighbour, frame []byte) {
 	c, err := wire.ParseLinkRecord(frame)
 	if err != nil {
 		e.cfg.Drops.Add(reason.Malformed, 1)
 		return
 	}
-	if why := e.takeCopy(now, l, &c); why != reason.None {
+	why := reason.None
+	if rec, err := wire.ParseRecord(c.Record); err == nil && rec.Kind == wire.RecordContact {
+		why = e.takeContact(now, n.link, c.Record)
+	} else {
+		why = e.takeCopy(now, n, &c)
+	}
+	if why != reason.None {
 		e.cfg.Drops.Add(why, 1)
 	}
 }
 
-func (e *Engine) takeCopy(now time.Time, l *link.Link, c *wire.RecordCopy) reason.Reason {
-	if rec, err := wire.ParseRecord(c.Record); err == nil && rec.Kind == wire.RecordContact {
-		return e.takeContact(now, l, c.Record)
-	}
-	n := e.links.byNumber[l.Number]
-	if n == nil || n.Leaf || e.cfg.Leaf {
+// takeCopy takes an attachment from one of the homes that it names, or if this
+// node is one of those whom it would be laid at.
+func (e *Engine) takeCopy(now time.Time, n *neighbour, c *wire.RecordCopy) reason.Reason {
+	leaf, homes, why := subject(c.Record)
+	switch {
+	case why != reason.None:
+		return why
+	case n.Leaf || e.cfg.Leaf:
 		return reason.Unsolicited // only relays hold records
+	case !slices.Contains(homes, wire.ID(n.ID)) && !e.nearestTo(routing.ID(leaf).Key()):
+		return reason.Unsolicited
 	}
-	leaf, why := subject(c.Record)
-	if why == reason.None {
-		why = e.keep(now, leaf, c.Record, c.Remaining)
+	return e.keep(now, leaf, c.Record, c.Remaining, n.ID)
+}
+
+// nearestTo says that this node is among the limits.RecordHolders relays nearest
+// a Key that it knows: those it is linked with, and those it has contacts of.
+func (e *Engine) nearestTo(key routing.Key) bool {
+	nearer := 0
+	count := func(other routing.Key) {
+		if routing.Closer(other, e.filler.Self, key) {
+			nearer++
+		}
 	}
-	if r := e.holder.store.byLeaf[leaf]; why == reason.None && r != nil && bytes.Equal(r.raw, c.Record) {
-		e.heldBy(n.Peer, r)
+	for _, n := range e.links.list {
+		if n.ofTable() && e.book.byID[n.ID] == nil {
+			count(n.Key)
+		}
 	}
-	return why
+	for _, k := range e.book.list {
+		count(k.key)
+	}
+	return nearer < limits.RecordHolders
 }
 
 func (e *Engine) takeContact(now time.Time, l *link.Link, raw []byte) reason.Reason {
@@ -166,53 +185,6 @@ func (e *Engine) takeContact(now time.Time, l *link.Link, raw []byte) reason.Rea
 	return reason.None
 }
 
-// handing are records on their way to a relay that is nearer to them.
-type handing struct {
-	to     *Peer
-	leaves []wire.ID
-}
-
-// handOver begins to copy to a relay whose link has come up what it is nearer
-// to than this node.
-func (e *Engine) handOver(now time.Time, n *neighbour) {
-	if n.Leaf || e.cfg.Leaf {
-		return
-	}
-	s := &e.holder.store
-	h := handing{to: n.Peer}
-	for _, r := range s.byDistance.list { // in an order that does not hang on a map
-		if len(h.leaves) == limits.RecordsHandedOver {
-			break
-		}
-		if !r.withdrawn() && routing.Closer(n.Key, s.self, r.key) && !slices.Contains(r.nearer, n.ID) {
-			h.leaves = append(h.leaves, r.leaf)
-		}
-	}
-	if e.hand(now, &h) {
-		e.holder.handing = append(e.holder.handing, h)
-		if e.holder.handAt.IsZero() {
-			e.holder.handAt = now.Add(limits.RecordsHandPause)
-		}
-	}
-}
-
-// hand copies the next few records of h and says whether there are more. The
-// link's queue of link frames is short, and its peer takes only so many a second.
-func (e *Engine) hand(now time.Time, h *handing) (more bool) {
-	n := e.links.byNumber[h.to.Link.Number]
-	if n == nil || n.closing {
-		return false
-	}
-	few := min(len(h.leaves), limits.RecordsHandedAtOnce)
-	for _, leaf := range h.leaves[:few] {
-		if r := e.holder.store.byLeaf[leaf]; r != nil && !r.withdrawn() {
-			e.copyTo(now, h.to, r)
-		}
-	}
-	h.leaves = h.leaves[few:]
-	return len(h.leaves) > 0
-}
-
 // holderDue does what a holder has to do by now.
 func (e *Engine) holderDue(now time.Time) {
 	h := &e.holder
@@ -220,20 +192,7 @@ func (e *Engine) holderDue(now time.Time) {
 		h.store.expire(now)
 		h.sweepAt = now.Add(limits.RecordsSweep)
 	}
-	if h.handAt.IsZero() || now.Before(h.handAt) {
-		return
-	}
-	left := h.handing[:0]
-	for _, x := range h.handing {
-		if e.hand(now, &x) {
-			left = append(left, x)
-		}
-	}
-	clear(h.handing[len(left):])
-	h.handing, h.handAt = left, time.Time{}
-	if len(left) > 0 {
-		h.handAt = now.Add(limits.RecordsHandPause)
-	}
+	e.handDue(now)
 }
 
 // holderNext is when holderDue has something to do; false: not by itself.

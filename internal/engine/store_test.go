@@ -161,7 +161,7 @@ func TestStoreRefusals(t *testing.T) {
 		{"a topic", owner.Sign(wire.RecordTopic, 1, 60, wire.AppendTopic(nil, &wire.Topic{})), reason.Unsupported},
 		{"a contact", owner.Sign(wire.RecordContact, 1, 60, wire.AppendContact(nil, &wire.Contact{Role: wire.RoleLeaf})), reason.Unsupported},
 		{"earlier", attestation(owner, owner.ID(), midday.Add(-2*time.Second), 120, wire.ID{7}), reason.Duplicate},
-		{"a gateway's", attestation(other, owner.ID(), midday, 120, wire.ID{7}), reason.Duplicate},
+		{"signed by somebody else", attestation(other, owner.ID(), midday, 120, wire.ID{7}), reason.BadRecord},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBrain(t, as(person(1), false))
@@ -188,7 +188,7 @@ func TestStoreRefusals(t *testing.T) {
 
 func TestStoreCopyTaken(t *testing.T) {
 	owner := person(2)
-	good := attestation(owner, owner.ID(), midday, 120, wire.ID{7})
+	good := attestation(owner, owner.ID(), midday, 120, person(5).ID()) // who sends it
 	forged := slices.Clone(good)
 	forged[len(forged)-1] ^= 1
 	frame := func(left uint16, record []byte) []byte {
@@ -401,45 +401,72 @@ func TestHandOverEndsWithTheLink(t *testing.T) {
 	}
 }
 
-func TestHandOverForgetsWhatFourNearerRelaysHave(t *testing.T) {
+// A holder keeps what nearer ones have: else four IDs that lie near a leaf's Key
+// could have its record forgotten.
+func TestHandOverForgetsNothing(t *testing.T) {
 	b := newBrain(t, as(person(1), false))
 	leaf := b.holding(1)[0]
 	key := routing.ID(leaf).Key()
-	var nearer, farther []routing.ID
-	for i := 0; len(nearer) < 4 || len(farther) < 4; i++ {
+	copies := 0
+	for i := 0; copies < 6; i++ {
 		id := routing.ID(person(3000 + i).ID())
-		if routing.Closer(id.Key(), b.cfg.Self.Key(), key) {
-			nearer = append(nearer, id)
-		} else {
-			farther = append(farther, id)
-		}
-	}
-	held := func() bool { _, ok := b.holder.store.Attachment(leaf); return ok }
-	meet := func(id routing.ID) int {
 		p := b.peer(id, nil)
 		b.up(p, nil)
 		n := len(given(t, b.step(Pong{p.Link})))
+		if want := routing.Closer(id.Key(), b.cfg.Self.Key(), key); n == 1 != want {
+			t.Errorf("relay %d: %d copies, nearer %v", i, n, want)
+		}
+		copies += n
 		b.down(p, reason.Idle)
-		return n
 	}
-	for _, id := range farther[:4] {
-		if meet(id) != 0 {
-			t.Error("copied to a farther relay")
-		}
-	}
-	for i, id := range nearer[:4] {
-		if !held() {
-			t.Fatalf("forgotten after %d nearer relays", i)
-		}
-		if meet(id) != 1 {
-			t.Errorf("nearer relay %d: no copy", i)
-		}
-		if i < 3 && meet(id) != 0 {
-			t.Errorf("nearer relay %d: copied twice", i)
-		}
-	}
-	if held() {
-		t.Error("still held when 4 nearer relays have it")
+	if _, held := b.holder.store.Attachment(leaf); !held {
+		t.Errorf("forgotten when %d nearer relays had it", copies)
 	}
 	b.holder.store.check(t)
+}
+
+// A neighbour's record about somebody is taken from a home that it names, and by
+// those who are nearest its Key. One signed link frame of a stranger changes nothing
+// else.
+func TestStoreCopyOfWhom(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		nearer int // relays linked here that are nearer the leaf's Key than this node
+		homes  func(p *Peer) []wire.ID
+		want   reason.Reason
+	}{
+		{"a home", limits.RecordHolders, func(p *Peer) []wire.ID { return []wire.ID{{9}, wire.ID(p.ID)} }, reason.None},
+		{"a stranger, far from the Key", limits.RecordHolders, func(*Peer) []wire.ID { return []wire.ID{{9}} }, reason.Unsolicited},
+		{"a stranger, near the Key", limits.RecordHolders - 1, func(*Peer) []wire.ID { return []wire.ID{{9}} }, reason.None},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBrain(t, as(person(1), false))
+			owner := person(2)
+			key := routing.ID(owner.ID()).Key()
+			var far *Peer
+			for i, nearer := 0, 0; far == nil || nearer < tt.nearer; i++ {
+				id := routing.ID(person(3000 + i).ID())
+				closer := routing.Closer(id.Key(), b.cfg.Self.Key(), key)
+				switch {
+				case closer && nearer < tt.nearer:
+					nearer++
+				case closer || far != nil:
+					continue
+				}
+				p := b.peer(id, nil)
+				b.up(p, nil)
+				if !closer {
+					far = p
+				}
+			}
+			record := attestation(owner, owner.ID(), b.now, 120, tt.homes(far)...)
+			b.step(LinkFrame{far.Link, wire.AppendLinkRecord(nil, &wire.RecordCopy{Remaining: 60, Record: record})})
+			if _, held := b.Snapshot().records.Attachment(owner.ID()); held != (tt.want == reason.None) {
+				t.Errorf("held: got %v", held)
+			}
+			if tt.want != reason.None && b.drops.Get(tt.want) != 1 {
+				t.Errorf("counted: got %v, want one %v", b.drops.Map(), tt.want)
+			}
+		})
+	}
 }

@@ -251,11 +251,14 @@ const (
 
 // internal/engine: records.
 const (
-	Records             = 65_536                 // records that a relay holds, withdrawn ones included; beyond it the one farthest from its own Key goes
-	GuestsPerGateway    = 1_024                  // of them, that one gateway signed for others: four times the leaves of a relay, and a 64th of the store, so that no single key fills it
+	Records             = 65_536                 // records that a relay holds, half of them those nearest its Key; beyond it the other one that ends first goes
+	RecordsShare        = 8                      // the part of them that may come from one peer
+	RecordsRemembered   = 65_536                 // leaves of whom no record is held, and whose last sequence is remembered: three links that store without end fill it, 50 a second for seven minutes each
+	RecordCopies        = 3                      // relays that get a copy where a Store ends
+	RecordHolders       = 8                      // so many relays, the nearest to a Key that they know of, take a record from anybody
 	RecordsHandedOver   = 256                    // records copied to a nearer relay because its link came up; their owners' next refresh takes the others there
 	RecordsHandedAtOnce = 16                     // of these in one go: a quarter of ControlFrames
-	RecordsHandPause    = 100 * time.Millisecond // between two goes: 160 records/s, below the receiver's ControlRate
+	RecordsHandPause    = 100 * time.Millisecond // between two goes: RecordsHandedOver take 1.6 s, in which the receiver takes StoreBurst and 80 more
 	RecordsSweep        = time.Second            // least time between two looks for records whose life has ended
 	StoreRetry          = 250 * time.Millisecond // first pause until a record that no holder confirmed is sent again; doubles
 	StoreRetryMax       = 4 * time.Second        // longest such pause
