@@ -75,7 +75,7 @@ var bounds = map[string]map[string]string{
 		"recordStore.brought":      "limits.Records: one entry for each peer that one came from",
 		"recordMemory.byLeaf":      "limits.RecordsRemembered",
 		"placedHeap.list":          "limits.Records and limits.RecordsRemembered: what is in it is in a map beside",
-		"offered.raw":              "wire.MaxRecordLen: it lives for one call",
+		"offered.raw":              "limits.MaxFrame bytes: it came in a frame, and lives for one call",
 		"heldRecord.homes":         fewHomes,
 		"heldRecord.raw":           "limits.FindNodeBytes or so: an attachment has limits.Homes and no URLs",
 		"Control.Frame":            oneFrame,
