@@ -111,7 +111,8 @@ func (c *Conn) ReceiveMessage(buf func() []byte) (Type, []byte, error) {
 func (c *Conn) BeforeWait(f func()) bool { return c.cork.source.beforeWait(f) }
 
 // readAll reads r to its end. Memory that is full before the end was seen is
-// too small.
+// too small. A connection that ends before the message does is lost, and so is
+// the message.
 func readAll(r io.Reader, memory []byte) ([]byte, error) {
 	n := 0
 	for n < len(memory) {
@@ -119,6 +120,9 @@ func readAll(r io.Reader, memory []byte) ([]byte, error) {
 		n += k
 		if err == io.EOF {
 			return memory[:n], nil
+		}
+		if errors.Is(err, errEnd) {
+			return nil, errLost
 		}
 		if err != nil {
 			return nil, err
@@ -200,9 +204,12 @@ func (c *Conn) refuse(code int, err error) error {
 }
 
 // CloseWith flushes, exchanges close frames with the peer and closes. It waits
-// for at most limits.ByeFlush. The reason is at most 123 bytes.
+// for at most limits.ByeFlush. The reason is at most 123 bytes. A connection that
+// has ended is just closed: nothing is read from it any more.
 func (c *Conn) CloseWith(code int, reason string) error {
-	c.farewell(code, reason)
+	if c.end.Load() == nil {
+		c.farewell(code, reason)
+	}
 	return c.Close()
 }
 

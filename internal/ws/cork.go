@@ -66,7 +66,8 @@ func (c *cork) start(early []byte) {
 }
 
 // Write takes a frame or a part of one. It does not touch the network, but for
-// a control frame that finds the way free.
+// a control frame that finds the way free. The library also writes while it reads:
+// of io.EOF it must not hear here either.
 func (c *cork) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,11 +75,11 @@ func (c *cork) Write(p []byte) (int, error) {
 		return c.passThrough(p)
 	}
 	if c.err != nil {
-		return 0, c.err
+		return 0, withoutEOF(c.err)
 	}
 	if c.left == 0 && len(p) > 0 && isControl(p) {
 		c.addControl(p)
-		return len(p), c.err
+		return len(p), withoutEOF(c.err)
 	}
 	c.addData(p)
 	return len(p), nil

@@ -59,7 +59,7 @@ func cause(err error) error {
 	switch {
 	case errors.Is(err, transport.ErrMessageTooBig), errors.Is(err, net.ErrClosed), isTimeout(err):
 		return err
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, errEnd), errors.Is(err, io.EOF):
 		return io.EOF
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errLost

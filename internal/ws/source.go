@@ -28,8 +28,21 @@ const (
 	controlRoom = 2 + 4 + 125
 )
 
+// errEnd stands above a source for io.EOF, from which the library must be kept: it
+// takes an io.EOF inside a message for the end of the message.
+var errEnd = errors.New("end of the connection")
+
+// withoutEOF is err, or errEnd if that is io.EOF or wraps it.
+func withoutEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errEnd
+	}
+	return err
+}
+
 // source is what the library reads from. Until start it passes bytes through
-// (the HTTP upgrade), and always where the connection is not plain TCP. Then it
+// (the HTTP upgrade). Then it never returns io.EOF. Where the connection is not
+// plain TCP it still passes bytes through; where it is, it
 // reads ahead of the library, but hands over no byte beyond the frame that it is
 // about: between messages the library holds none, and await can do the waiting.
 //
@@ -41,6 +54,7 @@ type source struct {
 	raw  syscall.RawConn // nil: passes bytes through
 
 	mu     sync.Mutex // who closes may read besides who receives; held while waiting
+	framed bool       // past the upgrade
 	once   func(fd uintptr) bool
 	ahead  *buffer   // read and not yet taken; nil: nothing
 	direct []byte    // the reader's own memory, which fill is to fill; nil: ahead is
@@ -57,6 +71,7 @@ type source struct {
 func (s *source) start(early []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.framed = true
 	if len(early) > 0 {
 		s.ahead = s.ahead.add(early)
 	}
@@ -99,20 +114,27 @@ func (s *source) beforeWait(f func()) bool {
 	return true
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader, but for io.EOF.
 func (s *source) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.raw == nil {
-		return s.pass(p)
+		n, err := s.pass(p)
+		if s.framed {
+			err = withoutEOF(err)
+		}
+		return n, err
 	}
 	if s.left == 0 {
 		if err := s.head(); err != nil {
-			return 0, err
+			return 0, withoutEOF(err)
 		}
 	}
 	n, err := s.part(p[:min(len(p), s.left)])
 	s.left -= n
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF // inside a frame
+	}
 	return n, err
 }
 
