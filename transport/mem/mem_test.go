@@ -42,6 +42,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+func FuzzBytes(f *testing.F) { transporttest.FuzzBytes(f, pipe) }
+
 func listen(t testing.TB, n *mem.Network, name string, accept func(transport.Conn)) *mem.Listener {
 	t.Helper()
 	l, err := n.Listen(name, accept)

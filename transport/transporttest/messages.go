@@ -116,15 +116,6 @@ func arrivesBack(t testing.TB, a, b transport.Conn) {
 	arrives(t, a, message(9, 9))
 }
 
-func testSendTooBig(t testing.TB, a, b transport.Conn) {
-	if err := a.Send(make([]byte, a.Max()+1)); !errors.Is(err, transport.ErrMessageTooBig) {
-		t.Fatalf("Send of Max+1 bytes: got %v, want ErrMessageTooBig", err)
-	}
-	send(t, a, message(1, 10))
-	flush(t, a)
-	arrives(t, b, message(1, 10))
-}
-
 func testExactFit(t testing.TB, a, b transport.Conn) {
 	want := message(1, 100)
 	send(t, a, want)

@@ -59,6 +59,7 @@ var cases = []testCase{
 	{"describes itself", testDescription},
 	{"keeps order", testOrder},
 	{"keeps boundaries", testBoundaries},
+	{"takes any bytes", testAnyBytes},
 	{"copies what is sent", testSendCopies},
 	{"flushes what was gathered", testGathered},
 	{"asks for memory late", testLateMemory},
