@@ -3,6 +3,7 @@ package node
 import (
 	"crypto/rand"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,33 @@ type credentials struct {
 	cert     []byte
 	certLife halfLife
 	sequence map[wire.RecordKind]uint64 // of the last record signed of each kind
+	contacts ownContacts
+}
+
+// ownContacts remembers which contact records this process signed, so that one
+// that another process signed with the same key can be told from them.
+type ownContacts struct {
+	floor uint64 // of sequences up to here nothing is known: signed before the start, or forgotten
+	last  []uint64
+}
+
+func (o *ownContacts) add(sequence uint64) {
+	if o.floor == 0 {
+		o.floor = sequence - 1
+	}
+	if len(o.last) >= limits.OwnContacts {
+		o.floor, o.last = max(o.floor, o.last[0]), o.last[1:]
+	}
+	o.last = append(o.last, sequence)
+}
+
+// maySign says whether a contact record of this key with that sequence may be
+// this process's, or one of an earlier start.
+func (c *credentials) maySign(sequence uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := &c.contacts
+	return o.floor == 0 || sequence <= o.floor || slices.Contains(o.last, sequence)
 }
 
 // halfLife tells when something signed is to be signed again: at half of its
@@ -120,6 +148,9 @@ func (c *credentials) sign(kind wire.RecordKind, now time.Time, ttl uint16, body
 		last = 0
 	}
 	c.sequence[kind] = identity.NextSequence(last, now)
+	if kind == wire.RecordContact {
+		c.contacts.add(c.sequence[kind])
+	}
 	return c.identity.Sign(kind, c.sequence[kind], ttl, body)
 }
 

@@ -48,6 +48,7 @@ func (n *Node) dial(d engine.Dial) {
 	})
 	if err != nil {
 		n.counters.dialsFailed.Add(1)
+		n.lookForOwnKey(conn, err)
 		n.dialFailed(t, stageHandshake, refusalOf(err), err)
 		return
 	}
@@ -136,6 +137,7 @@ func (n *Node) acceptFailed(conn transport.Conn, err error) {
 		return
 	}
 	n.drops.Add(h.Reason, 1)
+	n.lookForOwnKey(conn, err)
 	if !n.refusals.Allow() {
 		return // counted, and told once a second as a Dropped event
 	}

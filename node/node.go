@@ -150,7 +150,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 	n.engine, err = engine.New(engine.Config{
 		Self: n.id, Leaf: n.cfg.Leaf, MaxRelays: n.cfg.MaxPeers, MaxLeaves: n.cfg.MaxLeaves,
 		Rand: mathrand.New(mathrand.NewChaCha8(seed())), Sessions: n.sessions, Drops: &n.drops,
-		Homes: n.cfg.Homes, Sign: n.creds.sign, Verify: identity.VerifyRecord, Contact: n.contact,
+		Homes: n.cfg.Homes, Sign: n.creds.sign, Verify: identity.VerifyRecord, Contact: n.contact, Signed: n.creds.maySign,
 		Dialable: n.dialable, WebRTC: engineUse[n.cfg.WebRTC], MaxWebRTC: n.cfg.MaxWebRTC,
 	})
 	if err != nil {

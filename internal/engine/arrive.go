@@ -115,7 +115,11 @@ func (e *Engine) duplicate(now time.Time, old, fresh *neighbour) {
 	choice := link.Duplicate(e.cfg.Self, old.ID, old.link.Origin(), fresh.link.Origin())
 	switch choice {
 	case link.CloseOld:
-		e.end(old, reason.Replaced, now)
+		var proof [][]byte
+		if old.link.Instance != fresh.link.Instance && fresh.contact != nil {
+			proof = [][]byte{fresh.contact}
+		}
+		e.endTelling(old, reason.Replaced, proof, now)
 	case link.CloseNew:
 		e.end(fresh, reason.Replaced, now)
 	case link.CloseOldOK:

@@ -4,8 +4,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -77,7 +79,9 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 	t := n.target
 	switch {
 	case ev.Reason == reason.Replaced && others == 0:
-		e.do(Tell{Notice{Kind: NoticeIdentityInUse, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
+		if slices.ContainsFunc(ev.Contacts, func(raw []byte) bool { return e.signedElsewhere(now, raw) }) {
+			e.do(Tell{Notice{Kind: NoticeIdentityInUse, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
+		}
 		if t != nil {
 			t.replaced(now)
 		}
@@ -89,6 +93,17 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 	case ev.Reason == reason.LinkLimit && (!n.direct || n.kept):
 		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
 	}
+}
+
+// signedElsewhere says whether a record is a contact of this node that another
+// process with its key signed. It proves what a peer alone cannot claim (ADR 032).
+func (e *Engine) signedElsewhere(now time.Time, raw []byte) bool {
+	rec, err := wire.ParseRecord(raw)
+	if err != nil || rec.Kind != wire.RecordContact || e.cfg.Signed == nil || routing.ID(identity.IDOf(rec.Public)) != e.cfg.Self {
+		return false
+	}
+	_, _, err = e.cfg.Verify(raw, now)
+	return err == nil && !e.cfg.Signed(rec.Sequence)
 }
 
 func (ev Disconnect) step(e *Engine, now time.Time) {

@@ -161,12 +161,17 @@ func (l *links) count(n *neighbour, by int) {
 
 // end begins to close a link: it carries nothing new from now on.
 func (e *Engine) end(n *neighbour, why reason.Reason, now time.Time) {
+	e.endTelling(n, why, nil, now)
+}
+
+// endTelling is end with contact records for the Bye.
+func (e *Engine) endTelling(n *neighbour, why reason.Reason, contacts [][]byte, now time.Time) {
 	if n.closing {
 		return
 	}
 	n.closing = true
 	e.links.count(n, -1)
-	e.do(CloseLink{Link: n.link, Reason: why})
+	e.do(CloseLink{Link: n.link, Reason: why, Contacts: contacts})
 	e.relaysChanged(now)
 	e.homesMoved(now)
 	e.redraw = true

@@ -25,6 +25,9 @@ type Config struct {
 
 	// Sign returns a signed record of this node, with a sequence above all before.
 	Sign func(kind wire.RecordKind, now time.Time, ttl uint16, body []byte) []byte
+	// Signed says whether a contact record of this node with such a sequence may be
+	// its own: signed by this process, or before it began. Nil: all are.
+	Signed func(sequence uint64) bool
 	// Verify checks a record, as identity.VerifyRecord does.
 	Verify func(record []byte, now time.Time) (wire.Record, wire.ID, error)
 	// Contact returns what this node says of itself: a signed contact record with

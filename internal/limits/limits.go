@@ -81,6 +81,7 @@ const (
 	BootstrapRetry     = 2 * time.Second  // longest pause between tries of a bootstrap while no link is up
 	BootstrapRetryLive = 30 * time.Second // the same beside live links
 	Bans               = 256              // peers told to stay away
+	OwnContacts        = 256              // contact records of this process whose sequences are remembered: one is signed each half hour, or when addresses change
 	MaxLinks           = 65_536           // either cap may be set no higher
 	BootstrapURLs      = 64               // URLs remembered to join by
 	EndingLinks        = 256              // links whose peers are given ByeFlush to take a Bye, as many as LeafLinksPort; others end at once

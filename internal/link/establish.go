@@ -178,13 +178,25 @@ func (l *Local) verify(payload []byte, now time.Time, prove func(*wire.Hello) (w
 		return nil, &HandshakeError{certReason(err), err}
 	}
 	if id == l.ID {
-		return nil, refuse(reason.OwnID, "the peer is this node, or runs with the same key")
+		return nil, &HandshakeError{reason.OwnID, l.ownID(&hello)}
 	}
 	contact, err := verifyContact(hello.Contact, id, now)
 	if err != nil {
 		return nil, &HandshakeError{reason.BadRecord, err}
 	}
 	return &Remote{ID: id, Hello: hello, Contact: contact}, nil
+}
+
+// ErrKeyInUse is why a handshake was refused: the other end proved this node's own
+// key, and is another process.
+var ErrKeyInUse = errors.New("the peer runs with this node's key")
+
+// ownID is what it means that the other end proved this node's own key.
+func (l *Local) ownID(hello *wire.Hello) error {
+	if hello.Instance != l.Hello.Instance {
+		return ErrKeyInUse
+	}
+	return errors.New("the peer is this node")
 }
 
 func certReason(err error) reason.Reason {
