@@ -118,8 +118,8 @@ type Status struct {
 	LimitsHitAt map[string]time.Time `json:"limitsHitAt"`
 	Limits      []LimitUse           `json:"limits"`
 	Attached    bool                 `json:"attached"` // others than the peers can reach this node
-	// IdentityInUseAt is when a peer last told that another process runs with this
-	// node's key; zero: never.
+	// IdentityInUseAt is when it was last proven that another process runs with
+	// this node's key; zero: never.
 	IdentityInUseAt time.Time    `json:"identityInUseAt,omitzero"`
 	Settled         bool         `json:"settled"` // it looks for no further links; see Node.Settled
 	Homes           []routing.ID `json:"homes"`   // of a leaf: the relays it is found at, the best first

@@ -76,7 +76,7 @@ type Node struct {
 	refusals      *rate.Limiter              // events about strangers
 	known         *knownPeers                // nil: no state directory
 	stateLock     io.Closer                  // nil: no state directory, or no locks
-	identityUsed  atomic.Int64               // when a peer told last that another node has this one's key, in Unix nanoseconds; 0: never
+	identityUsed  atomic.Int64               // when it was last proven that another process has this node's key, in Unix nanoseconds; 0: never
 	linkAsks      linkAsks
 	rtc           rtc
 	ending        atomic.Int32               // links whose peers are given time to take a Bye

@@ -98,7 +98,7 @@ func identityHealth(s *node.Status, now time.Time) []Health {
 		return nil
 	}
 	return []Health{{
-		"warn", fmt.Sprintf("identity in use elsewhere: a peer told %s ago that another node has this one's key, and that one got the link", max(ago, 0)),
+		"warn", fmt.Sprintf("identity in use elsewhere: %s ago another process proved that it has this node's key", max(ago, 0)),
 		"stop one of the two; each node needs a --state of its own, which is not to be copied",
 	}}
 }

@@ -31,7 +31,7 @@ func TestHealth(t *testing.T) {
 			LimitsHitAt: map[string]time.Time{"store-full": now.Add(-time.Hour), "queue-full": now.Add(-12 * time.Second)}},
 			[]string{"ports is at its limit of 3", "queue-full: the outgoing queue of a link had no room; 2 times since the start, last 12s ago"}},
 		{"robbed", node.Status{URLs: []string{"ws://a"}, IdentityInUseAt: now},
-			[]string{"identity in use elsewhere: a peer told 0s ago that another node has this one's key, and that one got the link", "nobody has joined this node yet"}},
+			[]string{"identity in use elsewhere: 0s ago another process proved that it has this node's key", "nobody has joined this node yet"}},
 		{"robbed long ago", node.Status{Peers: peer, IdentityInUseAt: now.Add(-time.Hour)}, nil},
 		{"the port is full", node.Status{Peers: peer, LimitsHit: map[string]uint64{"connection-limit": 9}, LimitsHitAt: map[string]time.Time{"connection-limit": now}},
 			[]string{"connection-limit: the port had no room for a connection; 9 times since the start, last 0s ago"}},

@@ -267,6 +267,7 @@ var bounds = map[string]map[string]string{
 		"Node.dialers":          setOnce,
 		"broadcaster.readers":   "not remote: one for each reader of Events",
 		"credentials.cert":      "not remote: this node's own",
+		"ownContacts.last":      "limits.OwnContacts",
 		"credentials.sequence":  "not remote: one for each kind of record",
 		"join.done":             "bounded by nothing ever sent: closed once",
 		"plan.dialers":          setOnce,

@@ -37,6 +37,7 @@ type Session struct {
 	counter       uint64
 	inbox         [][]byte // plaintexts, or handshake bodies while there is no cipher
 	early         [][]byte // Data frames that came before message 3
+	third         []byte   // body of message 3, until a frame of the session came
 	id            uint64   // of the last message
 
 	// PeerPayload is what the peer's handshake message told.
@@ -106,10 +107,11 @@ func (s *Session) initiate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.stand(second.Sender, c1, c2)
-	return s.frame(wire.TypeHandshake, wire.ClassControl, wire.AppendHandshakeBody(nil, &wire.HandshakeBody{
+	s.third = wire.AppendHandshakeBody(nil, &wire.HandshakeBody{
 		Kind: wire.HandshakeThird, Sender: s.local, Receiver: second.Sender, Noise: third,
-	}))
+	})
+	s.stand(second.Sender, c1, c2)
+	return s.frame(wire.TypeHandshake, wire.ClassControl, s.third)
 }
 
 // stand notes that the handshake is over.

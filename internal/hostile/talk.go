@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
@@ -57,6 +58,7 @@ func (s *Session) open(f *wire.Frame) bool {
 	}
 	plain, err := s.recv.Decrypt(nil, b.Counter, wire.AppendAD(nil, f.Type, f.Class, &f.Dst, &f.Src), b.Sealed)
 	if err == nil {
+		s.third = nil
 		s.put(plain)
 	}
 	return err == nil
@@ -132,7 +134,7 @@ func (s *Session) Send(c wire.Class, plain []byte) error {
 // ErrRefused is why a message was not taken.
 var ErrRefused = errors.New("hostile: the message was refused")
 
-// Message sends a message to a port and waits for its ack. A refusal is an
+// Message sends a message to a port, each second anew, until its ack comes. A refusal is an
 // ErrRefused that names its reason.
 func (s *Session) Message(ctx context.Context, port uint16, data []byte) error {
 	s.link.mu.Lock()
@@ -141,9 +143,34 @@ func (s *Session) Message(ctx context.Context, port uint16, data []byte) error {
 	s.link.mu.Unlock()
 	plain := wire.AppendPlainHeader(nil, wire.PlainHeader{Kind: wire.PlainMessage, DstPort: port})
 	plain = wire.AppendMessageBody(plain, &wire.MessageBody{ID: id, Lowest: id, Data: data})
-	if err := s.Send(wire.ClassInteractive, plain); err != nil {
-		return err
+	for {
+		if err := s.transmit(plain); err != nil {
+			return err
+		}
+		wait, cancel := context.WithTimeout(ctx, time.Second)
+		err := s.acked(wait, id)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
 	}
+}
+
+// transmit sends a message, and before it message 3 while it may be lost.
+func (s *Session) transmit(plain []byte) error {
+	s.link.mu.Lock()
+	third := s.third
+	s.link.mu.Unlock()
+	if third != nil {
+		if err := s.frame(wire.TypeHandshake, wire.ClassControl, third); err != nil {
+			return err
+		}
+	}
+	return s.Send(wire.ClassInteractive, plain)
+}
+
+// acked waits for the ack or refusal of a message.
+func (s *Session) acked(ctx context.Context, id uint64) error {
 	for {
 		h, body, err := s.Next(ctx)
 		if err != nil {
@@ -151,7 +178,7 @@ func (s *Session) Message(ctx context.Context, port uint16, data []byte) error {
 		}
 		switch h.Kind {
 		case wire.PlainAck:
-			if acked(body, id) {
+			if names(body, id) {
 				return nil
 			}
 		case wire.PlainRefusal:
@@ -168,8 +195,8 @@ func (s *Session) Datagram(port uint16, data []byte) error {
 	return s.Send(wire.ClassBulk, append(plain, data...))
 }
 
-// acked says whether the body of an ack names a message.
-func acked(body []byte, id uint64) bool {
+// names says whether the body of an ack names a message.
+func names(body []byte, id uint64) bool {
 	ranges, err := wire.ParseAckBody(nil, body)
 	for _, r := range ranges {
 		if id >= r.First && id-r.First < uint64(r.Count) {
