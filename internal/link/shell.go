@@ -27,7 +27,7 @@ var recordBuffers = sync.Pool{New: func() any { return new([limits.MaxRecord + 1
 func (l *Link) Run(h Handler) {
 	l.mu.Lock()
 	if !l.ended {
-		l.writer.start = l.write
+		l.writer.ready(l.write)
 	}
 	if l.pending() || l.closing {
 		l.writer.Signal()

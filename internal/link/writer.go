@@ -14,6 +14,7 @@ import (
 type writer struct {
 	work  sync.Cond      // it waits here; L is Link.mu
 	start func()         // its body; nil: it must not be started, before Run and after the link's end
+	owed  bool           // it was signalled when it must not be started: once it may, it is
 	alive bool           // it runs, or will at once
 	spare bool           // it is to end unless there is work
 	used  bool           // it wrote since the last tick
@@ -21,14 +22,24 @@ type writer struct {
 	done  sync.WaitGroup // of the goroutine
 }
 
-// Signal has the writer look for work.
+// ready allows the writer to be started, and starts it if that was wanted before.
+func (w *writer) ready(start func()) {
+	w.start = start
+	if w.owed {
+		w.Signal()
+	}
+}
+
+// Signal has the writer look for work, as soon as it may.
 func (w *writer) Signal() {
 	switch {
 	case w.alive:
 		w.work.Signal()
 	case w.start != nil:
-		w.alive = true
+		w.alive, w.owed = true, false
 		w.done.Go(w.start)
+	default:
+		w.owed = true
 	}
 }
 
