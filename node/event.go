@@ -75,14 +75,13 @@ type PeerInfo struct {
 // SessionInfo describes the end-to-end session with one peer, linked or not.
 type SessionInfo struct {
 	ID        routing.ID    `json:"id"`
-	State     string        `json:"state"`        // none, opening, up, or renewing: up, and new keys are being agreed on
-	Linked    bool          `json:"linked"`       // there is a link with it; else what is sent goes by way of others
-	Via       routing.ID    `json:"via,omitzero"` // the gateway that speaks for the peer
-	Initiator bool          `json:"initiator"`    // this node began it
-	Age       time.Duration `json:"ageNs"`        // of its keys; 0: there are none
-	Idle      time.Duration `json:"idleNs"`       // since something was sent or arrived
-	RTT       time.Duration `json:"rttNs"`        // from end to end; 0: not measured
-	Waiting   int           `json:"waiting"`      // messages that wait for an ack or a response
+	State     string        `json:"state"`     // none, opening, up, or renewing: up, and new keys are being agreed on
+	Linked    bool          `json:"linked"`    // there is a link with it; else what is sent goes by way of others
+	Initiator bool          `json:"initiator"` // this node began it
+	Age       time.Duration `json:"ageNs"`     // of its keys; 0: there are none
+	Idle      time.Duration `json:"idleNs"`    // since something was sent or arrived
+	RTT       time.Duration `json:"rttNs"`     // from end to end; 0: not measured
+	Waiting   int           `json:"waiting"`   // messages that wait for an ack or a response
 }
 
 // BootstrapInfo describes one URL that the node joins by.

@@ -82,7 +82,7 @@ func (n *Node) sessionList(peers []PeerInfo) []SessionInfo {
 	for i, s := range all {
 		id := routing.ID(s.Peer)
 		infos[i] = SessionInfo{
-			ID: id, State: string(s.State), Linked: linked[id], Via: routing.ID(s.Via), Initiator: s.Initiator,
+			ID: id, State: string(s.State), Linked: linked[id], Initiator: s.Initiator,
 			Age: s.Age, Idle: s.Idle, RTT: s.RTT, Waiting: s.Waiting,
 		}
 	}

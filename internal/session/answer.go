@@ -161,7 +161,7 @@ func (t *Table) onThird(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*J
 	a.busy = true
 	return &Job{
 		kind: jobLast, answer: a, hs: a.hs, message: bytes.Clone(b.Noise),
-		judge: judge{peer: f.Src, now: now, guest: true, null: t.cfg.Null},
+		judge: judge{peer: f.Src, now: now, null: t.cfg.Null},
 	}, reason.None
 }
 

@@ -13,7 +13,7 @@ import (
 // whatever goroutine called the Table; those marked "locked" are called while
 // locks of the Table are held and must not call back into it.
 type Config struct {
-	Self     wire.ID       // own ID, or the guest's for the Table of a guest
+	Self     wire.ID       // own ID
 	Instance wire.Instance // random per start; not zero
 
 	// Credentials returns the static key and its certificate (wire.CertLen
@@ -33,13 +33,6 @@ type Config struct {
 	// Rank sorts the homes of a peer, in place: those that frames of ours reach in
 	// the fewest hops first. Locked. Nil: they stay as the peer told them.
 	Rank func(homes []wire.ID)
-	// Guest returns the attachment record that lets this node speak for Self,
-	// when Self is a guest of this node. Nil: Self is this node.
-	Guest func() []byte
-	// AcceptGuests lets a gateway answer for the ID of its guest when this node
-	// begins a session. Without it an ID means its key. A gateway may always
-	// begin a session for a guest: Delivery.Via tells.
-	AcceptGuests bool
 
 	// Emit routes one complete frame of ours by the first hop that c says and tells
 	// which that is; ok is false when no link took it. The frame is only valid
@@ -69,8 +62,7 @@ type Config struct {
 // Delivery is a datagram, message or request that arrived. It belongs to the
 // Table again when Deliver returns.
 type Delivery struct {
-	From             wire.ID // authenticated, unless Via is set
-	Via              wire.ID // not zero: the authenticated gateway that speaks for From
+	From             wire.ID // authenticated
 	Kind             uint8   // wire.PlainDatagram, PlainMessage or PlainRequest
 	DstPort, SrcPort uint16
 	MessageID        uint64 // of a message or request; Message.RequestID of the response
@@ -96,6 +88,5 @@ type Event struct {
 	Peer         wire.ID
 	Instance     wire.Instance // of the peer
 	Capabilities uint32        // of the peer
-	Via          wire.ID       // not zero: the gateway that speaks for the peer
 	Homes        []wire.ID     // of the peer, the best first
 }

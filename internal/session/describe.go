@@ -29,7 +29,6 @@ type Info struct {
 	Idle      time.Duration // since something was sent or arrived
 	RTT       time.Duration // from end to end; 0: not measured
 	Waiting   int           // messages that wait for an ack or a response
-	Via       wire.ID       // the gateway that speaks for the peer; zero: none
 }
 
 // Describe tells of the sessions, the one used last first, and no more than most
@@ -60,7 +59,7 @@ func (p *peer) describe(at time.Duration) Info {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := Info{
-		Peer: p.id, State: StateNone, Via: p.via, RTT: p.srtt,
+		Peer: p.id, State: StateNone, RTT: p.srtt,
 		Idle: max(at-p.usedAt(), 0), Waiting: int(p.awaited.Load()),
 	}
 	opening := p.init != nil || p.next != nil

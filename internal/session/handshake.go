@@ -203,7 +203,7 @@ func (t *Table) onSecond(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*
 	return &Job{
 		kind: jobThird, init: in, hs: in.hs,
 		message: bytes.Clone(b.Noise), payload: t.payload(in.cert, p.window()),
-		judge: judge{peer: p.id, now: now, guest: t.cfg.AcceptGuests, null: t.cfg.Null},
+		judge: judge{peer: p.id, now: now, null: t.cfg.Null},
 	}, reason.None
 }
 

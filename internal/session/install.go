@@ -35,7 +35,7 @@ func (p *peer) install(s *session, told *wire.HandshakePayload, since uint64, fx
 		p.next.close()
 		p.next = nil
 	}
-	p.capabilities, p.via = told.Capabilities, s.via
+	p.capabilities = told.Capabilities
 	moved := p.setHomes(told.Homes)
 	if s.initiator {
 		p.began++
@@ -129,12 +129,6 @@ func (t *Table) finishThird(at time.Duration, j *Job, fx *effects) {
 		p.init.trail.last = t.drop(j.why)
 		return
 	}
-	if p.guestUsurps(j.via) {
-		p.init.trail.last = t.drop(reason.WrongID)
-		p.abandonInit()
-		p.arm(at)
-		return
-	}
 	// What message 3 promises about our window still holds: whatever replaces
 	// the window ends this handshake.
 	in := j.init
@@ -197,8 +191,6 @@ func (t *Table) stand(at time.Duration, j *Job, fx *effects) reason.Reason {
 		return reason.HandshakeFailed
 	case p.crossed(a.began):
 		return reason.Duplicate
-	case p.guestUsurps(j.via):
-		return reason.WrongID
 	}
 	s := t.newSession(p, j, a.local, a.key.sender, false, at)
 	if a.copies == 1 {
@@ -212,12 +204,6 @@ func (t *Table) stand(at time.Duration, j *Job, fx *effects) reason.Reason {
 	p.flush(at)
 	p.arm(at + limits.SessionIdle)
 	return reason.None
-}
-
-// guestUsurps reports whether a gateway would speak for an ID that has shown a
-// key of its own.
-func (p *peer) guestUsurps(via wire.ID) bool {
-	return via != (wire.ID{}) && p.instance != (wire.Instance{}) && p.via == (wire.ID{})
 }
 
 // replay lets the frames that overtook message 3 arrive now.

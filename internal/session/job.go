@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/identity"
@@ -28,7 +27,6 @@ type Job struct {
 	// out
 	wrote      []byte
 	got        wire.HandshakePayload
-	via        wire.ID
 	send, recv *Cipher
 	why        reason.Reason
 }
@@ -76,7 +74,7 @@ func (j *Job) read() {
 		return
 	}
 	if j.got, err = wire.ParseHandshakePayload(b); err == nil {
-		j.via, err = j.judge.verify(&j.got, j.hs.PeerStatic())
+		err = j.judge.verify(&j.got, j.hs.PeerStatic())
 	}
 	if err != nil {
 		j.why = whyRefused(err)
@@ -86,50 +84,25 @@ func (j *Job) read() {
 
 // judge knows who has to be at the other end.
 type judge struct {
-	peer  wire.ID
-	now   time.Time
-	guest bool // a gateway may speak for peer
-	null  bool // there are no keys to judge by
+	peer wire.ID
+	now  time.Time
+	null bool // there are no keys to judge by
 }
 
-var errNotGuest = errors.New("session: the record does not let the gateway speak for this guest")
-
-// verify checks that the owner of static may speak as the peer. via is the
-// gateway that does so for a guest.
-func (j *judge) verify(p *wire.HandshakePayload, static [32]byte) (via wire.ID, err error) {
+// verify checks that the owner of static is the peer: a session speaks for the
+// key that certified it, and for nobody else.
+func (j *judge) verify(p *wire.HandshakePayload, static [32]byte) error {
 	if j.null {
-		return via, nil
+		return nil
 	}
-	if p.Guest == nil {
-		_, _, err = identity.VerifyCert(p.Cert, static, j.peer, j.now)
-		return via, err
-	}
-	if !j.guest {
-		return via, identity.ErrWrongID
-	}
-	if via, _, err = identity.VerifyCert(p.Cert, static, wire.ID{}, j.now); err != nil {
-		return via, err
-	}
-	return via, j.verifyGuest(p.Guest, via)
-}
-
-// verifyGuest checks that record, signed by the gateway, is about the peer.
-func (j *judge) verifyGuest(record []byte, gateway wire.ID) error {
-	r, signer, err := identity.VerifyRecord(record, j.now)
-	if err != nil {
-		return fmt.Errorf("guest record: %w", err)
-	}
-	a, err := wire.ParseAttachment(r.Body)
-	if err != nil || r.Kind != wire.RecordAttachment || r.TTL == 0 || signer != gateway || a.Leaf != j.peer {
-		return errNotGuest
-	}
-	return nil
+	_, _, err := identity.VerifyCert(p.Cert, static, j.peer, j.now)
+	return err
 }
 
 func whyRefused(err error) reason.Reason {
 	var parse *wire.Error
 	switch {
-	case errors.Is(err, identity.ErrWrongID), errors.Is(err, errNotGuest):
+	case errors.Is(err, identity.ErrWrongID):
 		return reason.WrongID
 	case errors.As(err, &parse):
 		return reason.Malformed
@@ -166,9 +139,6 @@ func (t *Table) payload(cert []byte, window *inbox) []byte {
 	}
 	if window != nil {
 		p.Window = window.instance
-	}
-	if t.cfg.Guest != nil {
-		p.Guest = t.cfg.Guest()
 	}
 	return wire.AppendHandshakePayload(nil, &p)
 }

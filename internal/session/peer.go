@@ -31,7 +31,6 @@ type peer struct {
 	// the other side, as its last handshake told
 	instance     wire.Instance
 	capabilities uint32
-	via          wire.ID
 
 	// sessions
 	next     *session // begun by us, not yet confirmed, while current still serves
@@ -146,7 +145,7 @@ func (p *peer) measure(rtt time.Duration) {
 func (p *peer) event(kind EventKind) Event {
 	return Event{
 		Kind: kind, Peer: p.id, Instance: p.instance, Capabilities: p.capabilities,
-		Via: p.via, Homes: p.route.Load().homes,
+		Homes: p.route.Load().homes,
 	}
 }
 
@@ -155,7 +154,6 @@ type PeerInfo struct {
 	ID           wire.ID
 	Instance     wire.Instance // zero before the first session
 	Capabilities uint32
-	Via          wire.ID       // not zero: a guest of this gateway
 	Homes        []wire.ID     // the best first
 	Session      bool          // a session stands
 	Began        bool          // by us
@@ -186,7 +184,7 @@ func (p *peer) info() PeerInfo {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return PeerInfo{
-		ID: p.id, Instance: p.instance, Capabilities: p.capabilities, Via: p.via, Homes: p.route.Load().homes,
+		ID: p.id, Instance: p.instance, Capabilities: p.capabilities, Homes: p.route.Load().homes,
 		Session: p.current.Load() != nil, Began: p.ours.Load(), RTT: p.srtt, Waiting: int(p.awaited.Load()),
 	}
 }

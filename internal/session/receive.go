@@ -190,7 +190,7 @@ func (t *Table) deliverBundle(b *Batch, s *session, a *arrival, h wire.PlainHead
 func (b *Batch) fill(s *session, a *arrival, h wire.PlainHeader, id uint64, data []byte) *Delivery {
 	d := &b.delivery
 	if b.filled != s {
-		b.filled, d.From, d.Via = s, s.peer.id, s.via
+		b.filled, d.From = s, s.peer.id
 	}
 	d.Kind, d.SrcPort, d.DstPort, d.MessageID, d.Transmission, d.Hops, d.Data = h.Kind, h.SrcPort, h.DstPort, id, a.copy, a.hops, data
 	d.Context = b.Context

@@ -16,8 +16,7 @@ type session struct {
 	// set when made
 	peer          *peer
 	local, remote uint32
-	initiator     bool    // we began it
-	via           wire.ID // not zero: the gateway that speaks for the peer
+	initiator     bool // we began it
 	send, recv    *Cipher
 	sendAD        [4][wire.ADLen]byte // by class
 	recvAD        [4][wire.ADLen]byte
@@ -49,7 +48,7 @@ type third struct {
 // newSession makes the session that came of a handshake.
 func (t *Table) newSession(p *peer, j *Job, local, remote uint32, initiator bool, at time.Duration) *session {
 	s := &session{
-		peer: p, local: local, remote: remote, initiator: initiator, via: j.via,
+		peer: p, local: local, remote: remote, initiator: initiator,
 		send: j.send, recv: j.recv, born: at,
 		hard: t.counts.hard, renew: t.counts.rekey,
 	}

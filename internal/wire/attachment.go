@@ -3,11 +3,11 @@ package wire
 // MaxHomes bounds the homes of one leaf.
 const MaxHomes = 4
 
-// Attachment is the body of an attachment record: at which relays a leaf, or
-// a guest of the signer, is to be found.
+// Attachment is the body of an attachment record: at which relays the leaf
+// that signed it is to be found.
 //
 //	offset  size  field
-//	0       20    ID of the leaf or guest
+//	0       20    ID of the leaf: of the signer
 //	20      1     count, 0 to 4
 //	21      ..    count × ID of a home
 type Attachment struct {

@@ -88,7 +88,6 @@ const (
 	CapDatagram uint32 = 1 << 0 // takes datagrams
 	CapQUIC     uint32 = 1 << 1 // streams over QUIC
 	CapMux1     uint32 = 1 << 2 // streams over acknowledged messages
-	CapGateway  uint32 = 1 << 3 // serves guests
 )
 
 // Tags of a HandshakePayload.
@@ -98,7 +97,6 @@ const (
 	payloadWindow       = 3
 	payloadCapabilities = 4
 	payloadHomes        = 5
-	payloadGuest        = 6
 )
 
 // HandshakePayload is what messages 2 and 3 of an end-to-end handshake tell:
@@ -109,9 +107,8 @@ const (
 //	1    101       certificate (Cert) of the Noise static key
 //	2    8         instance, required, not zero
 //	3    8         window: the instance of the peer whose message ids are still held
-//	4    4         capabilities: bit 0 datagrams, 1 QUIC streams, 2 mux1 streams, 3 gateway
+//	4    4         capabilities: bit 0 datagrams, 1 QUIC streams, 2 mux1 streams
 //	5    1+20n     homes: count u8 (0 to 4), count × ID, the best first
-//	6    108-2177  attachment record of the guest that is spoken for
 //
 // An absent field is its zero value. Whether a certificate must be there is for
 // the session to say.
@@ -121,7 +118,6 @@ type HandshakePayload struct {
 	Window       Instance
 	Capabilities uint32
 	Homes        []ID
-	Guest        []byte // nil: none; else a whole record, of which only the length is checked
 }
 
 // AppendHandshakePayload appends v.
@@ -135,7 +131,7 @@ func AppendHandshakePayload(dst []byte, v *HandshakePayload) []byte {
 	if len(v.Homes) > 0 {
 		dst = appendIDs(appendTag(dst, payloadHomes, 1+len(v.Homes)*idLen), v.Homes)
 	}
-	return appendField(dst, payloadGuest, v.Guest)
+	return dst
 }
 
 // ParseHandshakePayload reads the payload that fills b.
@@ -162,8 +158,6 @@ func (v *HandshakePayload) field(tag uint8, r *reader) {
 		v.Capabilities = r.u32()
 	case payloadHomes:
 		v.Homes = r.ids(MaxHomes)
-	case payloadGuest:
-		v.Guest = r.record(len(r.b))
 	default:
 		r.skip()
 	}

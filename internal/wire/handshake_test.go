@@ -8,8 +8,8 @@ import (
 func fullPayload() HandshakePayload {
 	return HandshakePayload{
 		Cert: testCert(1), Instance: Instance(pattern(1, 8)), Window: Instance(pattern(0x11, 8)),
-		Capabilities: CapDatagram | CapQUIC | CapMux1 | CapGateway,
-		Homes:        []ID{testID(1), testID(2), testID(3), testID(4)}, Guest: testAttachment(1, testID(9), testID(1)),
+		Capabilities: CapDatagram | CapQUIC | CapMux1,
+		Homes:        []ID{testID(1), testID(2), testID(3), testID(4)},
 	}
 }
 
@@ -64,16 +64,14 @@ func TestHandshakePayloadRefused(t *testing.T) {
 		{"five homes", join(instance, field(5, append([]byte{5}, pattern(0, 100)...))), ErrCount},
 		{"home cut", join(instance, field(5, append([]byte{1}, pattern(0, 19)...))), ErrShort},
 		{"half a home more", join(instance, field(5, append([]byte{1}, pattern(0, 30)...))), ErrTrailing},
-		{"guest too short", join(instance, field(6, pattern(0, 107))), ErrLength},
 		{"field twice", join(instance, instance), ErrOrder},
 	})
 }
 
-// TestSecondMessageFits: a full payload with a guest and all homes stays
+// TestSecondMessageFits: a full payload with all homes stays
 // within the frame that a responder may send to somebody unproved.
 func TestSecondMessageFits(t *testing.T) {
 	p := fullPayload()
-	p.Guest = testAttachment(1, testID(9), testID(1), testID(2), testID(3), testID(4))
 	const noise = 32 + 48 + 16 // ephemeral key, sealed static key, tag
 	if got := HeaderLen + HandshakeHeaderLen + noise + len(AppendHandshakePayload(nil, &p)); got > SecondFrameMax {
 		t.Errorf("frame of the second message: got %d bytes, want at most %d", got, SecondFrameMax)

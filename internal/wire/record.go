@@ -6,7 +6,7 @@ type RecordKind uint8
 // The kinds of records.
 const (
 	RecordContact    RecordKind = 1 // how to reach its signer (Contact)
-	RecordAttachment RecordKind = 2 // at which relays a leaf or guest is (Attachment)
+	RecordAttachment RecordKind = 2 // at which relays a leaf is (Attachment)
 	RecordTopic      RecordKind = 3 // that its signer takes part in a topic (Topic)
 )
 
