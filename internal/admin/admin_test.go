@@ -276,7 +276,7 @@ func sample() Status {
 				Since: at, Suspect: true, RxBytes: 1, TxBytes: 2, RxFrames: 3, TxFrames: 4, Queued: 5, QueueFill: 0.5, Age: time.Second, Bucket: 6,
 			}},
 			Bootstraps:  []node.BootstrapInfo{{URL: "ws://127.0.0.1:8081", Linked: true, Peer: b, Attempts: 2, Stage: "connect", LastError: "refused", NextTry: at}},
-			SessionList: []node.SessionInfo{{ID: b, State: "up", Linked: true, Via: a, Initiator: true, Age: 1, Idle: 2, RTT: 3, Waiting: 4}},
+			SessionList: []node.SessionInfo{{ID: b, State: "up", Linked: true, Initiator: true, Age: 1, Idle: 2, RTT: 3, Waiting: 4}},
 			Sessions:    3, Ports: []uint16{7}, Forwarded: 8, Delivered: 9,
 			Drops: map[string]uint64{"no-route": 1, "queue-full": 2}, LimitsHit: map[string]uint64{"queue-full": 2}, LimitsHitAt: map[string]time.Time{"queue-full": time.Unix(1_700_000_000, 0).UTC()},
 			Limits: []node.LimitUse{{Name: "sessions", Used: 3, Max: 4096}}, Attached: true, Settled: true, Homes: []routing.ID{b},

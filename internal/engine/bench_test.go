@@ -124,7 +124,7 @@ func BenchmarkForwardOwn(b *testing.B) {
 func TestForwardDoesNotAllocate(t *testing.T) {
 	peers := append(crowd(benchLinks, 20), states(lf, r001)...)
 	records := new(held).put(target, at("1001"))
-	s := scene{peers: peers, records: records, guests: []wire.ID{wid(guest)}}.snapshot()
+	s := scene{peers: peers, records: records}.snapshot()
 	plain := engine.NewSnapshot(engine.SnapshotConfig{Self: me, Peers: peers, PlainGreedy: true})
 	isLeaf := scene{leaf: true, peers: peers}.snapshot()
 	greedy := at("101101")
@@ -134,7 +134,6 @@ func TestForwardDoesNotAllocate(t *testing.T) {
 	}{
 		{"fast", wire.Frame{Dst: wid(greedy)}},
 		{"deliver", wire.Frame{Dst: wid(me)}},
-		{"guest", wire.Frame{Dst: wid(guest)}},
 		{"direct", wire.Frame{Dst: wid(lf.ID)}},
 		{"record", wire.Frame{Dst: wid(target)}},
 		{"waypoint", wire.Frame{Dst: wid(greedy), Waypoints: waypoints(me, target)}},

@@ -118,7 +118,7 @@ func (in *Ingress) AllowStore(now time.Time) bool {
 // route is the way to one target by rules 2, 4 and 6, under one snapshot.
 type route struct {
 	id     wire.ID
-	direct bool        // peer is the target, or speaks for it
+	direct bool        // peer is the target
 	peer   *Peer       // next hop; nil: a dead end
 	key    routing.Key // of id
 	// open tells whether peer is where a frame for id goes that bears no options:
@@ -167,12 +167,9 @@ func (in *Ingress) fromPeer(frame []byte) bool {
 // long that holds.
 func (in *Ingress) opens(s *Snapshot, r *route) bool {
 	switch version := s.recordsVersion(); {
-	case r.id == wire.ID(s.self) || s.isGuest(&r.id):
+	case r.id == wire.ID(s.self):
 		return false
 	case r.direct:
-		if r.astray(in.peer) {
-			return false
-		}
 		r.open = openAlways
 	case s.leaf:
 		r.open = openAlways
@@ -182,12 +179,6 @@ func (in *Ingress) opens(s *Snapshot, r *route) bool {
 		r.open = version + 1
 	}
 	return true
-}
-
-// astray tells whether a frame for r.id comes from the very gateway that speaks
-// for it, which has lost it, and must not get it back.
-func (r *route) astray(from *Peer) bool {
-	return r.direct && r.peer == from && r.id != wire.ID(from.ID)
 }
 
 // unaltered tells whether the header lets the frame go on as it is, its hop

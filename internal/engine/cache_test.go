@@ -17,9 +17,9 @@ func TestRememberedRoutes(t *testing.T) {
 	for i, id := range ids(20, 7) {
 		peers = append(peers, engine.PeerState{Peer: relay(id), Suspect: i%5 == 0})
 	}
-	a := scene{peers: peers, guests: []wire.ID{wid(guest)}}.snapshot()
+	a := scene{peers: peers}.snapshot()
 	b := scene{peers: peers[:8]}.snapshot()
-	dsts := append(ids(12, 8), me, guest, lf.ID, r1.ID)
+	dsts := append(ids(12, 8), me, lf.ID, r1.ID)
 	in := engine.NewIngress(r01)
 	for i := range 4000 {
 		s := a
@@ -87,14 +87,6 @@ func TestARememberedRouteStillObeys(t *testing.T) {
 		v := s.Forward(in, datagram(wid(target), wid(source)), noon)
 		if f := mustParse(t, v.Frame); v.Peer != r1 || !f.Found {
 			t.Errorf("got %v, found %v, want the home", v.Peer, f.Found)
-		}
-	})
-	t.Run("a waypoint that is its own guest", func(t *testing.T) {
-		s := scene{peers: states(r1, r11), guests: []wire.ID{wid(target)}}.snapshot()
-		f := bytesOf(wire.Frame{Type: wire.TypeData, HopLimit: 9, Dst: wid(r1.ID), Src: wid(source), Waypoints: waypoints(target)})
-		s.Forward(in, f, noon)
-		if v := s.Forward(in, datagram(wid(target), wid(source)), noon); v.Action != engine.ActionDeliverGuest {
-			t.Errorf("got %v, want it delivered to the guest", v.Action)
 		}
 	})
 }

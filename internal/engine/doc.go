@@ -9,7 +9,7 @@
 // [Snapshot.ForwardOwn] for one of this node's own, what becomes of it. They
 // follow the rules of docs/protocol.md, section 3, in their order:
 //
-//	0  a leaf's link carries that leaf's frames (or its guests') only; a leaf keeps its own and drops the rest
+//	0  a leaf's link carries that leaf's frames only; a leaf keeps its own and drops the rest
 //	1  a first waypoint that is this node is removed
 //	2  a frame that has arrived is delivered; one whose target is linked goes there
 //	3  an attachment record that led here wrongly: Hint(detached)

@@ -14,15 +14,14 @@ type FrameAction uint8
 
 // What to do with a frame. ActionDrop is the zero value.
 const (
-	ActionDrop         FrameAction = iota // forget the frame and count Reason
-	ActionSend                            // queue Frame on the link of Peer
-	ActionDeliver                         // Frame is for this node
-	ActionDeliverGuest                    // Frame is for a guest of this node: its destination
-	ActionAnswer                          // Frame is a Nearest or an expired Probe that ends here
-	ActionHint                            // forget Frame, count Reason, and tell the source (AppendHint)
+	ActionDrop    FrameAction = iota // forget the frame and count Reason
+	ActionSend                       // queue Frame on the link of Peer
+	ActionDeliver                    // Frame is for this node
+	ActionAnswer                     // Frame is a Nearest or an expired Probe that ends here
+	ActionHint                       // forget Frame, count Reason, and tell the source (AppendHint)
 )
 
-var frameActionNames = [...]string{"drop", "send", "deliver", "deliver-guest", "answer", "hint"}
+var frameActionNames = [...]string{"drop", "send", "deliver", "answer", "hint"}
 
 // String returns the lower-case name of a, or "unknown".
 func (a FrameAction) String() string {
@@ -96,7 +95,7 @@ type pass struct {
 	key routing.Key // of the target
 
 	own     bool // comes from this node, not over a link
-	ours    bool // own, and its source is this node or one of its guests
+	ours    bool // own, and its source is this node
 	changed bool // f is not what raw says any more, the hop limit aside
 	passed  bool // rule 1 removed a waypoint
 }
@@ -130,43 +129,34 @@ func (p *pass) refusal() reason.Reason {
 	switch {
 	case err != nil, f.Type == wire.TypeNearest && len(f.Body) < wire.NearestHeaderLen:
 		return reason.Malformed
-	case !p.own && !p.s.speaksFor(p.in.peer, &f.Src):
+	case !p.own && p.in.peer.Leaf && f.Src != wire.ID(p.in.peer.ID):
 		return reason.ForgedSource
 	case f.HopLimit == 0:
 		return reason.HopLimit
 	}
 	p.f = f
-	p.ours = p.own && (f.Src == wire.ID(p.s.self) || p.s.isGuest(&f.Src))
+	p.ours = p.own && f.Src == wire.ID(p.s.self)
 	return reason.None
 }
 
 // keep is the second half of rule 0: a leaf is the end of every frame.
 func (p *pass) keep() Verdict {
-	if a := p.ending(); a != ActionDrop {
-		return p.deliver(a)
+	if p.mine() {
+		return p.deliver()
 	}
 	return drop(reason.NotForUs)
 }
 
-// ending returns how a frame with this destination is delivered here, or
-// ActionDrop if it is not for this node.
-func (p *pass) ending() FrameAction {
-	switch { // of a Nearest it is zero
-	case p.f.Dst == wire.ID(p.s.self):
-		return ActionDeliver
-	case p.s.isGuest(&p.f.Dst):
-		return ActionDeliverGuest
-	}
-	return ActionDrop
-}
+// mine tells whether the destination is this node. That of a Nearest is zero.
+func (p *pass) mine() bool { return p.f.Dst == wire.ID(p.s.self) }
 
 // deliver charges frames that need the control loop to the ingress link. Frames
 // sealed for a session do not.
-func (p *pass) deliver(a FrameAction) Verdict {
+func (p *pass) deliver() Verdict {
 	if p.f.Type != wire.TypeData && !p.own && !p.in.AllowControl(p.now) {
 		return drop(reason.RateLimited)
 	}
-	return Verdict{Action: a, Frame: p.raw}
+	return Verdict{Action: ActionDeliver, Frame: p.raw}
 }
 
 // passWaypoints is rule 1.
@@ -188,14 +178,10 @@ func (p *pass) dropWaypoint() {
 
 // arrive is the first half of rule 2.
 func (p *pass) arrive() (Verdict, bool) {
-	if p.f.Waypoints != nil {
+	if p.f.Waypoints != nil || !p.mine() {
 		return Verdict{}, false
 	}
-	a := p.ending()
-	if a == ActionDrop {
-		return Verdict{}, false
-	}
-	return p.deliver(a), true
+	return p.deliver(), true
 }
 
 // onward is the rest of rule 2, and rules 3 to 6.
@@ -236,10 +222,10 @@ func (p *pass) aim() {
 	p.key = p.to.key
 }
 
-// linked returns the direct peer that is the target or speaks for it, or nil.
+// linked returns the direct peer that is the target, or nil.
 func (p *pass) linked() *Peer {
 	switch {
-	case p.to == nil || !p.to.direct || p.to.astray(p.in.peer):
+	case p.to == nil || !p.to.direct:
 		return nil
 	case p.f.Type == wire.TypeNearest && p.to.id == p.f.Src:
 		return nil
@@ -276,7 +262,7 @@ func (p *pass) pickHome() bool {
 		if *home == wire.ID(p.s.self) {
 			continue
 		}
-		if peer := p.s.direct[*home]; peer != nil && !peer.Leaf && wire.ID(peer.ID) == *home {
+		if peer := p.s.direct[*home]; peer != nil && !peer.Leaf {
 			*picked = *home
 			return true
 		}

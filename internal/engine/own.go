@@ -9,8 +9,7 @@ import (
 	"github.com/peermesh/peermesh/routing"
 )
 
-// ForwardOwn decides about a frame of this node or of one of its guests that
-// leaves by the k-th choice of first hop; in is an Ingress of this node itself.
+// ForwardOwn decides about a frame of this node that leaves by the k-th choice of first hop; in is an Ingress of this node itself.
 // Its hop limit stays as it is, and nobody is hinted at: what would be a hint is
 // a drop.
 //
@@ -88,7 +87,7 @@ func (in *Ingress) home(s *Snapshot, frame []byte) (_ *Peer, at int) {
 		return nil, 0
 	}
 	r := in.resolve(s, home)
-	if !r.direct || r.peer.Leaf || !wire.SameID((*wire.ID)(&r.peer.ID), home) {
+	if !r.direct || r.peer.Leaf {
 		return nil, 0
 	}
 	return r.peer, at
@@ -118,7 +117,7 @@ func (s *Snapshot) via(id *wire.ID) *Peer {
 	if i, ok := s.relays.Find(routing.ID(*id)); ok {
 		return s.relays.At(i).Value
 	}
-	if p := s.direct[*id]; p != nil && p.Leaf && wire.ID(p.ID) == *id {
+	if p := s.direct[*id]; p != nil && p.Leaf {
 		return p
 	}
 	return nil

@@ -19,7 +19,6 @@ type arena struct {
 	snap    *engine.Snapshot
 	leaf    bool
 	peers   []engine.PeerState
-	guests  []wire.ID
 	records *held
 	names   []routing.ID // of nodes, linked and not; names[0] is this node
 }
@@ -33,16 +32,12 @@ func newArena(n int, leaf bool, seed uint64) *arena {
 		if i%3 == 0 {
 			state.Neighbours = engine.NewNeighbours(a.names[i : i+10])
 		}
-		if i%6 == 4 {
-			state.Guests = []wire.ID{wid(a.names[n]), wid(a.names[n+1+i%2])}
-		}
 		a.peers = append(a.peers, state)
 	}
-	a.guests = []wire.ID{wid(a.names[n+3])}
 	a.records.put(a.names[n+4], a.names[1:4]...)
 	a.records.put(a.names[n+5], a.names[0], a.names[n+6])
 	a.snap = engine.NewSnapshot(engine.SnapshotConfig{
-		Self: a.names[0], Leaf: leaf, Peers: a.peers, OwnGuests: a.guests, Records: a.records,
+		Self: a.names[0], Leaf: leaf, Peers: a.peers, Records: a.records,
 	})
 	return a
 }
@@ -108,30 +103,17 @@ func (a *arena) checkSent(t failer, in *engine.Ingress, f wire.Frame, v engine.V
 	if !own && a.leaf {
 		t.Fatalf("got a frame forwarded by a leaf")
 	}
-	direct := a.reaches(v.Peer, g)
-	if v.Peer.Leaf && !direct && !(own && a.reaches(v.Peer, f)) {
+	direct := nextOf(g) == wid(v.Peer.ID)
+	if v.Peer.Leaf && !direct && !(own && nextOf(f) == wid(v.Peer.ID)) {
 		t.Fatalf("got a frame sent to a leaf that it is not for")
 	}
 	target := targetOf(g)
 	strict := routing.Closer(v.Peer.Key, a.names[0].Key(), target)
-	ours := f.Src == wid(a.names[0]) || f.Src == a.guests[0]
+	ours := f.Src == wid(a.names[0])
 	sideways := f.Detour != nil || own && (a.leaf || k != 0 || ours)
 	if !strict && !direct && !sideways {
 		t.Fatalf("got a peer that is not strictly closer for %s", show(g))
 	}
-}
-
-// reaches tells whether f's target is p, or one that p speaks for.
-func (a *arena) reaches(p *engine.Peer, f wire.Frame) bool {
-	next := nextOf(f)
-	for _, s := range a.peers {
-		for _, g := range s.Guests {
-			if s.Peer == p && g == next {
-				return true
-			}
-		}
-	}
-	return next == wid(p.ID)
 }
 
 // nextOf returns f's target where that is a node.

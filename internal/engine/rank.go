@@ -30,7 +30,7 @@ func (s *Snapshot) RankHomes(homes []wire.ID) {
 // nearness is how many leading bits the Key of a relay shares with that of the
 // nearest relay within two hops; more of one that is linked.
 func (s *Snapshot) nearness(relay wire.ID) int {
-	if p := s.direct[relay]; p != nil && wire.ID(p.ID) == relay {
+	if p := s.direct[relay]; p != nil {
 		return routing.KeyBits + 1
 	}
 	key := routing.ID(relay).Key()

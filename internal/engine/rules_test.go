@@ -21,7 +21,6 @@ var (
 	lf2    = leaf(at("0110"))
 	target = at("11111111")    // closer to r11 than to r1
 	beside = at("00000000", 1) // closer to this node than to any relay
-	guest  = at("1010", 2)
 	source = at("0111", 3)
 )
 
@@ -29,7 +28,6 @@ var (
 type scene struct {
 	leaf    bool
 	peers   []engine.PeerState
-	guests  []wire.ID
 	records engine.Records
 	from    *engine.Peer // nil: this node itself
 	in      *engine.Ingress
@@ -37,7 +35,7 @@ type scene struct {
 
 func (s scene) snapshot() *engine.Snapshot {
 	return engine.NewSnapshot(engine.SnapshotConfig{
-		Self: me, Leaf: s.leaf, Peers: s.peers, OwnGuests: s.guests, Records: s.records,
+		Self: me, Leaf: s.leaf, Peers: s.peers, Records: s.records,
 	})
 }
 
@@ -175,31 +173,25 @@ func TestBytesThatAreNoFrame(t *testing.T) {
 }
 
 func TestRule0Source(t *testing.T) {
-	shows := func(p *engine.Peer, suspect bool) engine.PeerState {
-		return engine.PeerState{Peer: p, Suspect: suspect, Guests: []wire.ID{wid(guest)}}
-	}
 	runCases(t, []ruleCase{
 		{"a leaf's own", scene{peers: states(r1, r11, lf), from: lf}, wire.Frame{Src: wid(lf.ID), Dst: wid(target)}, send(r11)},
 		{"another source from a leaf", scene{peers: states(r1, r11, lf), from: lf}, wire.Frame{Dst: wid(target)}, dropped(reason.ForgedSource)},
 		{"this node's ID from a leaf", scene{peers: states(r1, r11, lf), from: lf}, wire.Frame{Src: wid(me), Dst: wid(target)}, dropped(reason.ForgedSource)},
 		{"a relay's ID from a leaf", scene{peers: states(r1, r11, lf), from: lf}, wire.Frame{Src: wid(r1.ID), Dst: wid(target)}, dropped(reason.ForgedSource)},
-		{"a guest shown on the link", scene{peers: append(states(r11), shows(lf, false)), from: lf}, wire.Frame{Src: wid(guest), Dst: wid(target)}, send(r11)},
-		{"a guest shown on a suspect link", scene{peers: append(states(r11), shows(lf, true)), from: lf}, wire.Frame{Src: wid(guest), Dst: wid(target)}, send(r11)},
-		{"a guest shown on another link", scene{peers: append(states(r11, lf2), shows(lf, false)), from: lf2}, wire.Frame{Src: wid(guest), Dst: wid(target)}, dropped(reason.ForgedSource)},
+		{"another leaf's ID from a leaf", scene{peers: states(r11, lf, lf2), from: lf2}, wire.Frame{Src: wid(lf.ID), Dst: wid(target)}, dropped(reason.ForgedSource)},
 		{"any source from a relay", scene{peers: states(r1, r11), from: r1}, wire.Frame{Dst: wid(target)}, send(r11)},
 		{"no forged hint either", scene{peers: states(r1, r11, lf), from: lf}, wire.Frame{Type: wire.TypeHint, Dst: wid(target)}, dropped(reason.ForgedSource)},
 	})
 }
 
 func TestRule0AtALeaf(t *testing.T) {
-	at := scene{leaf: true, peers: states(r1, r11, lf), guests: []wire.ID{wid(guest)}, from: r1}
+	at := scene{leaf: true, peers: states(r1, r11, lf), from: r1}
 	fromLeaf := at
 	fromLeaf.from = lf
 	runCases(t, []ruleCase{
 		{"for itself", at, wire.Frame{Dst: wid(me)}, ends(engine.ActionDeliver)},
 		{"for itself at the last crossing", at, wire.Frame{Dst: wid(me), HopLimit: 1}, ends(engine.ActionDeliver)},
 		{"for itself with a waypoint left", at, wire.Frame{Dst: wid(me), Waypoints: waypoints(r1.ID)}, ends(engine.ActionDeliver)},
-		{"for a guest", at, wire.Frame{Dst: wid(guest)}, ends(engine.ActionDeliverGuest)},
 		{"for a stranger", at, wire.Frame{Dst: wid(target)}, dropped(reason.NotForUs)},
 		{"for a direct peer", at, wire.Frame{Dst: wid(r11.ID)}, dropped(reason.NotForUs)},
 		{"by way of itself", at, wire.Frame{Dst: wid(target), Waypoints: waypoints(me)}, dropped(reason.NotForUs)},
@@ -234,14 +226,9 @@ func TestRule1Waypoints(t *testing.T) {
 }
 
 func TestRule2Arrival(t *testing.T) {
-	s := scene{peers: states(r1, r11, r01), guests: []wire.ID{wid(guest)}, from: r01}
-	claims := s
-	claims.peers = append(states(r11), engine.PeerState{Peer: r1, Guests: []wire.ID{wid(me), wid(guest)}})
+	s := scene{peers: states(r1, r11, r01), from: r01}
 	runCases(t, []ruleCase{
-		{"for this node, which a gateway claims to speak for", claims, wire.Frame{Dst: wid(me)}, ends(engine.ActionDeliver)},
-		{"for a guest that is a gateway's as well", claims, wire.Frame{Dst: wid(guest)}, ends(engine.ActionDeliverGuest)},
 		{"for this node", s, wire.Frame{Dst: wid(me)}, ends(engine.ActionDeliver)},
-		{"for a guest", s, wire.Frame{Dst: wid(guest)}, ends(engine.ActionDeliverGuest)},
 		{"at the last crossing", s, wire.Frame{Dst: wid(me), HopLimit: 1}, ends(engine.ActionDeliver)},
 		{"as waypoint and destination", s, wire.Frame{Dst: wid(me), Waypoints: waypoints(me)}, ends(engine.ActionDeliver)},
 		{"aimed by a record", s, wire.Frame{Dst: wid(me), Waypoints: waypoints(me), Found: true}, ends(engine.ActionDeliver)},
@@ -254,10 +241,6 @@ func TestRule2Arrival(t *testing.T) {
 func TestRule2DirectPeer(t *testing.T) {
 	suspect := states(r1, r11)
 	suspect[1].Suspect = true
-	gateway := append(states(r1, r11), engine.PeerState{Peer: r01, Guests: []wire.ID{wid(guest)}})
-	native := append([]engine.PeerState{{Peer: r01, Guests: []wire.ID{wid(lf.ID), wid(r11.ID)}}}, states(lf, r11)...)
-	second := append([]engine.PeerState{{Peer: r01, Suspect: true, Guests: []wire.ID{wid(guest)}}},
-		engine.PeerState{Peer: lf2, Guests: []wire.ID{wid(guest)}})
 	runCases(t, []ruleCase{
 		{"a relay, though farther", scene{peers: states(r1, r11), from: r1}, wire.Frame{Dst: wid(r11.ID)}, send(r11)},
 		{"a leaf", scene{peers: states(r1, r11, lf), from: r1}, wire.Frame{Dst: wid(lf.ID)}, send(lf)},
@@ -266,11 +249,6 @@ func TestRule2DirectPeer(t *testing.T) {
 		{"as waypoint", scene{peers: states(r1, r11), from: r01}, wire.Frame{Dst: wid(target), Waypoints: waypoints(r1.ID)}, send(r1)},
 		{"its prefix in the list", scene{peers: states(r1, r11), from: r01}, wire.Frame{Dst: wid(r11.ID), Detour: prefixes(r11.ID)},
 			sendChanged(r11, func(f *wire.Frame) { f.Detour = prefixes(r11.ID, me) })},
-		{"the guest of a gateway", scene{peers: gateway, from: r1}, wire.Frame{Dst: wid(guest)}, send(r01)},
-		{"a guest that its gateway has lost", scene{peers: gateway, from: r01}, wire.Frame{Dst: wid(guest)}, send(r1)},
-		{"a claim to be a linked leaf", scene{peers: native, from: r1}, wire.Frame{Dst: wid(lf.ID)}, send(lf)},
-		{"a claim to be a linked relay", scene{peers: native, from: r1}, wire.Frame{Dst: wid(r11.ID)}, send(r11)},
-		{"the guest of a suspect and of another", scene{peers: second, from: r1}, wire.Frame{Dst: wid(guest)}, send(lf2)},
 		{"a nearest that would go back to its source", scene{peers: states(r1, r11), from: r1},
 			wire.Frame{Type: wire.TypeNearest, Src: wid(r11.ID), Waypoints: waypoints(r11.ID), Body: nearest(target.Key(), wire.OpFindNode)}, send(r1)},
 	})
@@ -304,7 +282,6 @@ func TestRule4OwnFramesOfALeaf(t *testing.T) {
 		{"never by a suspect", scene{leaf: true, peers: suspect}, wire.Frame{Src: wid(me), Dst: wid(target)}, send(r1)},
 		{"never by a leaf", scene{leaf: true, peers: states(lf)}, wire.Frame{Src: wid(me), Dst: wid(target)}, dropped(reason.NoLink)},
 		{"the list stays empty", own, wire.Frame{Src: wid(me), Dst: wid(target), Detour: []byte{}}, send(r11)},
-		{"a guest's", scene{leaf: true, peers: states(r1, r11), guests: []wire.ID{wid(guest)}}, wire.Frame{Src: wid(guest), Dst: wid(target)}, send(r11)},
 		{"before any record", scene{leaf: true, peers: states(r1, r11), records: new(held).put(target, r1.ID)}, wire.Frame{Src: wid(me), Dst: wid(target)}, send(r11)},
 	})
 }
@@ -375,8 +352,6 @@ func TestRule6Greedy(t *testing.T) {
 		{"a nearest never to its source", s, wire.Frame{Type: wire.TypeNearest, Src: wid(r11.ID), Body: nearest(target.Key(), wire.OpFindNode)}, send(r1)},
 		{"a nearest never to a leaf", scene{peers: states(r1, lf), from: r01}, wire.Frame{Type: wire.TypeNearest, Body: nearest(lf.Key, wire.OpFindNode)}, send(r1)},
 		{"a nearest at its source", scene{peers: states(r1, r11, r01)}, wire.Frame{Type: wire.TypeNearest, Src: wid(me), Body: nearest(me.Key(), wire.OpFindNode)}, send(r01)},
-		{"a nearest of a guest at its source", scene{peers: states(r1, r01), guests: []wire.ID{wid(guest)}},
-			wire.Frame{Type: wire.TypeNearest, Src: wid(guest), Body: nearest(me.Key(), wire.OpStore)}, send(r01)},
 	})
 }
 
@@ -428,7 +403,7 @@ func TestRule7Detour(t *testing.T) {
 
 func TestRule7Suspect(t *testing.T) {
 	with := func(late *engine.Peer, others ...*engine.Peer) []engine.PeerState {
-		return append(states(others...), engine.PeerState{Peer: late, Suspect: true, Guests: []wire.ID{wid(guest)}})
+		return append(states(others...), engine.PeerState{Peer: late, Suspect: true})
 	}
 	listed := prefixes(r01.ID)
 	list := func(ids ...routing.ID) func(f *wire.Frame) {
@@ -442,7 +417,6 @@ func TestRule7Suspect(t *testing.T) {
 		{"after all detours", scene{peers: with(r11, r01, r001), from: r01}, wire.Frame{Dst: wid(r11.ID), Detour: listed}, sendChanged(r001, list(r01.ID, me))},
 		{"before the way back", scene{peers: with(r11, r01), from: r01}, wire.Frame{Dst: wid(r11.ID), Detour: listed}, sendChanged(r11, list(r01.ID, me))},
 		{"not for others", scene{peers: with(r11), from: r01}, wire.Frame{Dst: wid(target)}, hint(reason.NoRoute)},
-		{"not for its guest", scene{peers: with(lf, r01), from: r01}, wire.Frame{Dst: wid(guest)}, hint(reason.NoRoute)},
 		{"as waypoint", scene{peers: with(r11), from: r01}, wire.Frame{Dst: wid(beside), Waypoints: waypoints(r11.ID)}, send(r11)},
 		{"not what came from it", scene{peers: with(r11), from: r11}, wire.Frame{Dst: wid(r11.ID)}, hint(reason.NoRoute)},
 		{"at the last crossing", scene{peers: with(r11), from: r01}, wire.Frame{Dst: wid(r11.ID), HopLimit: 1}, dropped(reason.HopLimit)},
@@ -511,7 +485,7 @@ func TestHopLimit(t *testing.T) {
 func TestFrameActionString(t *testing.T) {
 	for a, want := range map[engine.FrameAction]string{
 		engine.ActionDrop: "drop", engine.ActionSend: "send", engine.ActionDeliver: "deliver",
-		engine.ActionDeliverGuest: "deliver-guest", engine.ActionAnswer: "answer", engine.ActionHint: "hint", 99: "unknown",
+		engine.ActionAnswer: "answer", engine.ActionHint: "hint", 99: "unknown",
 	} {
 		if got := a.String(); got != want {
 			t.Errorf("action %d: got %q, want %q", a, got, want)

@@ -35,8 +35,6 @@ type PeerState struct {
 	RTTMicros uint32
 	// Neighbours are the relays that the peer said it is linked to; nil: unknown.
 	Neighbours *Neighbours
-	// Guests are the IDs that the peer has shown it may speak for on this link.
-	Guests []wire.ID
 }
 
 // Records finds where leaves are attached. Its methods are called from all
@@ -58,8 +56,6 @@ type SnapshotConfig struct {
 	Self  routing.ID
 	Leaf  bool        // this node does not forward for others
 	Peers []PeerState // all live links, one for each ID
-	// OwnGuests are the IDs that this node speaks for.
-	OwnGuests []wire.ID
 	// Records; nil: none are held.
 	Records Records
 	// PlainGreedy makes rule 6 take the relay closest to the target even where
@@ -75,53 +71,25 @@ type Snapshot struct {
 	leaf    bool
 	stamp   *stamp
 	relays  *routing.Snapshot[*Peer] // that are neither suspect nor doubted
-	direct  map[wire.ID]*Peer        // relays, leaves and the guests of both, suspect ones aside
-	overdue map[wire.ID]*Peer        // the suspect ones, without guests; nil: there is none
-	guests  map[wire.ID]struct{}     // of this node
-	shown   map[guestOf]struct{}     // of linked leaves, suspect or not
+	direct  map[wire.ID]*Peer        // relays and leaves, suspect ones aside
+	overdue map[wire.ID]*Peer        // the suspect ones; nil: there is none
 	ahead   *lookahead               // nil: plain greedy
 	records Records                  // nil: none
 }
 
-// guestOf says that the peer may speak for the guest.
-type guestOf struct {
-	peer  *Peer
-	guest wire.ID
-}
-
 // NewSnapshot returns the snapshot of the links in c. Its cost is that of
-// sorting all neighbours of all peers. A guest ID that is also a linked peer's
-// own ID is that peer; where two peers show the same guest the first counts.
+// sorting all neighbours of all peers.
 func NewSnapshot(c SnapshotConfig) *Snapshot {
 	s := &Snapshot{
 		self: c.Self, selfKey: c.Self.Key(), leaf: c.Leaf, stamp: new(stamp), records: c.Records,
 		direct: make(map[wire.ID]*Peer, len(c.Peers)),
-		guests: make(map[wire.ID]struct{}, len(c.OwnGuests)),
-		shown:  map[guestOf]struct{}{},
 	}
-	for _, g := range c.OwnGuests {
-		s.guests[g] = struct{}{}
-	}
-	s.addGuests(c.Peers)
 	relays := s.addPeers(c.Peers)
 	s.relays = routing.NewSnapshot(s.selfKey, relays)
 	if !c.PlainGreedy && !c.Leaf {
 		s.ahead = newLookahead(s.selfKey, c.Peers)
 	}
 	return s
-}
-
-func (s *Snapshot) addGuests(peers []PeerState) {
-	for _, p := range peers {
-		for _, g := range p.Guests {
-			if p.Leaf {
-				s.shown[guestOf{p.Peer, g}] = struct{}{}
-			}
-			if _, taken := s.direct[g]; !taken && !p.Suspect {
-				s.direct[g] = p.Peer
-			}
-		}
-	}
 }
 
 // addPeers enters the peers that frames can be sent to and returns the relays
@@ -171,17 +139,14 @@ func (s *Snapshot) FirstHops(to wire.ID) int {
 // findRoute fills r with the way to id by rules 2, 4 and 6.
 func (s *Snapshot) findRoute(r *route, id *wire.ID) {
 	*r = route{id: *id, peer: s.direct[*id]}
-	if r.peer != nil && wire.ID(r.peer.ID) == *id {
+	if r.peer != nil {
 		r.key, r.direct = r.peer.Key, true
 		return
 	}
 	r.key = routing.ID(*id).Key()
-	switch {
-	case r.peer != nil:
-		r.direct = true
-	case s.leaf:
+	if s.leaf {
 		r.peer = s.nearest(&r.key)
-	default:
+	} else {
 		r.peer = s.best(&r.key)
 	}
 }
@@ -218,23 +183,5 @@ func (s *Snapshot) recordsVersion() uint64 {
 // hasRecord tells whether an attachment record of id is held.
 func (s *Snapshot) hasRecord(id *wire.ID) bool {
 	_, ok := s.records.Attachment(*id)
-	return ok
-}
-
-// isGuest tells whether this node speaks for id.
-func (s *Snapshot) isGuest(id *wire.ID) bool {
-	if len(s.guests) == 0 {
-		return false
-	}
-	_, ok := s.guests[*id]
-	return ok
-}
-
-// speaksFor tells whether a frame from src may come over the link of p.
-func (s *Snapshot) speaksFor(p *Peer, src *wire.ID) bool {
-	if !p.Leaf || wire.ID(p.ID) == *src {
-		return true
-	}
-	_, ok := s.shown[guestOf{p, *src}]
 	return ok
 }

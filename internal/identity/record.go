@@ -12,7 +12,7 @@ import (
 type recordRule struct {
 	label  string
 	maxTTL uint16 // seconds
-	check  func(body []byte, ttl uint16) error
+	check  func(r *wire.Record) error // the body, and whether the signer may say it
 }
 
 var recordRules = map[wire.RecordKind]recordRule{
@@ -43,11 +43,11 @@ func (i *Identity) Sign(kind wire.RecordKind, sequence uint64, ttl uint16, body 
 // that of its body, its life, its time of signing, its signature. It returns
 // the record, whose body aliases b, and the ID of its signer.
 //
-// An attachment record speaks for the ID in its body, which for a guest is not
-// the signer's: comparing the two is left to the caller.
+// A record speaks for the key that signed it and for nobody else: an attachment
+// of another ID than the signer's is ErrWrongID.
 //
 // Errors: those of the parsers of wire and of Verify, ErrTTL, ErrExpired,
-// ErrFuture, ErrRecordBody. On an error record and ID are zero.
+// ErrFuture, ErrRecordBody, ErrWrongID. On an error record and ID are zero.
 func VerifyRecord(b []byte, now time.Time) (wire.Record, wire.ID, error) {
 	r, err := wire.ParseRecord(b)
 	if err != nil {
@@ -72,7 +72,7 @@ func (k *recordRule) admits(r *wire.Record, now time.Time) error {
 	if err := checkSequence(r.Sequence, r.TTL, now); err != nil {
 		return err
 	}
-	return k.check(r.Body, r.TTL)
+	return k.check(r)
 }
 
 // checkSequence refuses |sequence - now| > tolerance + ttl.
@@ -91,22 +91,27 @@ func checkSequence(sequence uint64, ttl uint16, now time.Time) error {
 	return nil
 }
 
-func checkContact(body []byte, _ uint16) error {
-	_, err := wire.ParseContact(body)
+func checkContact(r *wire.Record) error {
+	_, err := wire.ParseContact(r.Body)
 	return err
 }
 
-// checkAttachment refuses a live attachment to nowhere.
-func checkAttachment(body []byte, ttl uint16) error {
-	a, err := wire.ParseAttachment(body)
-	if err == nil && ttl > 0 && len(a.Homes) == 0 {
+// checkAttachment refuses a live attachment to nowhere, and that of another.
+func checkAttachment(r *wire.Record) error {
+	a, err := wire.ParseAttachment(r.Body)
+	switch {
+	case err != nil:
+		return err
+	case a.Leaf != IDOf(r.Public):
+		return ErrWrongID
+	case r.TTL > 0 && len(a.Homes) == 0:
 		return ErrRecordBody
 	}
-	return err
+	return nil
 }
 
-func checkTopic(body []byte, _ uint16) error {
-	_, err := wire.ParseTopic(body)
+func checkTopic(r *wire.Record) error {
+	_, err := wire.ParseTopic(r.Body)
 	return err
 }
 

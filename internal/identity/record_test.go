@@ -44,7 +44,8 @@ func TestVerifyRecord(t *testing.T) {
 	}{
 		{"contact", contact, nil},
 		{"attachment", sign(wire.RecordAttachment, now, 120, attachmentBody(alice.ID(), wire.ID{1})), nil},
-		{"attachment of a guest", sign(wire.RecordAttachment, now, 120, attachmentBody(wire.ID{5}, alice.ID())), nil},
+		{"attachment of another", sign(wire.RecordAttachment, now, 120, attachmentBody(wire.ID{5}, alice.ID())), ErrWrongID},
+		{"withdrawn attachment of another", sign(wire.RecordAttachment, now, 0, attachmentBody(wire.ID{5})), ErrWrongID},
 		{"topic", sign(wire.RecordTopic, now, 600, topicBody("here")), nil},
 		{"withdrawn contact", sign(wire.RecordContact, now, 0, contactBody()), nil},
 		{"withdrawn attachment", sign(wire.RecordAttachment, now, 0, attachmentBody(alice.ID())), nil},

@@ -124,7 +124,7 @@ func certVectors() any {
 func recordCases() []recordCase {
 	alice := seeded(1)
 	attachment := wire.Attachment{Leaf: alice.ID(), Homes: []wire.ID{seeded(2).ID(), seeded(3).ID()}}
-	guest := wire.Attachment{Leaf: wire.ID{0xaa, 0xbb}, Homes: []wire.ID{alice.ID()}}
+	another := wire.Attachment{Leaf: wire.ID{0xaa, 0xbb}, Homes: []wire.ID{alice.ID()}}
 	bare := wire.Contact{Role: wire.RoleLeaf}
 	contact := wire.Contact{Role: wire.RoleRelay, WebRTC: true, STUN: 3478, URLs: []string{"ws://192.0.2.1:8080", "wss://node.example/mesh"}}
 	topic := wire.Topic{ID: wire.ID(bytes.Repeat([]byte{9}, 20)), Payload: []byte("here")}
@@ -133,7 +133,6 @@ func recordCases() []recordCase {
 		{"contact", wire.RecordContact, now, 3600, wire.AppendContact(nil, &contact), contact},
 		{"bare contact", wire.RecordContact, now, 60, wire.AppendContact(nil, &bare), bare},
 		{"attachment", wire.RecordAttachment, now, 120, wire.AppendAttachment(nil, &attachment), attachment},
-		{"attachment of a guest", wire.RecordAttachment, now, 120, wire.AppendAttachment(nil, &guest), guest},
 		{"withdrawn attachment", wire.RecordAttachment, now, 0, wire.AppendAttachment(nil, &nowhere), nowhere},
 		{"topic", wire.RecordTopic, now, 600, wire.AppendTopic(nil, &topic), topic},
 		{"oldest", wire.RecordTopic, now.Add(-900 * time.Second), 600, wire.AppendTopic(nil, &topic), topic},
@@ -144,6 +143,7 @@ func recordCases() []recordCase {
 		{"contact for too long", wire.RecordContact, now, 3601, wire.AppendContact(nil, &contact), contact},
 		{"attachment for too long", wire.RecordAttachment, now, 121, wire.AppendAttachment(nil, &attachment), attachment},
 		{"topic for too long", wire.RecordTopic, now, 601, wire.AppendTopic(nil, &topic), topic},
+		{"attachment of another", wire.RecordAttachment, now, 120, wire.AppendAttachment(nil, &another), another},
 		{"attachment to nowhere", wire.RecordAttachment, now, 60, wire.AppendAttachment(nil, &nowhere), nowhere},
 		{"body cut", wire.RecordContact, now, 60, wire.AppendContact(nil, &contact)[:20], nil},
 	}
