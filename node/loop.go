@@ -8,6 +8,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
+	"github.com/peermesh/peermesh/routing"
 )
 
 // linkUp is engine.LinkUp for a link whose reader waits until it is in the
@@ -160,7 +161,11 @@ func (n *Node) tickLinks(now time.Time, all bool) (busy bool) {
 			r.busy.Store(true)
 			busy = true
 		}
-		if h.Dead != reason.None {
+		switch {
+		case h.Unacked:
+			n.log.Info("link cut: its peer answers pings and acknowledges nothing", "peer", routing.ID(r.link.Peer), "link", r.link.Number, "for", limits.AckPatience)
+			n.closeLink(r.link, h.Dead, nil)
+		case h.Dead != reason.None:
 			r.link.Close(h.Dead)
 		}
 		if h.Changed {

@@ -113,9 +113,10 @@ var bounds = map[string]map[string]string{
 	"internal/link": {
 		"queue.inlets":     allLinks,
 		"queue.turn":       allLinks,
-		"chunk.buf":        "limits.LinkQueue in all that wait, limits.ControlFrames of the link's own, limits.SentRing in the ring; limits.MaxRecord each",
+		"chunk.buf":        "limits.LinkQueue in all that wait, limits.ControlFrames and limits.ControlBytes of the link's own; limits.MaxRecord each",
 		"chunk.drafts":     "limits.LinkQueue: one for each frame of this node's own that waits",
 		"ring.entries":     "limits.SentRing bytes",
+		"ringMemory.b":     "limits.SentRing",
 		"inlet.space":      oneSignal,
 		"Link.done":        "bounded by nothing ever sent: closed at the end",
 		"Link.last":        "limits.ByeContacts: a Bye",

@@ -27,14 +27,15 @@ type room struct {
 var house = []room{
 	{"internal/reason", nil, "a leaf: every layer names its causes by it"},
 	{"internal/limits", nil, "a leaf: every layer is bounded by it"},
+	{"internal/budget", []string{"internal/limits"}, "what is held for others is counted in one place, by whoever holds it"},
 	{"internal/wholefile", nil, "a leaf: a file is whole whatever is in it"},
 	{"internal/wire", nil, "a leaf: the bytes mean the same whatever is built on them; it does not know routing"},
 	{"internal/wire/vectors", nil, "golden vectors are read by other implementations: nothing of this one may colour them"},
 	{"routing", nil, "a leaf: which way is asked of IDs alone; it does not know wire"},
 
 	{"internal/identity", under("internal/wholefile"), "keys and their proofs come before everything that is proved with them"},
-	{"internal/session", under("internal/identity"), "what two ends owe each other does not depend on the way between them"},
-	{"internal/link", under("internal/identity", "internal/session"), "what two neighbours owe each other does not depend on where frames go"},
+	{"internal/session", under("internal/identity", "internal/budget"), "what two ends owe each other does not depend on the way between them"},
+	{"internal/link", under("internal/identity", "internal/session", "internal/budget"), "what two neighbours owe each other does not depend on where frames go"},
 	{"internal/signal", []string{"internal/wire", "internal/reason", "internal/limits"}, "which offer counts is decided without a carrier: it knows names and times alone"},
 	{"internal/engine", under("internal/identity", "internal/session", "internal/link"), "it decides and does no IO, so that a simulation can run it"},
 
@@ -46,7 +47,7 @@ var house = []room{
 	{"transport/mem", carrier("internal/ws"), carriersReason},
 	{"transport/webrtc", carrier(), carriersReason},
 
-	{"node", under("internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal",
+	{"node", under("internal/identity", "internal/budget", "internal/session", "internal/link", "internal/engine", "internal/signal",
 		"internal/httpbound", "internal/wholefile", "transport", "transport/ws", "transport/mem", "transport/webrtc"),
 		"it puts the parts together and does not know what is built on it; gateways are mounted by whoever starts a node"},
 
@@ -57,7 +58,7 @@ var house = []room{
 	{"gateway", onNode("internal/ws", "dgram", "stream", "topic"), "it serves others' clients by means of a node"},
 	{"gateway/*", onNode("internal/ws", "dgram", "stream", "topic", "gateway"), "one foreign protocol each; none knows another"},
 
-	{"testnet", under("internal/identity", "internal/session", "internal/link", "internal/engine",
+	{"testnet", under("internal/identity", "internal/budget", "internal/session", "internal/link", "internal/engine",
 		"transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*"), "whole meshes in one process"},
 	{"cmd/*", onNode("transport/ws", "internal/identity", "internal/wholefile", "internal/admin", "internal/ws", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"),
 		"a user of the library as any other: no logic of its own"},
@@ -123,7 +124,7 @@ var shown = owner{"github.com/pion/dtls/", "examples/*", "it runs on a net.Packe
 // pure are the packages that do no IO and know no time of their own: now and
 // randomness come in as arguments.
 var pure = []string{
-	"internal/reason", "internal/limits", "internal/wire", "routing",
+	"internal/reason", "internal/limits", "internal/budget", "internal/wire", "routing",
 	"internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal",
 }
 

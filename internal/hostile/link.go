@@ -86,7 +86,9 @@ func (l *Link) Next() ([]byte, error) {
 		l.recv.count()
 	}
 	frame, rest, err := wire.NextInBatch(l.rest)
-	l.rest = rest
+	if l.rest = rest; len(rest) == 0 {
+		l.rest = nil // an idle client keeps no batch
+	}
 	return frame, err
 }
 

@@ -44,9 +44,16 @@ const (
 	ReadAhead         = 32 << 10              // bytes of batches that a reader deals with before it has them sent on, although more has arrived
 	ReadAheadFrames   = 32                    // frames of them: a record's own cost, some 9 us a link, is then 0.3 for each
 	ControlFrames     = 64                    // link frames pending; one more ends the link
+	ControlBytes      = 192 << 10             // bytes of them: four of the longest answers to requests for contacts, see FindNodesOpen
 	PriorityRate      = 64 << 10              // bytes/s of classes 0-1 from one ingress that keep their class
 	PriorityBurst     = 64 << 10              // bytes
 	WriteStall        = 5 * time.Second       // a write that makes no progress ends the link
+)
+
+// What a node holds for others (docs/adr/028): on links, for sessions and for ports.
+const (
+	BudgetPart    = 16 // one account may hold this part of what is free: of 60 that take all they can, each gets a 76th of the whole
+	BudgetReserve = 8  // this part is for accounts on which nothing waits yet
 )
 
 // Links: liveness and acks.
@@ -55,6 +62,7 @@ const (
 	ReforwardShare  = 8                      // the part of what a neighbour has acked that may be sent once more because its acks are late; before that, a whole SentRing
 	AckBytes        = 32 << 10               // a link ack is owed after so many bytes of such frames
 	AckDelay        = 50 * time.Millisecond  // or after this time
+	AckPatience     = 10 * time.Second       // a neighbour that answers pings and acks none of the frames that wait for it is cut: more than twice LinkRTOMax
 	LinkTick        = 25 * time.Millisecond  // how often a link that owes something is looked at
 	IdleTick        = time.Second            // how often the others are
 	PingIdleRelay   = 5 * time.Second        // silence after which a relay is pinged

@@ -7,8 +7,8 @@ import (
 )
 
 // A chunk holds length-prefixed frames of one class exactly as they go into a
-// record. There are two sizes; both leave room for a record's tag so that
-// sealing in place never reallocates.
+// record. There are a few sizes, so that few frames retain little; all leave room
+// for a record's tag so that sealing in place never reallocates.
 type chunk struct {
 	buf    []byte
 	next   *chunk
@@ -18,38 +18,41 @@ type chunk struct {
 }
 
 const (
-	sealRoom   = 16
-	smallChunk = 4 << 10
-	largeChunk = limits.RecordPayload + sealRoom
+	sealRoom    = 16
+	smallChunk  = 4 << 10
+	middleChunk = 16<<10 + sealRoom
+	slowChunk   = limits.SlowBatch + sealRoom // all that a chunk for a slow link takes
+	largeChunk  = limits.RecordPayload + sealRoom
 )
 
-var (
-	smallChunks = sync.Pool{New: func() any { return &chunk{buf: make([]byte, 0, smallChunk)} }}
-	largeChunks = sync.Pool{New: func() any { return &chunk{buf: make([]byte, 0, largeChunk)} }}
-)
+var chunkSizes = [...]int{smallChunk, middleChunk, slowChunk, largeChunk}
+
+var chunkPools [len(chunkSizes)]sync.Pool
 
 // newChunk returns an empty chunk with room for n bytes of frames.
 func newChunk(n int) *chunk {
-	if n <= smallChunk-sealRoom {
-		return smallChunks.Get().(*chunk)
+	i := 0
+	for i < len(chunkSizes)-1 && n > chunkSizes[i]-sealRoom {
+		i++
 	}
-	return largeChunks.Get().(*chunk)
+	if c, ok := chunkPools[i].Get().(*chunk); ok {
+		return c
+	}
+	return &chunk{buf: make([]byte, 0, chunkSizes[i])}
 }
 
 func (c *chunk) free() {
 	c.forgetDrafts()
 	c.buf, c.next, c.frames, c.kept = c.buf[:0], nil, 0, false
-	if cap(c.buf) < largeChunk {
-		smallChunks.Put(c)
-	} else {
-		largeChunks.Put(c)
+	for i, size := range chunkSizes {
+		if cap(c.buf) == size {
+			chunkPools[i].Put(c)
+		}
 	}
 }
 
 // room is how many bytes of frames still fit under the record limit max.
 func (c *chunk) room(max int) int { return min(cap(c.buf)-sealRoom, max) - len(c.buf) }
-
-func (c *chunk) small() bool { return cap(c.buf) < largeChunk }
 
 // chunks is a list of chunks in order.
 type chunks struct{ head, tail *chunk }
@@ -73,37 +76,46 @@ func (l *chunks) pop() *chunk {
 	return c
 }
 
-// append copies a run of n length-prefixed frames behind what is there,
-// opening or enlarging the last chunk where needed. max is the record limit.
-func (l *chunks) append(run []byte, n, max int) {
-	t := l.room(len(run), max)
-	t.buf = append(t.buf, run...)
-	t.frames += n
-}
-
-// room returns the last chunk, one with room for n more bytes.
+// room returns the last chunk, one with room for n more bytes. max is the record
+// limit.
 func (l *chunks) room(n, max int) *chunk {
 	if t := l.tail; t != nil && t.room(max) >= n {
 		return t
 	}
-	return l.grow(n, max)
-}
-
-func (l *chunks) grow(n, max int) *chunk {
-	t := l.tail
-	if t != nil && t.small() && len(t.buf)+n <= max {
-		big := newChunk(largeChunk)
-		l.replaceTail(big)
-		big.adopt(t)
-		return big
-	}
-	if t != nil { // under load: no need to begin small
-		n = largeChunk
-	}
-	c := newChunk(n)
-	l.push(c)
+	c, _ := l.grow(n, max)
 	return c
 }
+
+// grow opens or enlarges the last chunk and returns it, and the memory of the
+// smaller one whose place it took. One that stands behind others is large at once:
+// there is load.
+func (l *chunks) grow(n, most int) (c *chunk, was int) {
+	t := l.tail
+	if t != nil && len(t.buf)+n <= most && cap(t.buf)-sealRoom < min(most, largeChunk-sealRoom) {
+		c, was = newChunk(ample(len(t.buf)+n, most)), cap(t.buf)
+		l.replaceTail(c)
+		c.adopt(t)
+		return c, was
+	}
+	if t != nil {
+		n = largest(n, most)
+	}
+	c = newChunk(ample(n, most))
+	l.push(c)
+	return c, 0
+}
+
+// ample is the room that a chunk for n bytes is given: between a few frames and as
+// much as a chunk is filled with there is one size.
+func ample(n, most int) int {
+	if n > middleChunk-sealRoom {
+		return largest(n, most)
+	}
+	return n
+}
+
+// largest is the room of a chunk that is filled as far as max allows.
+func largest(n, most int) int { return max(n, min(most, largeChunk-sealRoom)) }
 
 func (l *chunks) replaceTail(c *chunk) {
 	if l.head == l.tail {

@@ -17,7 +17,7 @@ func TestLateAcksSendLittleTwice(t *testing.T) {
 	sent, again := 0, 0
 	for range 2_000 {
 		for range 20 {
-			r.keep(record(frame))
+			r.keep(record(frame), limits.SentRing)
 			sent += len(frame)
 		}
 		again += len(r.suspected())
@@ -36,7 +36,7 @@ func TestRingIsGivenAwayOnceOnSuspicion(t *testing.T) {
 	r := newRing()
 	fill := func() {
 		for range 100 {
-			r.keep(record(testFrame(wire.ClassInteractive, 1_000, 1)))
+			r.keep(record(testFrame(wire.ClassInteractive, 1_000, 1)), limits.SentRing)
 		}
 	}
 	fill()

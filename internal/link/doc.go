@@ -51,11 +51,20 @@
 // Mesh frames of classes 0 to 2 stay in the sent ring until the neighbour has
 // taken them. When its ack is late the link is suspect, and [Link.TakeRing]
 // hands the frames back so that they go another way: once, and from then on only
-// as much as an eighth of what the neighbour has taken.
+// as much as an eighth of what the neighbour has taken. A neighbour that answers
+// pings and for limits.AckPatience acks nothing of what waits for it is cut.
+//
+// # Memory
+//
+// What waits, what the carrier has not written yet and what is kept is charged to
+// the node's budget (package budget) with the memory that it retains, not with its
+// length. Chunks come in a few sizes so that little retains little, and the sent
+// ring copies records into one memory. A link that holds more than its part of what
+// is free is Crowded: what comes is refused at once.
 //
 // # Purity
 //
-// The state (queue.go, draft.go, ring.go, liveness.go, duplicate.go) knows neither
+// The state (queue.go, draft.go, ring.go, liveness.go, debt.go, duplicate.go) knows neither
 // goroutines nor clocks; shell.go and writer.go are the goroutines, the timers
 // and the carrier around it.
 package link

@@ -116,7 +116,7 @@ func (l *Link) appendDatagram(o *session.Opening, data []byte) Admission {
 		if a := l.fits(in, more); a != Queued {
 			return a
 		}
-		list.room(more, q.chunkMax()).add(data)
+		q.room(in, wire.ClassBulk, more).add(data)
 		q.pushed(in, more)
 	} else {
 		n := wire.BatchHeader + o.Len(len(data))
@@ -127,9 +127,10 @@ func (l *Link) appendDatagram(o *session.Opening, data []byte) Admission {
 		if !ok {
 			return Spent
 		}
-		list.room(n, q.chunkMax()).begin(o, counter, data)
+		q.room(in, wire.ClassBulk, n).begin(o, counter, data)
 		q.pushed(in, n)
 	}
 	q.wake(in)
+	l.charge()
 	return Queued
 }

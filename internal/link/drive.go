@@ -24,10 +24,11 @@ func (l *Link) Pump(now time.Time) {
 		l.mu.Unlock()
 		err = l.seal(&out)
 		l.mu.Lock()
-		l.ring.left(func() time.Time { return now })
+		l.left(func() time.Time { return now })
 	}
 	l.queue.shrink()
 	l.control.buf = nil
+	l.charge()
 	last, cause := l.closing && !l.ended, l.cause
 	l.mu.Unlock()
 	switch {

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/budget"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
@@ -39,8 +40,9 @@ type Config struct {
 	Carrier  Carrier
 	Send     *session.Cipher // nil: the carrier is the encryption, or a simulation
 	Recv     *session.Cipher
-	OnBusy   func() // an ack begins to be owed or awaited: tick soon. Called with the link's lock held: must not block or call back
-	Wake     func() // there is something to write, or to close once all is written: call Pump soon. Nil: Run's writer does it. Called with the link's lock held: must not call back
+	OnBusy   func()         // an ack begins to be owed or awaited: tick soon. Called with the link's lock held: must not block or call back
+	Budget   *budget.Budget // of the node, for what waits and what is kept; nil: none
+	Wake     func()         // there is something to write, or to close once all is written: call Pump soon. Nil: Run's writer does it. Called with the link's lock held: must not call back
 }
 
 // Link is one live link. Its exported methods may be called from any goroutine
@@ -65,6 +67,8 @@ type Link struct {
 	flushed  int       // frames of the last flush, datagrams that shared one counted singly
 	inlineAt time.Time // last inline flush
 	ring     ring
+	account  budget.Account // of the memory below
+	flight   int            // memory of what the writer has taken and the carrier not yet
 	live     liveness
 
 	done chan struct{}
@@ -79,11 +83,12 @@ func New(cfg Config, now time.Time) *Link {
 		cfg.Recv.EnableRekey()
 	}
 	l := &Link{
-		Config: cfg,
-		queue:  newQueue(recordMax(cfg.Carrier, overhead)),
-		live:   newLiveness(cfg.LeafLink, now),
-		ring:   newRing(),
-		done:   make(chan struct{}),
+		Config:  cfg,
+		queue:   newQueue(recordMax(cfg.Carrier, overhead)),
+		live:    newLiveness(cfg.LeafLink, now),
+		ring:    newRing(),
+		account: cfg.Budget.Open(),
+		done:    make(chan struct{}),
 	}
 	l.writer.work.L = &l.mu
 	return l
@@ -137,6 +142,7 @@ const (
 	Queued  Admission = iota
 	Full              // the source's share is used up: wait, or give up
 	Stalled           // the source waited in vain before and half of its share is not yet free: drop
+	Crowded           // the link holds its part of what the node has memory for: drop, waiting is no use
 	Ended             // the link is over
 	Spent             // the session of a datagram has sealed as much as it may: it needs another
 )
@@ -156,6 +162,7 @@ func (l *Link) Append(src uint64, class wire.Class, run []byte, n int) Admission
 	}
 	l.queue.push(in, class, run, n)
 	l.queue.wake(in) // the next of those who wait
+	l.charge()
 	return Queued
 }
 
@@ -176,11 +183,14 @@ func (l *Link) append(src uint64, class wire.Class, frame []byte) Admission {
 	}
 	l.queue.pushFrame(in, class, frame)
 	l.queue.wake(in)
+	l.charge()
 	return Queued
 }
 
 func (l *Link) fits(in *inlet, n int) Admission {
 	switch {
+	case !l.affords(n):
+		return Crowded
 	case l.queue.fits(in, n):
 		return Queued
 	case in.stalled:
@@ -211,7 +221,7 @@ func (l *Link) AppendControl(frame []byte) {
 		l.mu.Unlock()
 		return
 	}
-	if l.control.frames >= limits.ControlFrames {
+	if l.control.frames >= limits.ControlFrames || len(l.control.buf)+len(frame) > limits.ControlBytes {
 		l.mu.Unlock()
 		l.Close(reason.Stalled)
 		return
@@ -246,15 +256,17 @@ func (l *Link) prepare(out *chunks) {
 	if l.control.frames > 0 || (l.queue.bytes > 0 && l.live.owesAck()) {
 		l.takeControl(out)
 	}
-	mesh := chunks{}
+	mesh, waited := chunks{}, l.queue.held
 	frames, single := l.queue.take(&mesh)
-	idle := len(l.ring.entries) == 0
+	l.flight += waited - l.queue.held
+	idle := l.ring.empty()
 	for c := mesh.head; c != nil; c = c.next {
 		if c.kept {
-			l.ring.keep(c)
+			l.ring.keep(c, l.ringMost())
+			l.charge()
 		}
 	}
-	if idle && len(l.ring.entries) > 0 {
+	if idle && !l.ring.empty() {
 		l.busy()
 	}
 	l.txFrames += uint64(frames)
@@ -353,6 +365,7 @@ func (l *Link) wakeAck() {
 func (l *Link) TakeRing() []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer l.charge()
 	return l.ring.suspected()
 }
 
@@ -362,6 +375,7 @@ func (l *Link) TakeRing() []byte {
 func (l *Link) Leftover() (batch []byte, lost int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	defer l.charge()
 	batch = l.ring.take()
 	kept, lost := l.queue.drain()
 	return append(batch, kept...), lost

@@ -17,6 +17,8 @@ type liveness struct {
 	pingAt  time.Time     // zero: no ping is out
 	ping    [8]byte
 	srtt    time.Duration
+	pinged  time.Time // when the last ping left that was answered
+	debt    debt
 
 	suspect  bool
 	owedAt   time.Time // when an ack began to be owed; zero: none, or not looked at yet
@@ -54,6 +56,7 @@ func (v *liveness) rto() time.Duration {
 // Health is what a tick found.
 type Health struct {
 	Dead    reason.Reason // not None: end the link for this cause
+	Unacked bool          // the cause is that the neighbour, which is well, acks nothing: tell it
 	Suspect bool          // frames that have another way should avoid the link for now
 	Changed bool          // Suspect differs from the last tick
 	Busy    bool          // acks are owed or awaited: tick again after limits.LinkTick
@@ -75,14 +78,19 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 		v.heard, v.heardAt, v.told = bytes, now, l.txFrames
 	}
 	l.tickAck(now)
+	l.live.debt.look(now, &l.ring)
 	h := Health{Suspect: l.late(now)}
 	h.Changed = h.Suspect != v.suspect
 	v.suspect = h.Suspect
-	if h.Suspect && v.pingAt.IsZero() {
+	if h.Suspect && v.pingAt.IsZero() && !l.proved(now) {
 		l.sendPing(now, nonce)
 	}
+	if h.Unacked = l.unacked(now); h.Unacked {
+		h.Dead = reason.Stalled
+		return h
+	}
 	h.Dead = l.tickPing(now, nonce)
-	h.Busy = v.owed || v.suspect || len(l.ring.entries) > 0 || l.unheard()
+	h.Busy = v.owed || v.suspect || !l.ring.empty() || l.unheard()
 	return h
 }
 
@@ -94,6 +102,9 @@ func (l *Link) unheard() bool { return l.Direct && l.txFrames != l.live.told }
 // late says whether the oldest unacked frame has waited too long.
 func (l *Link) late(now time.Time) bool {
 	if at, ok := l.ring.oldest(); ok && now.Sub(at) > l.live.rto() {
+		return true
+	}
+	if l.owed(now) > l.live.rto() {
 		return true
 	}
 	if v := &l.live; l.unheard() && !v.pingAt.IsZero() && v.heardAt.Before(v.pingAt) && now.Sub(v.pingAt) > v.rto() {
@@ -168,7 +179,10 @@ func (l *Link) OnPong(now time.Time, nonce [8]byte) (asked, cleared bool) {
 		return false, false
 	}
 	v.sample(now.Sub(v.pingAt))
-	v.pingAt = time.Time{}
+	v.pinged, v.pingAt = v.pingAt, time.Time{}
+	if l.owed(now) > v.rto() {
+		return true, false // it is well, and acks nothing all the same
+	}
 	cleared, v.suspect = v.suspect, false
 	return true, cleared
 }
@@ -191,6 +205,7 @@ func (l *Link) OnAck(now time.Time, count uint64) (genuine, cleared bool) {
 	if !genuine {
 		return false, false
 	}
+	l.charge()
 	// A loaded link is slower than its pings, which were sent while it was idle,
 	// tell. An ack that took longer than they did says so.
 	if rtt := now.Sub(left) - limits.AckDelay; !left.IsZero() && rtt > v.srtt {

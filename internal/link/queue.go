@@ -34,6 +34,7 @@ type queue struct {
 	last      *inlet            // the inlet looked up last
 	turn      []*inlet          // sources that have something waiting, in the order they are served
 	bytes     int
+	held      int  // memory of the chunks that wait
 	slow      bool // the writer's last flush was slower than limits.SlowRate
 }
 
@@ -111,16 +112,33 @@ func (q *queue) fits(in *inlet, n int) bool {
 }
 
 func (q *queue) push(in *inlet, class wire.Class, run []byte, frames int) {
-	q.pushed(in, len(run))
-	list := &in.byClass[class]
 	for len(run) > q.recordMax {
 		part, n := cut(run, q.recordMax)
-		list.append(part, n, q.chunkMax())
+		q.append(in, class, part, n)
 		run, frames = run[len(part):], frames-n
 	}
 	if len(run) > 0 {
-		list.append(run, frames, q.chunkMax())
+		q.append(in, class, run, frames)
 	}
+}
+
+// append copies a run of frames behind what waits.
+func (q *queue) append(in *inlet, class wire.Class, run []byte, frames int) {
+	c := q.room(in, class, len(run))
+	c.buf = append(c.buf, run...)
+	c.frames += frames
+	q.pushed(in, len(run))
+}
+
+// room returns the last chunk of a source and class, one with room for n more bytes.
+func (q *queue) room(in *inlet, class wire.Class, n int) *chunk {
+	list, max := &in.byClass[class], q.chunkMax()
+	if t := list.tail; t != nil && t.room(max) >= n {
+		return t
+	}
+	c, was := list.grow(n, max)
+	q.held += cap(c.buf) - was
+	return c
 }
 
 // cut returns the first frames of a run, how many: as many as fit in max bytes,
@@ -139,7 +157,7 @@ func cut(run []byte, max int) (part []byte, frames int) {
 
 // pushFrame is push for one frame without its length.
 func (q *queue) pushFrame(in *inlet, class wire.Class, frame []byte) {
-	c := in.byClass[class].room(wire.BatchHeader+len(frame), q.chunkMax())
+	c := q.room(in, class, wire.BatchHeader+len(frame))
 	c.buf = wire.AppendToBatch(c.buf, frame)
 	c.frames++
 	q.pushed(in, wire.BatchHeader+len(frame))
@@ -187,6 +205,7 @@ func (q *queue) take(out *chunks) (frames, single int) {
 		single += c.datagrams()
 		in.bytes -= len(c.buf)
 		q.bytes -= len(c.buf)
+		q.held -= cap(c.buf)
 		q.rotate(in)
 		q.wake(in)
 		if in.gone {
@@ -275,7 +294,7 @@ func (q *queue) drain() (batch []byte, bulk int) {
 		}
 		in.bytes, in.active = 0, false
 	}
-	q.turn, q.bytes = nil, 0
+	q.turn, q.bytes, q.held = nil, 0, 0
 	return batch, bulk
 }
 

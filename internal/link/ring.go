@@ -1,27 +1,39 @@
 package link
 
 import (
+	"encoding/binary"
 	"time"
+	"unsafe"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wire"
 )
 
-// sent is a copy of the class 0-2 frames of one record, in the order written.
+// sent is one record's frames of classes 0 to 2, in the order written.
 type sent struct {
-	*chunk
-	last uint64    // number of its last frame, counted from 1 since the link's start
-	at   time.Time // when the carrier had taken it; zero: not yet
+	last   uint64        // number of its last frame, counted from 1 since the link's start
+	at     time.Duration // when the carrier had taken it, see ring.since; 0: not yet
+	bytes  uint32
+	frames uint32
 }
 
-// ring keeps what the neighbour has not yet said it took, at most
-// limits.SentRing bytes; what is pushed out by newer frames counts as taken.
-// Guarded by Link.mu.
+// ring keeps copies of what the neighbour has not yet said it took, behind each
+// other in one memory, at most limits.SentRing bytes; what is pushed out by newer
+// frames counts as taken. Guarded by Link.mu.
 type ring struct {
-	entries []sent
-	bytes   int
-	frames  uint64 // frames ever kept
-	acked   uint64 // frames the neighbour took, or that were pushed out
-	credit  int    // bytes that may go another way on a mere suspicion: see suspected
+	memory *ringMemory // nil: nothing is kept
+	begin  int         // where the oldest byte lies
+	bytes  int
+
+	entries []sent // from first on; those before are gone
+	first   int
+	start   time.Time // what sent.at counts from, less 1 ns
+
+	frames uint64 // frames ever kept
+	out    uint64 // of them, those that the carrier has taken
+	told   uint64 // of them, those that the neighbour said it took
+	acked  uint64 // frames the neighbour took, or that were pushed out
+	credit int    // bytes that may go another way on a mere suspicion: see suspected
 }
 
 // newRing is the ring of a new link, whose first suspicion is believed in full.
@@ -40,36 +52,77 @@ func (r *ring) suspected() []byte {
 	return r.take()
 }
 
-// keep copies a record's frames, which are about to go out.
-func (r *ring) keep(c *chunk) {
-	cp := newChunk(len(c.buf))
-	cp.buf = append(cp.buf, c.buf...)
-	cp.frames = c.frames
-	r.frames += uint64(c.frames)
-	r.entries = append(r.entries, sent{chunk: cp, last: r.frames})
-	r.bytes += len(cp.buf)
-	for r.bytes > limits.SentRing && len(r.entries) > 1 {
+// empty says whether nothing is kept.
+func (r *ring) empty() bool { return r.first == len(r.entries) }
+
+// held is the memory that the ring retains.
+func (r *ring) held() int {
+	n := cap(r.entries) * int(unsafe.Sizeof(sent{}))
+	if r.memory != nil {
+		n += len(r.memory.b)
+	}
+	return n
+}
+
+// keep copies a record's frames, which are about to go out. The ring then keeps at
+// most so many bytes, but this record in any case.
+func (r *ring) keep(c *chunk, most int) {
+	n := len(c.buf)
+	for r.bytes+n > min(most, limits.SentRing) && !r.empty() {
 		r.shift()
 	}
+	r.room(r.bytes+n, most)
+	r.write(c.buf)
+	r.frames += uint64(c.frames)
+	r.enter(sent{last: r.frames, bytes: uint32(n), frames: uint32(c.frames)})
+}
+
+// enter appends an entry, in the place of one that is gone rather than in more
+// memory.
+func (r *ring) enter(e sent) {
+	if len(r.entries) == cap(r.entries) && r.first > len(r.entries)/4 {
+		r.entries = r.entries[:copy(r.entries, r.entries[r.first:])]
+		r.first = 0
+	}
+	r.entries = append(r.entries, e)
 }
 
 // left notes that the carrier has taken all that was kept: only from then on
 // can the neighbour be late. The clock is read only if there is something.
 func (r *ring) left(clock func() time.Time) {
-	for i := len(r.entries) - 1; i >= 0 && r.entries[i].at.IsZero(); i-- {
-		r.entries[i].at = clock()
+	r.out = r.frames
+	last := len(r.entries) - 1
+	if r.empty() || r.entries[last].at != 0 {
+		return
+	}
+	now := clock()
+	if r.start.IsZero() {
+		r.start = now.Add(-1)
+	}
+	for i := last; i >= r.first && r.entries[i].at == 0; i-- {
+		r.entries[i].at = now.Sub(r.start)
 	}
 }
 
+// shift drops the oldest record. What an idle link needs no more is given back.
 func (r *ring) shift() {
-	e := r.entries[0]
+	e := r.entries[r.first]
+	r.first++
 	r.acked = max(r.acked, e.last)
-	r.bytes -= len(e.buf)
-	e.free()
-	n := copy(r.entries, r.entries[1:])
-	r.entries[n] = sent{}
-	r.entries = r.entries[:n]
+	r.bytes -= int(e.bytes)
+	r.begin += int(e.bytes)
+	if r.empty() {
+		r.entries, r.first, r.begin = r.entries[:0], 0, 0
+		if cap(r.entries) > keptEntries {
+			r.entries = nil
+		}
+		r.memory.free()
+		r.memory = nil
+	}
 }
+
+// keptEntries is how many entries an empty ring has room for.
+const keptEntries = 8
 
 // ack drops what the neighbour took: the first count kept frames of the link's
 // life, and says when the newest record among them left; zero: none did. A count
@@ -78,40 +131,44 @@ func (r *ring) ack(count uint64) (newest time.Time, ok bool) {
 	if count > r.frames {
 		return newest, false
 	}
-	r.acked = max(r.acked, count)
-	for len(r.entries) > 0 && r.entries[0].last <= r.acked {
-		newest = r.entries[0].at
-		r.credit = min(r.credit+len(r.entries[0].buf)/limits.ReforwardShare, limits.SentRing)
+	r.acked, r.told = max(r.acked, count), max(r.told, count)
+	for !r.empty() && r.entries[r.first].last <= r.acked {
+		e := r.entries[r.first]
+		newest = r.when(e)
+		r.credit = min(r.credit+int(e.bytes)/limits.ReforwardShare, limits.SentRing)
 		r.shift()
 	}
 	return newest, true
 }
 
+func (r *ring) when(e sent) time.Time {
+	if e.at == 0 {
+		return time.Time{}
+	}
+	return r.start.Add(e.at)
+}
+
 // oldest is when the longest unacked record left; false: none is on its way.
 func (r *ring) oldest() (time.Time, bool) {
-	if len(r.entries) == 0 || r.entries[0].at.IsZero() {
+	if r.empty() || r.entries[r.first].at == 0 {
 		return time.Time{}, false
 	}
-	return r.entries[0].at, true
+	return r.when(r.entries[r.first]), true
 }
 
 // take empties the ring into one batch of the frames not yet acked.
 func (r *ring) take() (batch []byte) {
-	for len(r.entries) > 0 {
-		e := r.entries[0]
-		batch = append(batch, unackedPart(e, r.acked)...)
+	if !r.empty() {
+		e := r.entries[r.first]
+		taken := r.acked - min(r.acked, e.last-uint64(e.frames)) // of the oldest record; it has frames beyond
+		batch = r.read(make([]byte, 0, r.bytes))
+		for ; taken > 0; taken-- {
+			batch = batch[wire.BatchHeader+int(binary.BigEndian.Uint16(batch)):]
+		}
+	}
+	for !r.empty() {
 		r.shift()
 	}
 	r.acked = r.frames
 	return batch
-}
-
-// unackedPart cuts off the frames of e that are known to be taken.
-func unackedPart(e sent, acked uint64) []byte {
-	first := e.last - uint64(e.frames) // frames before this record
-	b := e.buf
-	for n := acked; n > first; n-- {
-		b = b[2+(int(b[0])<<8|int(b[1])):]
-	}
-	return b
 }

@@ -35,16 +35,16 @@ func TestRingGivesBackWhatWasNotTaken(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var r ring
-			r.keep(record(small(1), small(2), small(3)))
-			r.keep(record(small(4), small(5)))
+			r.keep(record(small(1), small(2), small(3)), limits.SentRing)
+			r.keep(record(small(4), small(5)), limits.SentRing)
 			if _, ok := r.ack(c.ack); ok != c.ok {
 				t.Errorf("ack %d: got %v, want %v", c.ack, ok, c.ok)
 			}
 			if got := marks(t, r.take()); !bytes.Equal(got, c.want) {
 				t.Errorf("given back: got %v, want %v", got, c.want)
 			}
-			if len(r.entries) != 0 || r.bytes != 0 {
-				t.Errorf("after take: %d entries of %d bytes are left", len(r.entries), r.bytes)
+			if !r.empty() || r.bytes != 0 {
+				t.Errorf("after take: %d bytes are left", r.bytes)
 			}
 		})
 	}
@@ -54,12 +54,12 @@ func TestRingIsBounded(t *testing.T) {
 	var r ring
 	big := testFrame(wire.ClassInteractive, 10_000, 1)
 	for range 100 {
-		r.keep(record(big))
+		r.keep(record(big), limits.SentRing)
 	}
 	if r.bytes > limits.SentRing {
 		t.Errorf("bytes: got %d, want at most %d", r.bytes, limits.SentRing)
 	}
-	if _, ok := r.ack(100); !ok || len(r.entries) != 0 {
+	if _, ok := r.ack(100); !ok || !r.empty() {
 		t.Error("a count of frames that were pushed out is refused")
 	}
 }
@@ -70,12 +70,12 @@ func TestRingKnowsItsOldest(t *testing.T) {
 		t.Error("an empty ring has an oldest entry")
 	}
 	first, second := time.Unix(1, 0), time.Unix(2, 0)
-	r.keep(record(small(1)))
+	r.keep(record(small(1)), limits.SentRing)
 	if _, ok := r.oldest(); ok {
 		t.Error("a record that the carrier has not taken can be late")
 	}
 	r.left(func() time.Time { return first })
-	r.keep(record(small(2)))
+	r.keep(record(small(2)), limits.SentRing)
 	r.left(func() time.Time { return second })
 	if at, _ := r.oldest(); !at.Equal(first) {
 		t.Errorf("oldest: got %v, want %v", at, first)

@@ -142,7 +142,7 @@ func (l *Link) flush() error {
 	l.mu.Lock()
 	l.writing = false
 	l.queue.slow = slow
-	l.ring.left(time.Now)
+	l.left(time.Now)
 	return err
 }
 
@@ -266,7 +266,7 @@ func (l *Link) writeInline() {
 		l.writer.Signal()
 	default:
 		l.writing = false
-		l.ring.left(time.Now)
+		l.left(time.Now)
 		if l.pending() || l.closing {
 			l.writer.Signal()
 		}
@@ -328,6 +328,7 @@ func (l *Link) Close(cause reason.Reason) {
 		l.cause = cause
 	}
 	l.writer.stop()
+	l.account.Close()
 	l.mu.Unlock()
 	l.Carrier.Close()
 	close(l.done)

@@ -46,7 +46,7 @@ const (
 	BadVersion     // no protocol version in common
 	AuthTimeout    // the handshake did not end in time
 	Idle           // nothing was heard for the dead time
-	Stalled        // the peer does not read
+	Stalled        // the peer does not read, or acknowledges nothing of what it reads
 	Replaced       // a newer link to the same peer took its place
 	LinkLimit      // no free slot for this kind of link
 	Leaving        // the peer said goodbye

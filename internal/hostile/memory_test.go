@@ -1,0 +1,165 @@
+//go:build !race
+
+package hostile_test
+
+import (
+	"context"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/hostile"
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/node"
+)
+
+// What a link of a hostile peer may make a node hold, and all of them.
+const (
+	heldOfOne = 320 << 10
+	heldOfAll = 64 << 20
+)
+
+// held is what this process has in heap and stacks after a thorough collection.
+func held() int {
+	for range 3 { // pools are emptied by the second, stacks shrink by half each time
+		runtime.GC()
+	}
+	all := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(all)
+	return int(all[0].Value.Uint64() + all[1].Value.Uint64())
+}
+
+// taker is a client that reads, and never acks.
+type taker struct {
+	*hostile.Link
+	taken atomic.Int64 // bytes of mesh frames
+	bye   atomic.Int32 // the reason of the last Bye
+}
+
+// notPing is a habit: all but pings is dealt with, and nothing of it is kept.
+func notPing(frame []byte) bool { return !hostile.IsLink(wire.LinkPing)(frame) }
+
+func takers(t *testing.T, n *node.Node, count int) []*taker {
+	all := make([]*taker, count)
+	for i := range all {
+		x := &taker{}
+		x.Link = dial(t, n, hostile.NewSelf(wire.RoleLeaf), hostile.Habits{NoAck: true, On: func(frame []byte) bool {
+			if bye, err := wire.ParseBye(frame); err == nil {
+				x.bye.Store(int32(bye.Reason))
+			}
+			if !wire.IsLink(frame) {
+				x.taken.Add(int64(len(frame)))
+			}
+			return notPing(frame)
+		}})
+		all[i] = x
+	}
+	return all
+}
+
+// nothing is a handler that keeps nothing.
+type nothing struct{}
+
+func (nothing) HandleMessage(context.Context, *node.Message) {}
+
+// honest is a flow of messages between two nodes by way of a relay. It returns what
+// ends it and tells how many messages were delivered and failed.
+func honest(t *testing.T, n *node.Node) (end func() (delivered, failed int)) {
+	from, to := leaf(t, url(n)), leaf(t, url(n))
+	to.Handle(nothing{})
+	if err := from.Send(within(t, amply), to.ID(), nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	all := within(t, 2*amply)
+	delivered, failed := 0, 0
+	var flow sync.WaitGroup
+	flow.Go(func() {
+		for data := make([]byte, 2_000); ctx.Err() == nil; {
+			if err := from.Send(all, to.ID(), data); err != nil {
+				failed++
+			}
+			delivered++
+		}
+	})
+	return func() (int, int) {
+		cancel()
+		flow.Wait()
+		return delivered, failed
+	}
+}
+
+// Peers that read, answer pings and never ack cost little, are cut, and take nothing
+// from those who do.
+func TestPeersThatNeverAckCostLittle(t *testing.T) {
+	for _, test := range []struct{ count, size int }{{60, 60}, {60, 4_200}} {
+		n := start(t, node.Config{Listen: "127.0.0.1:0", MaxLeaves: test.count + 10, WebRTC: node.WebRTCOff})
+		end := honest(t, n)
+		all := takers(t, n, test.count)
+		pusher := dial(t, n, hostile.NewSelf(wire.RoleRelay), hostile.Habits{On: notPing})
+		until(t, "the links are up", func() bool { return len(n.Peers()) == test.count+3 })
+		before, began := held(), time.Now()
+		for least := int64(0); least < 2*limits.SentRing && time.Since(began) < limits.AckPatience*3/4; {
+			pushEach(t, pusher, all, test.size)
+			least = all[0].taken.Load()
+			for _, x := range all {
+				least = min(least, x.taken.Load())
+			}
+		}
+		settle(all)
+		most := held() - before
+		t.Logf("%d links, frames of %d bytes: %d bytes each, %.1f MiB", test.count, test.size, most/test.count, float64(most)/(1<<20))
+		if most > test.count*heldOfOne || most > heldOfAll {
+			t.Errorf("got %d bytes more than the quiet node, want at most %d each, %d in all", most, heldOfOne, heldOfAll)
+		}
+		for cut := time.Now(); len(n.Peers()) > 3 && time.Since(cut) < amply; time.Sleep(limits.IdleTick) {
+			pushEach(t, pusher, all, test.size) // what waited may have gone another way
+		}
+		if left := len(n.Peers()) - 3; left > 0 {
+			t.Errorf("got %d of them that are not cut", left)
+		}
+		if got := reason.Reason(all[0].bye.Load()); got != reason.Stalled {
+			t.Errorf("cut for %v, want %v", got, reason.Stalled)
+		}
+		if delivered, failed := end(); failed > 0 || delivered == 0 {
+			t.Errorf("an honest flow: got %d messages delivered, %d failed", delivered, failed)
+		}
+	}
+}
+
+// settle waits until what was sent has been read.
+func settle(all []*taker) {
+	for before, now := int64(-1), int64(0); before != now; time.Sleep(200 * time.Millisecond) {
+		before, now = now, 0
+		for _, x := range all {
+			now += x.taken.Load()
+		}
+	}
+}
+
+// pushEach sends each taker one frame, in records of few, so that the frames leave
+// one by one.
+func pushEach(t *testing.T, from *hostile.Link, to []*taker, size int) {
+	body := make([]byte, size-wire.HeaderLen)
+	for len(to) > 0 {
+		n := min(len(to), 10)
+		frames := make([][]byte, n)
+		for i, x := range to[:n] {
+			frames[i] = data(from, x.Self.ID(), wire.ClassInteractive, body)
+		}
+		if err := from.Send(frames...); err != nil {
+			t.Fatal(err)
+		}
+		to = to[n:]
+	}
+}
+
+// data is a mesh frame of data that no session sealed.
+func data(from *hostile.Link, to wire.ID, class wire.Class, body []byte) []byte {
+	return wire.AppendFrame(nil, &wire.Frame{Type: wire.TypeData, Class: class, HopLimit: 64, Dst: to, Src: from.Self.ID(), Body: body})
+}
