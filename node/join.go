@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/peermesh/peermesh/internal/engine"
-	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
 )
 
@@ -130,11 +129,7 @@ func find(targets []engine.TargetInfo, url string) (engine.TargetInfo, bool) {
 
 // permanent says that trying again cannot help.
 func permanent(err error) bool {
-	var h *link.HandshakeError
-	if !errors.As(err, &h) {
-		return false
-	}
-	switch h.Reason {
+	switch refusalOf(err) {
 	case reason.WrongID, reason.OwnID, reason.BadVersion, reason.WrongNetwork:
 		return true
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"time"
@@ -37,7 +38,7 @@ func (n *Node) dial(d engine.Dial) {
 		if d := (*transport.DialError)(nil); errors.As(err, &d) {
 			stage, err = d.Stage, d.Err
 		}
-		n.dialFailed(t, stage, reason.None, err)
+		n.dialFailed(t, stage, refusalOf(err), err)
 		return
 	}
 	now := time.Now()
@@ -69,6 +70,9 @@ func (n *Node) dialFailed(t *engine.Target, stage string, why reason.Reason, err
 func refusalOf(err error) reason.Reason {
 	if r := (*refusal)(nil); errors.As(err, &r) {
 		return r.r
+	}
+	if v := (*transport.VersionError)(nil); errors.As(err, &v) {
+		return reason.BadVersion
 	}
 	var h *link.HandshakeError
 	if !errors.As(err, &h) || h.Reason == reason.CarrierFailed {
@@ -136,13 +140,23 @@ func (n *Node) acceptFailed(conn transport.Conn, err error) {
 	if !errors.As(err, &h) || n.ctx.Err() != nil {
 		return
 	}
-	n.drops.Add(h.Reason, 1)
 	n.lookForOwnKey(conn, err)
+	n.tellRefused(conn.RemoteAddr(), conn.Kind(), h.Reason, err)
+}
+
+// refuseVersion is for a client that speaks another version of the protocol.
+func (n *Node) refuseVersion(from net.Addr, err *transport.VersionError) {
+	n.tellRefused(from, "ws", reason.BadVersion, err)
+}
+
+// tellRefused counts a peer that was refused before there was a link, and tells of it.
+func (n *Node) tellRefused(from net.Addr, kind string, why reason.Reason, err error) {
+	n.drops.Add(why, 1)
 	if !n.refusals.Allow() {
 		return // counted, and told once a second as a Dropped event
 	}
-	n.log.Log(n.ctx, Refused.Level(), string(Refused), "from", conn.RemoteAddr(), "reason", h.Reason.String(), "err", err)
-	n.events.send(Event{Kind: Refused, Time: time.Now(), Transport: conn.Kind(), Reason: h.Reason.String(), Err: err.Error()})
+	n.log.Log(n.ctx, Refused.Level(), string(Refused), "from", from, "reason", why.String(), "err", err)
+	n.events.send(Event{Kind: Refused, Time: time.Now(), Transport: kind, Reason: why.String(), Err: err.Error()})
 }
 
 // spawnLink runs a link on a goroutine of its own: the one of the handshake has

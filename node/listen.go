@@ -14,7 +14,7 @@ import (
 
 // setUpListener opens the port, so that a port in use is New's error.
 func (n *Node) setUpListener(plan *plan) error {
-	n.handler = &ws.Handler{Accept: n.Accept, TrustedProxies: n.cfg.TrustedProxies}
+	n.handler = &ws.Handler{Accept: n.Accept, Refused: n.refuseVersion, TrustedProxies: n.cfg.TrustedProxies}
 	if n.cfg.Listen == "" {
 		return nil
 	}

@@ -28,6 +28,17 @@ const (
 	StageSubprotocol = "subprotocol" // what is spoken after it
 )
 
+// VersionError says that the two ends of a pipe speak different versions of the
+// protocol above it.
+type VersionError struct {
+	Ours, Theirs string // subprotocols; Theirs is "another version" where the peer does not say
+}
+
+// Error names both, and what to do.
+func (e *VersionError) Error() string {
+	return "bad-version: this node speaks " + e.Ours + ", the peer " + e.Theirs + "; bring both to the same version"
+}
+
 // DialError says at which stage the dial of a URL ended, and why. It unwraps
 // to the cause.
 type DialError struct {

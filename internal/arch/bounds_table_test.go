@@ -328,6 +328,7 @@ var bounds = map[string]map[string]string{
 	},
 	"internal/ws": {
 		"AcceptOptions.Subprotocols": setOnce,
+		"SubprotocolError.Offered":   ofTheUser,
 		"DialOptions.Subprotocols":   ofTheUser,
 		"DialOptions.Header":         ofTheUser,
 		"buffer.b":                   "bounded by who flushes: link gathers limits.LinkBatch, and the headers around its records; limits.PongBytes of answers to pings",

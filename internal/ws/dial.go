@@ -3,6 +3,7 @@ package ws
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -75,7 +76,7 @@ func (d *dial) upgrade(ctx context.Context) (*Conn, error) {
 		sock.closeNow()
 		return nil, d.explain(nil, ctx.Err())
 	case err == nil:
-		return d.opened(sock)
+		return d.opened(ctx, sock)
 	case late && resp == nil:
 		err = ctx.Err()
 	}
@@ -83,14 +84,28 @@ func (d *dial) upgrade(ctx context.Context) (*Conn, error) {
 }
 
 // opened makes the connection.
-func (d *dial) opened(sock socket) (*Conn, error) {
+func (d *dial) opened(ctx context.Context, sock socket) (*Conn, error) {
 	conn := newConn(sock, d.cork, d.opts.Settings)
 	if len(d.opts.Subprotocols) > 0 && conn.Subprotocol() == "" {
-		_ = conn.Close()
 		d.stage = transport.StageSubprotocol
-		return nil, d.noSubprotocol()
+		return nil, &SubprotocolError{Offered: d.opts.Subprotocols, Said: conn.lastWords(ctx)}
 	}
 	return conn, nil
+}
+
+// lastWords waits for the close frame of a server that has nothing else to say,
+// for at most limits.ByeFlush, closes, and returns the frame's reason, or "".
+func (c *Conn) lastWords(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, limits.ByeFlush)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = c.cork.Close() })
+	_, _, err := c.ReceiveMessage(func() []byte { return make([]byte, 1) })
+	stop()
+	_ = c.Close()
+	if said := (*CloseError)(nil); errors.As(err, &said) {
+		return said.Reason
+	}
+	return ""
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -59,7 +59,7 @@ func (d *dial) explain(resp *http.Response, err error) error {
 	case transport.StageTLS:
 		return explainTLS(err)
 	case transport.StageSubprotocol:
-		return d.noSubprotocol()
+		return &SubprotocolError{Offered: d.opts.Subprotocols}
 	}
 	return fmt.Errorf("the server does not answer as an HTTP server does; check the port, and whether it wants wss: %w", err)
 }
@@ -133,7 +133,14 @@ func (d *dial) unasked(resp *http.Response) bool {
 
 var errUnasked = errors.New("a subprotocol that was not offered")
 
-func (d *dial) noSubprotocol() error {
-	return fmt.Errorf("the server speaks WebSocket but not %s; check the path, or bring both sides to the same version",
-		strings.Join(d.opts.Subprotocols, " or "))
+// SubprotocolError says that the server picked none of the subprotocols.
+type SubprotocolError struct {
+	Offered []string
+	Said    string // why, as its close frame says; "": it says nothing
+}
+
+// Error names them, and what to do.
+func (e *SubprotocolError) Error() string {
+	return fmt.Sprintf("the server speaks WebSocket but not %s; check the path, or bring both sides to the same version",
+		strings.Join(e.Offered, " or "))
 }

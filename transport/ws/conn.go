@@ -6,13 +6,6 @@ import (
 	"github.com/peermesh/peermesh/internal/ws"
 )
 
-// Subprotocol is what both ends must offer and accept. Its number is that of
-// the wire protocol (docs/protocol.md, section 2).
-const Subprotocol = "peermesh.2"
-
-// subprotocolFamily begins the name of every version.
-const subprotocolFamily = "peermesh."
-
 // conn makes a WebSocket connection a transport.Conn.
 type conn struct {
 	*ws.Conn

@@ -42,7 +42,7 @@ func (d *Dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		Control:      d.Control,
 	})
 	if err != nil {
-		return nil, err
+		return nil, explainVersion(err)
 	}
 	return &conn{Conn: c, remote: c.RemoteAddr()}, nil
 }

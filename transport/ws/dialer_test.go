@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	internalws "github.com/peermesh/peermesh/internal/ws"
 	"github.com/peermesh/peermesh/transport"
 	"github.com/peermesh/peermesh/transport/ws"
 )
@@ -198,6 +199,42 @@ func TestDialSubprotocol(t *testing.T) {
 			var de *transport.DialError
 			if !errors.As(err, &de) || de.Stage != transport.StageSubprotocol {
 				t.Errorf("got %v, want a DialError at stage subprotocol", err)
+			}
+		})
+	}
+}
+
+// ofVersion is a server that picks no subprotocol and closes with a reason, as
+// the nodes of every version do.
+func ofVersion(reason string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := internalws.Accept(w, r, internalws.AcceptOptions{Subprotocols: []string{"peermesh.1"}})
+		if err == nil {
+			_ = c.CloseWith(internalws.StatusProtocol, reason)
+		}
+	})
+}
+
+// A dial of a node of another version names both.
+func TestDialAnotherVersion(t *testing.T) {
+	for _, c := range []struct{ name, reason, theirs string }{
+		{"version 1", "this node speaks peermesh.1", "peermesh.1"},
+		{"a later one", "this node speaks peermesh.31", "peermesh.31"},
+		{"no version", "go away", ""},
+		{"a name that is none of ours", "this node speaks xpeermesh.1x", ""},
+		{"a number without end", "peermesh.11111111111", ""},
+		{"nothing", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			host := serve(t, ws.NewServer(ofVersion(c.reason)))
+			_, err := (&ws.Dialer{}).Dial(context.Background(), parse(t, "ws://"+host))
+			var de *transport.DialError
+			if !errors.As(err, &de) || de.Stage != transport.StageSubprotocol {
+				t.Fatalf("got %v, want a DialError at stage subprotocol", err)
+			}
+			var ve *transport.VersionError
+			if told := errors.As(err, &ve); told != (c.theirs != "") || told && (ve.Ours != ws.Subprotocol || ve.Theirs != c.theirs) {
+				t.Errorf("got %v, want both versions, %q and %q", err, ws.Subprotocol, c.theirs)
 			}
 		})
 	}

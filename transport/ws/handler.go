@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -13,7 +14,8 @@ import (
 //
 //   - An upgrade that offers peermesh.2, from whatever Origin, is handed to
 //     Accept.
-//   - One that offers only other versions is closed with status 1002.
+//   - One that offers only other versions is closed with status 1002, and told
+//     to Refused.
 //   - One that offers none is answered 400, a request that is no upgrade 426,
 //     each with a sentence for people.
 type Handler struct {
@@ -21,6 +23,8 @@ type Handler struct {
 	// on the goroutine of the request and returns at once, so that an idle
 	// link keeps no goroutine. It must be set.
 	Accept func(transport.Conn)
+	// Refused, if set, is called for a client that speaks another version alone.
+	Refused func(from net.Addr, err *transport.VersionError)
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For, -Proto,
 	// -Host and -Prefix are believed. Empty: nobody's.
 	TrustedProxies []netip.Prefix
@@ -47,7 +51,10 @@ func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request) {
 		return // the request has been answered
 	}
 	if !strings.EqualFold(c.Subprotocol(), Subprotocol) {
-		_ = c.CloseWith(ws.StatusProtocol, "this node speaks "+Subprotocol)
+		if h.Refused != nil {
+			h.Refused(h.remoteAddr(r), &transport.VersionError{Ours: Subprotocol, Theirs: offered(r)})
+		}
+		_ = c.CloseWith(ws.StatusProtocol, refusal)
 		return
 	}
 	h.hand(&conn{Conn: c, remote: h.remoteAddr(r)})

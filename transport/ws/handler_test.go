@@ -98,8 +98,10 @@ func TestHandlerAnswers(t *testing.T) {
 // A peer of another version learns which one is spoken here.
 func TestOtherVersionIsClosed(t *testing.T) {
 	h, accepted := acceptor()
+	refused := make(chan *transport.VersionError, 1)
+	h.Refused = func(from net.Addr, err *transport.VersionError) { refused <- err }
 	c := rawDial(t, serve(t, ws.NewServer(h)))
-	resp, r := exchange(t, c, upgradeRequest("Sec-WebSocket-Protocol: peermesh.1"))
+	resp, r := exchange(t, c, upgradeRequest("Sec-WebSocket-Protocol: peermesh.1, peermesh.0"))
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("got status %d, want 101", resp.StatusCode)
 	}
@@ -110,6 +112,9 @@ func TestOtherVersionIsClosed(t *testing.T) {
 		t.Fatalf("got %q, %v, want the close frame %q", got, err, want)
 	}
 	_ = c.Close()
+	if got := <-refused; got.Ours != ws.Subprotocol || got.Theirs != "peermesh.1 or peermesh.0" {
+		t.Errorf("got %v, want both versions told", got)
+	}
 	select {
 	case <-accepted:
 		t.Error("Accept was called for another version")
