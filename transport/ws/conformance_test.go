@@ -20,11 +20,16 @@ func TestConformance(t *testing.T) {
 	})
 	ca := newAuthority(t)
 	certFile, keyFile := ca.files(t, "127.0.0.1", time.Now().Add(time.Hour))
-	transporttest.Run(t, "TLS", func(t testing.TB) (a, b transport.Conn) {
+	securePair := func(t testing.TB) (a, b transport.Conn) {
 		h, accepted := acceptor()
 		host := serveTLS(t, ws.NewServer(h), certFile, keyFile)
 		a = dial(t, &ws.Dialer{TLSConfig: ca.trusted()}, "wss://"+host)
 		return a, keep(t, accepted)
+	}
+	transporttest.Run(t, "TLS, dialled end first", securePair)
+	transporttest.Run(t, "TLS, accepted end first", func(t testing.TB) (a, b transport.Conn) {
+		b, a = securePair(t)
+		return a, b
 	})
 	transporttest.Run(t, "foreign server", foreignPair)
 }
