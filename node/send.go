@@ -261,13 +261,18 @@ func (n *Node) pushWithin(l *link.Link, p *parcel, w patience) error {
 		woken = l.WaitOr(link.Self, p.size(), timer.C, w.cancel)
 		select {
 		case <-w.cancel:
+			l.Decline(link.Self)
 			return ErrTimeout
 		default:
 		}
 		if n.ended.Load() {
 			return ErrClosed
 		}
-		if a := p.appendTo(l); a != link.Full && a != link.Stalled {
+		a := p.appendTo(l)
+		if a == link.Spent {
+			l.Decline(link.Self)
+		}
+		if a != link.Full && a != link.Stalled {
 			return n.pushed(a)
 		}
 	}

@@ -275,8 +275,8 @@ func (l *Link) writeInline() {
 
 // Wait blocks until n more bytes of src may wait, the timeout, or the end of the
 // link; false means the timeout, and that there is no room then either: who waits is
-// woken only when half of the share is free. Who is told of room still has to Append
-// and may find that another was faster. Rouse every link that was appended to before
+// woken only when half of the share is free. Who is told of room still has to Append,
+// or to Decline, and may find that another was faster. Rouse every link that was appended to before
 // calling it: the room may depend on that.
 func (l *Link) Wait(src uint64, n int, timeout <-chan time.Time) bool {
 	if l.WaitOr(src, n, timeout, nil) {
@@ -314,6 +314,14 @@ func (l *Link) WaitOr(src uint64, n int, timeout <-chan time.Time, cancel <-chan
 	in.waiters--
 	l.mu.Unlock()
 	return ok
+}
+
+// Decline tells the next who waits for room in the share of src, if there is some: for
+// who was told of room and appends nothing after all.
+func (l *Link) Decline(src uint64) {
+	l.mu.Lock()
+	l.queue.wake(l.queue.inlet(src))
+	l.mu.Unlock()
 }
 
 // Close ends the link at once. The first cause given is the one that counts.

@@ -227,6 +227,41 @@ func TestWaitLooksAgainAtItsEnd(t *testing.T) {
 	})
 }
 
+// Who was told of room and does not want it any more passes the word on: else the
+// next would wait for an append that never comes.
+func TestDeclinedRoomIsOffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := pair()
+		f := numbered(wire.ClassBulk, 10_000, 0)
+		for a.Append(7, wire.ClassBulk, f, 1) == Queued {
+		}
+		const waiters = 10
+		told := make(chan bool, waiters)
+		for range waiters {
+			go func() { told <- a.WaitOr(7, len(f), nil, nil) }()
+		}
+		synctest.Wait()
+		a.Link.mu.Lock() // all is written: nothing will be taken from the queue any more
+		for a.queue.bytes > 0 {
+			a.queue.take(&chunks{})
+		}
+		a.Link.mu.Unlock()
+		synctest.Wait()
+		if n := len(told); n == 0 || n == waiters {
+			t.Fatalf("told of room: got %d of %d who wait, want some", n, waiters)
+		}
+		for range waiters {
+			a.Decline(7)
+			synctest.Wait()
+		}
+		if n := len(told); n != waiters {
+			t.Errorf("told of room once it was declined: got %d, want %d", n, waiters)
+		}
+		a.Link.Close(reason.Closed)
+		b.Link.Close(reason.Closed)
+	})
+}
+
 // tickFor ticks both ends as a node does.
 func tickFor(d time.Duration, ends ...*end) (last []Health) {
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(limits.LinkTick) {
