@@ -20,6 +20,7 @@ type counters struct {
 	signalTimes              times // of links over WebRTC, from the offer to the proof
 	upkeep, links, pings     atomic.Uint64
 	dialsLinked, dialsFailed atomic.Uint64
+	yields                   atomic.Uint64 // of readers whose links brought more than their budget
 }
 
 // times count how long something took, in buckets a factor of 4 apart.

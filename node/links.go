@@ -125,7 +125,14 @@ func (n *Node) spawn(f func()) bool {
 func (n *Node) accept(conn transport.Conn) {
 	now := time.Now()
 	remote, err := n.handshake(conn, func() (*link.Remote, error) {
-		return link.Accept(conn, n.local(now), now)
+		local := n.local(now)
+		ctx, cancel := context.WithTimeout(n.ctx, limits.HandshakeTimeout)
+		defer cancel()
+		local.Turn = func() bool {
+			group, _ := groupOf(conn.RemoteAddr()) // loopback is a group as any other
+			return n.turns.take(group, ctx.Done())
+		}
+		return link.Accept(conn, local, now)
 	})
 	n.gate.leave(conn.RemoteAddr())
 	if err != nil {

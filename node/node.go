@@ -59,6 +59,7 @@ type Node struct {
 	workers       chan struct{} // one token per Diffie-Hellman under way
 	pongs         chan struct{} // one token per answer to a ping under way
 	gate          gate
+	turns         turns
 	live          liveLinks
 	ports         ports
 	events        broadcaster

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,8 @@ type walker struct {
 	timer   *time.Timer // nil: it never waited
 	busy    atomic.Bool // ticked often; not the reader's alone
 
-	admitted atomic.Bool // it has its place among the links
+	allowance allowance
+	admitted  atomic.Bool // it has its place among the links
 
 	snapshot             *engine.Snapshot // for this batch
 	forwarded, delivered int              // in this batch
@@ -66,7 +68,7 @@ func (w *walker) bind(l *link.Link, p *engine.Peer) {
 // HandleBatch implements [link.Handler].
 func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 	now, exact := w.n.clock.load(), false // datagrams need no better time
-	frames, kept, keptBytes := 0, 0, 0
+	frames, kept, keptBytes, own := 0, 0, 0, 0
 	cause := reason.None
 	w.snapshot = w.n.engine.Snapshot()
 	if w.batches++; w.batches%forwardSample == 1 {
@@ -83,6 +85,7 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 			now, exact = time.Now(), true
 		}
 		if wire.IsLink(frame) {
+			own++
 			w.crossed.Count(frame)
 			if cause = w.n.linkFrame(w, frame, now); cause != reason.None {
 				break
@@ -104,6 +107,10 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 	w.finish(frames, len(batch), now)
 	w.sendOn()
 	l.Took(frames, kept, keptBytes)
+	if w.allowance.take(len(batch), frames+own, time.Now) {
+		w.n.counters.yields.Add(1)
+		runtime.Gosched()
+	}
 	return cause
 }
 

@@ -265,6 +265,8 @@ var bounds = map[string]map[string]string{
 		"broadcaster.readers":   "not remote: one for each reader of Events",
 		"credentials.cert":      "not remote: this node's own",
 		"ownContacts.last":      "limits.OwnContacts",
+		"turns.groups":          "limits.LinkHandshakesWaiting",
+		"turnGroup.queue":       "limits.LinkHandshakesWaiting",
 		"credentials.sequence":  "not remote: one for each kind of record",
 		"join.done":             "bounded by nothing ever sent: closed once",
 		"plan.dialers":          setOnce,

@@ -24,8 +24,12 @@ const (
 	PreAuthLinks      = 256             // links under way at once, accepted ones
 	PreAuthLinksPerIP = 8               // the same from one /32 or /56; loopback exempt
 	DialsInFlight     = 8               // dials under way at once
-	HTTPHeaderTimeout = 3 * time.Second // to read the request line and headers, and for a TLS handshake before: a lost packet is sent again twice
-	HTTPHeaderBytes   = 8 << 10         // of request line and headers
+
+	LinkHandshakes        = 256             // handshakes of accepted links that are computed per second: 0.4 ms each for both answers (measured), a tenth of a core
+	LinkHandshakeBurst    = 64              // of them at once: a mesh that starts together
+	LinkHandshakesWaiting = PreAuthLinks    // that wait for their turn
+	HTTPHeaderTimeout     = 3 * time.Second // to read the request line and headers, and for a TLS handshake before: a lost packet is sent again twice
+	HTTPHeaderBytes       = 8 << 10         // of request line and headers
 )
 
 // Links: queues (measured: between 64 KiB and 1 MiB the throughput is the same, so the size is a choice of latency).
@@ -48,6 +52,10 @@ const (
 	PriorityRate      = 64 << 10              // bytes/s of classes 0-1 from one ingress that keep their class
 	PriorityBurst     = 64 << 10              // bytes
 	WriteStall        = 5 * time.Second       // a write that makes no progress ends the link
+
+	LinkReceiveBytes  = 4 << 20                // bytes/s of one link, or
+	LinkReceiveFrames = 8_000                  // frames/s, beyond which its reader lets all others go first; alone it is as fast as it can be
+	LinkReceiveBurst  = 250 * time.Millisecond // what may come at once: 1 MiB
 )
 
 // What a node holds for others (docs/adr/028): on links, for sessions and for ports.

@@ -29,6 +29,7 @@ type Local struct {
 	Rand       io.Reader
 	Prove      func(identity.Claim) []byte // identity.Identity.Prove; nil: Meet is refused
 	Clock      func() time.Time            // to measure the round trip by; nil: it is not measured
+	Turn       func() bool                 // waits until Accept may compute its answer to a first message that came; false: it may not. Nil: always
 }
 
 func (l *Local) time() time.Time {
@@ -110,6 +111,8 @@ func Accept(c Carrier, local *Local, now time.Time) (*Remote, error) {
 		return nil, err
 	case len(payload) > 0:
 		return nil, refuse(reason.WrongNetwork, "the peer uses a network key, this node has none")
+	case local.Turn != nil && !local.Turn():
+		return nil, refuse(reason.RateLimited, "too many handshakes")
 	}
 	if err := write(c, hs, wire.AppendHello(nil, &local.Hello)); err != nil {
 		return nil, err
