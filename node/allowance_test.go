@@ -40,7 +40,7 @@ func TestAllowanceOfALink(t *testing.T) {
 			if c.over && (first < limits.LinkReceiveBurst/12 || first > limits.LinkReceiveBurst/8) {
 				t.Errorf("the first after %v, want a tenth of %v", first, limits.LinkReceiveBurst)
 			}
-			if most := 5_000*max(c.bytes/limits.ReadAhead+1, c.frames/framesPerLook+1); looks > most {
+			if most := 5_000 * max(c.bytes/limits.ReadAhead+1, c.frames/framesPerLook+1); looks > most {
 				t.Errorf("looks at the clock: got %d, want at most %d", looks, most)
 			}
 			now = now.Add(time.Second)
