@@ -117,7 +117,7 @@ func causeOf(r reason.Reason) error {
 		return ErrNotConnected
 	case reason.QueueFull, reason.PortFull, reason.SessionLimit:
 		return ErrQueueFull
-	case reason.NoHandler:
+	case reason.NoHandler, reason.Unsupported:
 		return ErrNoHandler
 	case reason.TooLarge:
 		return ErrTooLarge

@@ -37,7 +37,7 @@ func (n *Node) deliver(d *session.Delivery) reason.Reason {
 	w, _ := d.Context.(*walker)
 	p := n.ports.find(d.DstPort, w)
 	if p == nil {
-		return reason.NoHandler
+		return nobodyAt(d.DstPort)
 	}
 	why := p.put(d, true)
 	switch {
@@ -48,6 +48,15 @@ func (n *Node) deliver(d *session.Delivery) reason.Reason {
 		p.wake()
 	}
 	return why
+}
+
+// nobodyAt is why nothing is delivered to a port that is not open. The mesh's own
+// ports are reserved for later versions.
+func nobodyAt(port uint16) reason.Reason {
+	if port >= reservedPorts {
+		return reason.Unsupported
+	}
+	return reason.NoHandler
 }
 
 // put queues d and leaves the waking to the end of the batch, see signal. Only

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -399,7 +400,10 @@ func (e *Engine) inquiry(now time.Time, ev Control) {
 	default:
 		why = reason.Unsupported
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, wire.ErrType): // a reserved operation or kind, or one of a later version
+		why = reason.Unsupported
+	case err != nil:
 		why = reason.Malformed
 	}
 	if why != reason.None {

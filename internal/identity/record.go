@@ -11,7 +11,7 @@ import (
 // recordRule is what a kind of record signs with its claims, and how long one lives.
 type recordRule struct {
 	label  string
-	maxTTL uint16 // seconds
+	maxTTL uint16                     // seconds
 	check  func(r *wire.Record) error // the body, and whether the signer may say it
 }
 

@@ -83,12 +83,9 @@ func checkHandshake(kind uint8, n int) error {
 	return nil
 }
 
-// Capabilities of a node, bits of HandshakePayload.Capabilities.
-const (
-	CapDatagram uint32 = 1 << 0 // takes datagrams
-	CapQUIC     uint32 = 1 << 1 // streams over QUIC
-	CapMux1     uint32 = 1 << 2 // streams over acknowledged messages
-)
+// Capabilities of a node, bits of HandshakePayload.Capabilities. Bits 1 and 2 are
+// reserved for streams; bit 3 was one of gateways.
+const CapDatagram uint32 = 1 << 0 // takes datagrams
 
 // Tags of a HandshakePayload.
 const (
@@ -107,7 +104,7 @@ const (
 //	1    101       certificate (Cert) of the Noise static key
 //	2    8         instance, required, not zero
 //	3    8         window: the instance of the peer whose message ids are still held
-//	4    4         capabilities: bit 0 datagrams, 1 QUIC streams, 2 mux1 streams
+//	4    4         capabilities: bit 0 datagrams; all others are reserved, and read as zero
 //	5    1+20n     homes: count u8 (0 to 4), count × ID, the best first
 //
 // An absent field is its zero value. Whether a certificate must be there is for
@@ -155,7 +152,7 @@ func (v *HandshakePayload) field(tag uint8, r *reader) {
 	case payloadWindow:
 		v.Window = r.instance()
 	case payloadCapabilities:
-		v.Capabilities = r.u32()
+		v.Capabilities = r.u32() & CapDatagram
 	case payloadHomes:
 		v.Homes = r.ids(MaxHomes)
 	default:

@@ -8,7 +8,7 @@ import (
 func fullPayload() HandshakePayload {
 	return HandshakePayload{
 		Cert: testCert(1), Instance: Instance(pattern(1, 8)), Window: Instance(pattern(0x11, 8)),
-		Capabilities: CapDatagram | CapQUIC | CapMux1,
+		Capabilities: CapDatagram,
 		Homes:        []ID{testID(1), testID(2), testID(3), testID(4)},
 	}
 }

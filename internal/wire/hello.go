@@ -1,11 +1,9 @@
 package wire
 
-// Bounds of a Hello, in bytes. The texts are for status pages; a token of
-// members is 110 bytes and a signature, with room for twice that.
+// Bounds of a Hello, in bytes. The texts are for status pages.
 const (
 	MaxAgent   = 64
 	MaxNetwork = 64
-	MaxToken   = 256
 	ProofLen   = 32 + 64
 )
 
@@ -20,13 +18,12 @@ const (
 	helloFreeSlots = 7
 	helloAgent     = 8
 	helloNetwork   = 9
-	helloToken     = 10
 	helloNeed      = 11
 )
 
 // Hello is what each side of a new link tells about itself: tagged fields
 // { tag u8, length u16, value }, in strictly rising order of tags; unknown tags
-// are skipped.
+// are skipped, and so is 10, which is reserved.
 //
 //	tag  length    value
 //	1    1         protocol version, required, not 0
@@ -38,7 +35,6 @@ const (
 //	7    2         free slots for links of the other's kind
 //	8    1-64      agent, UTF-8 without control characters
 //	9    1-64      network name, the same
-//	10   1-256     membership token
 //	11   0         need: the dialler has no other link that would do instead
 //
 // An absent field is its zero value. Whether a certificate or a proof must be
@@ -53,7 +49,6 @@ type Hello struct {
 	FreeSlots uint16
 	Agent     string
 	Network   string
-	Token     []byte // nil: none
 	Need      bool
 }
 
@@ -73,7 +68,6 @@ func AppendHello(dst []byte, v *Hello) []byte {
 	}
 	dst = appendText(dst, helloAgent, CleanText(v.Agent, MaxAgent))
 	dst = appendText(dst, helloNetwork, v.Network)
-	dst = appendField(dst, helloToken, v.Token)
 	if v.Need {
 		dst = appendTag(dst, helloNeed, 0)
 	}
@@ -112,21 +106,10 @@ func (v *Hello) field(tag uint8, r *reader) {
 		v.Agent = r.shortText(MaxAgent)
 	case helloNetwork:
 		v.Network = r.shortText(MaxNetwork)
-	case helloToken:
-		v.Token = r.atMost(MaxToken)
 	case helloNeed:
 		r.exactly(0)
 		v.Need = true
 	default:
 		r.skip()
 	}
-}
-
-// atMost takes the whole field, of at most most bytes; an empty one is nil.
-func (r *reader) atMost(most int) []byte {
-	if len(r.b) == 0 || len(r.b) > most {
-		r.require(len(r.b) == 0, ErrTooLong)
-		return nil
-	}
-	return r.rest()
 }

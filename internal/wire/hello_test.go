@@ -10,7 +10,7 @@ import (
 func fullHello() Hello {
 	return Hello{
 		Version: ProtocolVersion, Cert: testCert(1), Instance: Instance(pattern(1, 8)), Contact: testContact(1),
-		Dial: 7, FreeSlots: 12, Agent: "peermesh/2 (test)", Network: "lab", Token: pattern(0, 174), Need: true,
+		Dial: 7, FreeSlots: 12, Agent: "peermesh/2 (test)", Network: "lab", Need: true,
 	}
 }
 
@@ -56,7 +56,6 @@ func TestHelloRefused(t *testing.T) {
 		{"agent too long", join(version, instance, field(8, bytes.Repeat([]byte("x"), MaxAgent+1))), ErrTooLong},
 		{"agent with a line break", join(version, instance, field(8, []byte("a\nb"))), ErrText},
 		{"network too long", join(version, instance, field(9, bytes.Repeat([]byte("x"), MaxNetwork+1))), ErrTooLong},
-		{"token too long", join(version, instance, field(10, pattern(0, MaxToken+1))), ErrTooLong},
 	})
 }
 
@@ -73,7 +72,7 @@ func TestHelloAgentIsMadeFit(t *testing.T) {
 // are held for a link that has not proved itself.
 func TestHelloFitsAHandshake(t *testing.T) {
 	h := fullHello()
-	h.Contact, h.Token = make([]byte, MaxRecordLen), make([]byte, MaxToken)
+	h.Contact = make([]byte, MaxRecordLen)
 	h.Agent, h.Network = strings.Repeat("x", MaxAgent), strings.Repeat("x", MaxNetwork)
 	if got := len(AppendHello(nil, &h)) + 200; got > 4<<10 {
 		t.Errorf("longest handshake message: got %d bytes, want at most 4 KiB", got)

@@ -99,7 +99,6 @@ func invalidTagged(t *testing.T) []invalid {
 		{"dial of 3 bytes", join(version, instance, field(6, pattern(0, 3))), ErrShort},
 		{"agent of 65 bytes", join(version, instance, field(8, bytes.Repeat([]byte("x"), 65))), ErrTooLong},
 		{"network with a control character", join(version, instance, field(9, []byte("a\x7f"))), ErrText},
-		{"token of 257 bytes", join(version, instance, field(10, pattern(0, 257))), ErrTooLong},
 	}), reject(t, payloads, "handshakePayload", []refusal{
 		{"no instance", field(1, pattern(0, CertLen)), ErrMissing},
 		{"certificate of 102 bytes", join(field(1, pattern(0, 102)), field(2, pattern(1, 8))), ErrLength},

@@ -18,7 +18,6 @@ const fields = new Map([
   [7, { name: 'freeSlots', read: (r) => r.u16(), write: (v) => v && u16(v) }],
   [8, { name: 'agent', read: text(64), write: (v) => v && utf8(v) }],
   [9, { name: 'network', read: text(64), write: (v) => v && utf8(v) }],
-  [10, { name: 'token', read: (r) => (r.left ? between(1, 256)(r) : null), write: bytes }],
   [11, { name: 'need', read: (r) => r.take(0) && true, write: (v) => v && new Uint8Array() }],
 ])
 
@@ -38,7 +37,7 @@ export function appendHello(hello) {
 export function parseHello(all) {
   const hello = {
     version: 0, cert: null, proof: null, instance: null, contact: null,
-    dial: 0, freeSlots: 0, agent: '', network: '', token: null, need: false,
+    dial: 0, freeSlots: 0, agent: '', network: '', need: false,
   }
   const r = new Reader(all)
   for (let last = -1; r.left;) {
