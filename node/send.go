@@ -27,8 +27,15 @@ func newSender() *sender {
 }
 
 // Send delivers data to port 0 of a node and returns nil once its queue has
-// taken it. It sends again, by other first hops, until ctx ends. The error is a
-// [*SendError], or an [ErrTooLarge] or [ErrClosed] when nothing was tried.
+// taken it. It sends again, by other first hops and other ways, until ctx ends. The
+// error is a [*SendError], or an [ErrTooLarge] or [ErrClosed] when nothing was tried.
+//
+// It ends sooner, as an [ErrNoRoute], when the ID is nowhere to be found. To an ID
+// without a session that takes at least 16 first messages, whatever the number of
+// links, and all relays that answered one must have said that they know no way: as
+// soon as every copy was answered, or 2 s after the first one. No single answer
+// ends a Send, and silence does not: where nobody answers, ctx decides. With a
+// session it takes four copies of the message.
 func (n *Node) Send(ctx context.Context, to routing.ID, data []byte) error {
 	_, err := n.send(ctx, 0, Addr{ID: to}, message{kind: wire.PlainMessage, data: data})
 	return err
@@ -144,7 +151,7 @@ func (n *Node) sendDatagram(s *sender, from uint16, to *Addr, data []byte, w pat
 	if cap(frame) > cap(s.buf) && cap(frame) <= limits.MaxRecord+limits.Scratch {
 		s.buf = frame
 	}
-	l, frame, why := n.firstHop(s, frame, now)
+	l, frame, why := n.firstHop(s, frame, n.sessions.Via(now, (*wire.ID)(&to.ID)), now)
 	if l == nil {
 		return n.noHop(to, why)
 	}
@@ -157,7 +164,7 @@ func (n *Node) sendSmall(s *sender, from uint16, to *Addr, data []byte, w patien
 	if !n.sessions.Open(o, s.buf[:0], now, (*wire.ID)(&to.ID), to.Port, from) {
 		return n.firstDatagram(from, to, data)
 	}
-	l, head, why := n.firstHop(s, o.Head, now)
+	l, head, why := n.firstHop(s, o.Head, o.Via, now)
 	if l == nil {
 		return n.noHop(to, why)
 	}
@@ -170,13 +177,16 @@ func (n *Node) sendSmall(s *sender, from uint16, to *Addr, data []byte, w patien
 }
 
 // firstHop finds the link by which a frame of this node leaves, or the beginning
-// of one, and what is to be sent there. The link is nil when there is none.
-func (n *Node) firstHop(s *sender, frame []byte, now time.Time) (*link.Link, []byte, reason.Reason) {
+// of one, and what is to be sent there: the link of via, if that is not zero and in
+// use. The link is nil when there is none.
+func (n *Node) firstHop(s *sender, frame []byte, via wire.ID, now time.Time) (*link.Link, []byte, reason.Reason) {
 	snapshot := n.engine.Snapshot()
-	if hop, sent := snapshot.ExpressOwn(s.in, frame); hop != nil {
-		return hop.Link, sent, reason.None
+	if via == (wire.ID{}) {
+		if hop, sent := snapshot.ExpressOwn(s.in, frame); hop != nil {
+			return hop.Link, sent, reason.None
+		}
 	}
-	v := snapshot.ForwardOwn(s.in, frame, 0, now)
+	v := snapshot.ForwardBy(s.in, frame, session.Choice{Via: via}, now)
 	if v.Action != engine.ActionSend {
 		return nil, nil, v.Reason
 	}

@@ -223,6 +223,17 @@ const (
 	FirstHopsTried    = 16                     // first hops that are tried in close order
 	FirstHopsPause    = time.Second            // longest pause between copies meanwhile: 16 first hops within 15 s, half of what a sender waits
 	ScoredHops        = 256                    // first hops with a score: more than RelayLinksPort
+	FirstCopies       = 64                     // copies of a first message that leave in close order, and of which is known how they left. Simulated: from 20 % of all relays bad to a quarter of them Sybils that were there first, 97.9 to 100 % are found by then (docs/adr/026)
+	FirstCopiesSoon   = 32                     // of them in volleys that double, within 8 times the pace; simulated: 86 to 100 % are found by copy 8, 97.9 to 100 by copy 16
+	FirstCopiesPause  = time.Second            // between the others
+	SearchPaceMin     = 100 * time.Millisecond // least pace of the volleys; simulated with 1.5 round trips
+	SearchPaceMax     = 250 * time.Millisecond // most, and where no round trip is known: copy 16 leaves within a second, copy 32 within two
+	SearchLate        = time.Second            // longest mean round trip that a volley waits for, though the pace is shorter: strangers can make sessions slow
+	SearchRate        = 20                     // handshakes a second that may send more than one copy of a first message
+	SearchBurst       = 20
+	NoRouteCopies     = 16                     // copies of a first message that have left before nobody has the ID: by then 97.9 to 100 % were found where a fifth of the mesh hides them (simulated)
+	NoRouteAfter      = 2 * time.Second        // from the first copy, after which those not heard of count for nothing
+	NoRouteAgain      = 4                      // copies of a message in a session that have left before it ends as no-route: two of them scatter frames
 	BlameGap          = MessageRTOMin          // losses by one first hop within this time count once
 )
 

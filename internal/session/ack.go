@@ -155,7 +155,7 @@ func named(ranges []wire.AckRange, id uint64) bool {
 // Without ranges it says only that we hold the keys. mu is held.
 func (p *peer) sendAck(s *session, ranges []wire.AckRange, at time.Duration) {
 	if p.acks.copies == 0 {
-		p.acks.led = at < p.lead.until
+		p.acks.led = p.lead.hop(at) != (wire.ID{})
 	}
 	c := p.lead.choice(p.acks.copies, p.acks.led, at)
 	p.sendSmall(s, wire.PlainAck, p.acks.copies, c, func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
@@ -176,7 +176,7 @@ func (p *peer) sendSmall(s *session, kind uint8, k int, c Choice, body func([]by
 	t := p.table
 	buf := t.frames.get(limits.Scratch)
 	defer t.frames.put(buf)
-	frame := p.route.Load().append((*buf)[:0], wire.TypeData, wire.ClassAck, k)
+	frame := p.appendRoute((*buf)[:0], wire.ClassAck, k)
 	from := len(frame) + wire.DataHeaderLen
 	frame = append(frame, make([]byte, wire.DataHeaderLen)...)
 	frame = body(wire.AppendPlainHeader(frame, wire.PlainHeader{Kind: kind}))

@@ -29,6 +29,7 @@ type answer struct {
 	hs     handshaker
 	second []byte // Noise message 2; nil while it is being computed
 	home   []byte // where the peer asked to be answered, last
+	tag    uint32 // of the copy of message 1 that came last
 	sentAt time.Duration
 	copies int  // of message 2 that were sent
 	busy   bool // message 3 is being read
@@ -71,7 +72,7 @@ func (a *answers) loaded() bool { return a.underWay >= limits.HandshakeLoad }
 func (t *Table) onFirst(now time.Time, at time.Duration, f *wire.Frame, b *wire.HandshakeBody, ingress uint64) (*Job, reason.Reason) {
 	key := answerKey{f.Src, b.Sender, sha256.Sum256(b.Noise)}
 	if a := t.answers.m[key]; a != nil {
-		return nil, t.answerAgain(at, a, f)
+		return nil, t.answerAgain(at, a, f, b.Receiver)
 	}
 	p := t.find(&f.Src)
 	if p != nil && p.glare(at, f.Src, t.cfg.Self) {
@@ -80,7 +81,7 @@ func (t *Table) onFirst(now time.Time, at time.Duration, f *wire.Frame, b *wire.
 	if why := t.admit(at, f, b, &key.hash, ingress); why != reason.None {
 		return nil, why
 	}
-	a := &answer{key: key, ingress: ingress, born: at, home: bytes.Clone(f.Return)}
+	a := &answer{key: key, ingress: ingress, born: at, home: bytes.Clone(f.Return), tag: b.Receiver}
 	if p != nil {
 		a.told, a.began = p.standing()
 	}
@@ -107,8 +108,8 @@ func (t *Table) beginAnswer(now time.Time, a *answer, b *wire.HandshakeBody) (*J
 }
 
 // answerAgain repeats message 2 for a copy of message 1.
-func (t *Table) answerAgain(at time.Duration, a *answer, f *wire.Frame) reason.Reason {
-	a.home = bytes.Clone(f.Return)
+func (t *Table) answerAgain(at time.Duration, a *answer, f *wire.Frame, tag uint32) reason.Reason {
+	a.home, a.tag = bytes.Clone(f.Return), tag
 	if a.done || a.second == nil {
 		return reason.Duplicate
 	}
@@ -133,11 +134,12 @@ func (t *Table) finishSecond(at time.Duration, j *Job) {
 
 func (t *Table) sendSecond(a *answer, at time.Duration) {
 	body := wire.HandshakeBody{Kind: wire.HandshakeSecond, Sender: a.local, Receiver: a.key.sender, Noise: a.second}
-	r := newRoute(t.cfg.Self, a.key.src, nil)
+	putBE32(body.Cookie[:], a.tag)
+	f := &wire.Frame{Dst: a.key.src, Waypoints: a.home}
 	if p := t.find(&a.key.src); p != nil && a.home == nil {
-		r = p.route.Load()
+		f.Waypoints = p.route.Load().points[min(a.copies, 2)]
 	}
-	t.cfg.Emit(t.handshakeFrame(nil, r, a.copies, a.key.src, a.home, &body), Choice{K: a.copies})
+	t.cfg.Emit(t.handshakeFrame(f, &body), Choice{K: a.copies})
 	a.copies++
 	a.sentAt = at
 }

@@ -48,6 +48,14 @@ type Config struct {
 	// Doubt tells that copies by way of a first hop get lost time and again, to
 	// more than one destination. It must not block. Nil: nobody listens.
 	Doubt func(hop wire.ID)
+	// Lost tells that the first copy of a message or handshake was lost by way of a
+	// first hop, while a later copy by another one arrived. It must not block. Nil:
+	// nobody listens.
+	Lost func(hop wire.ID)
+	// Aim draws the first bits of the Key that a scatter frame to a node makes for:
+	// what is sent again goes another way by it. Locked, and called by any goroutine.
+	// Nil: there are no scatter frames.
+	Aim func(to wire.ID) [8]byte
 	// Notify tells what became of peers. Nil: nobody listens.
 	Notify func(Event)
 	// Drops counts every reason that a method of the Table returns, and those

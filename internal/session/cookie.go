@@ -86,8 +86,8 @@ func (t *Table) admit(at time.Duration, f *wire.Frame, b *wire.HandshakeBody, ha
 // sendCookie asks for message 1 once more. The answer is smaller than the question.
 func (t *Table) sendCookie(f *wire.Frame, b *wire.HandshakeBody, hash *[32]byte) {
 	body := wire.HandshakeBody{
-		Kind: wire.HandshakeCookie, Receiver: b.Sender,
+		Kind: wire.HandshakeCookie, Sender: b.Receiver, Receiver: b.Sender,
 		Cookie: bake(&t.cookies.secret, f, b.Sender, hash),
 	}
-	t.cfg.Emit(t.handshakeFrame(nil, newRoute(t.cfg.Self, f.Src, nil), 0, f.Src, f.Return, &body), Choice{})
+	t.cfg.Emit(t.handshakeFrame(&wire.Frame{Dst: f.Src, Waypoints: f.Return}, &body), Choice{})
 }

@@ -13,6 +13,10 @@ import (
 
 func be64(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
 
+func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
+
+func putBE32(b []byte, v uint32) { binary.BigEndian.PutUint32(b, v) }
+
 // AppendDatagram appends one complete mesh frame with a sealed datagram to dst,
 // whose own bytes stay as they are. ok is false, and nothing appended, when no
 // session stands: use Datagram then. Any goroutine; it takes no lock for a peer
@@ -36,6 +40,16 @@ func (t *Table) AppendDatagram(dst []byte, now time.Time, to wire.ID, dstPort, s
 		s.askRenewal(at)
 	}
 	return frame, true
+}
+
+// Via returns the first hop for a datagram of AppendDatagram to a peer: the one by
+// which messages to it got through when others had failed; zero: the best choice.
+// Any goroutine; it takes no lock for a peer used lately.
+func (t *Table) Via(now time.Time, to *wire.ID) (hop wire.ID) {
+	if p := t.find(to); p != nil {
+		return p.lead.hop(t.at(now))
+	}
+	return hop
 }
 
 // MaxOverhead is the most bytes that a frame of AppendDatagram has besides its
@@ -147,7 +161,7 @@ func (p *peer) sendDatagram(s *session, d *waitingDatagram, at time.Duration) {
 	defer t.frames.put(buf)
 	frame, ok := p.appendDatagram((*buf)[:0], s, d.dstPort, d.srcPort, d.class, d.data)
 	if ok {
-		_, ok = t.cfg.Emit(frame, Choice{})
+		_, _, ok = t.emit(frame, Choice{Via: p.lead.hop(at)})
 	}
 	if !ok {
 		t.drop(reason.QueueFull)

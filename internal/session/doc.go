@@ -58,7 +58,7 @@
 // # Never without a word
 //
 // Every message ends exactly once, by one of: an ack; a response; a refusal; a
-// lost window; no route by all first hops that were tried; Cancel; eviction of
+// lost window; no route by all that was tried; Cancel; eviction of
 // the peer; Close. Until then it is in exactly one list: fresh (no copy has
 // left), a flight (a copy is on its way), again (a copy is due). A copy that no
 // link takes leaves it where it is. An ack names ids, and acking walks the bits
@@ -79,6 +79,13 @@
 // peers (score.go); one that more than one destination blames is told to the
 // owner as doubted.
 //
+// # Finding a peer
+//
+// A message 1 for a peer that is neither linked nor spoken with leaves in copies
+// that share nothing (search.go): each by another first hop and another way. What
+// is said of one copy, by anybody, ends none of the others. A record that comes
+// back for a copy (Found) sends two of three further ones by the homes it names.
+//
 // # Datagrams that share a frame
 //
 // A large datagram is sealed by who sends it (AppendDatagram). A small one has an
@@ -96,6 +103,7 @@
 // HandshakeBuckets. Frames that overtake message 3: HeldFrames, WaitingBytes for
 // each answer. Waiting for a session: WaitingMessages, WaitingBytes. Unacked:
 // MessageWindow, UnackedBytes. A bundle: MaxBundle. Decisions remembered: those on MessageWindow ids,
-// a bit for each, and a byte once something was refused. What is patient (Message.Patient) is bounded by
+// a bit for each, and a byte once something was refused. Copies of message 1 that
+// are remembered: FirstCopies; searches that send more than one: SearchRate. What is patient (Message.Patient) is bounded by
 // the callers that wait for it.
 package session

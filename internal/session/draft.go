@@ -16,6 +16,7 @@ type Opening struct {
 	// Head is the frame up to its plaintext, the counter still zero. Who finds
 	// the way of the frame may put a changed copy in its place.
 	Head    []byte
+	Via     wire.ID          // the first hop, as Table.Via says it
 	ports   [plainPorts]byte // as they stand in the plaintext header
 	session *session
 }
@@ -42,7 +43,7 @@ func (t *Table) Open(o *Opening, dst []byte, now time.Time, to *wire.ID, dstPort
 	if s.sent.Load() >= s.renew {
 		s.askRenewal(at)
 	}
-	o.session = s
+	o.session, o.Via = s, p.lead.hop(at)
 	o.Head = wire.AppendDataHeader(p.route.Load().append(dst, wire.TypeData, wire.ClassBulk, 0), s.remote, 0)
 	binary.BigEndian.PutUint16(o.ports[:], dstPort)
 	binary.BigEndian.PutUint16(o.ports[2:], srcPort)

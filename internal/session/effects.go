@@ -8,6 +8,7 @@ type effects struct {
 	done   []ended
 	events []Event
 	doubts []wire.ID // first hops
+	losses []wire.ID // the same
 }
 
 // ended is a message whose result is known.
@@ -33,7 +34,12 @@ func (fx *effects) run(t *Table) {
 			t.cfg.Doubt(fx.doubts[i])
 		}
 	}
+	for i := 0; i < len(fx.losses); i++ {
+		if t.cfg.Lost != nil {
+			t.cfg.Lost(fx.losses[i])
+		}
+	}
 	clear(fx.done)
 	clear(fx.events)
-	fx.done, fx.events, fx.doubts = fx.done[:0], fx.events[:0], fx.doubts[:0]
+	fx.done, fx.events, fx.doubts, fx.losses = fx.done[:0], fx.events[:0], fx.doubts[:0], fx.losses[:0]
 }

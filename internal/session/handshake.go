@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"encoding/binary"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -24,18 +23,11 @@ type initiation struct {
 	started time.Duration
 	next    time.Duration // when message 1 is sent again
 	sentAt  time.Duration
-	busy    bool // a Job is out
-	yielded bool // waited once for the handshake of a lower ID
+	busy    bool   // a Job is out
+	yielded bool   // waited once for the handshake of a lower ID
+	answers uint32 // tag of the copy that the message 2 is about that is being read
 	trail   trail
-	copies  [8]tagged // the last copies of message 1 by their tags
-}
-
-// tagged is one copy of message 1. Its tag stands in the receiver index, which
-// message 1 has no other use for, so that a Hint tells which copy it is about.
-type tagged struct {
-	tag uint32
-	hop wire.ID // zero: no copy, or one that is known to be lost
-	at  time.Duration
+	search  search
 }
 
 // HandleHandshake takes a Handshake frame for this node that came in by the
@@ -130,33 +122,7 @@ func (t *Table) finishFirst(at time.Duration, j *Job) {
 		return
 	}
 	j.init.first = j.wrote
-	p.sendFirst(at, wire.ID{})
-}
-
-// sendFirst sends message 1 by the next first hop, or by via if that is not zero.
-func (p *peer) sendFirst(at time.Duration, via wire.ID) {
-	t, in := p.table, p.init
-	var tag [4]byte
-	t.random(tag[:])
-	body := wire.HandshakeBody{
-		Kind: wire.HandshakeFirst, Sender: in.local, Receiver: binary.BigEndian.Uint32(tag[:]),
-		Cookie: in.cookie, Noise: in.first,
-	}
-	k := in.trail.sent
-	if k == firstCertain-1 && in.trail.led {
-		p.lead.failed(in.trail.tried[0].hop)
-	}
-	c := p.lead.choice(k, in.trail.led, at)
-	if via != (wire.ID{}) {
-		c.Via = via
-	}
-	if hop, c, ok := t.emit(t.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &body), c); ok {
-		in.copies[k%len(in.copies)] = tagged{body.Receiver, hop, at}
-		in.trail.leave(hop, c)
-		in.sentAt = at
-	}
-	in.next = at + in.trail.pause(k)
-	p.arm(in.next)
+	p.sendFirst(at)
 }
 
 // pause returns how long to wait for an answer to copy k of a handshake message.
@@ -199,7 +165,7 @@ func (t *Table) onSecond(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*
 	if in.busy {
 		return nil, reason.Duplicate
 	}
-	in.busy, in.remote = true, b.Sender
+	in.busy, in.remote, in.answers = true, b.Sender, be32(b.Cookie[:])
 	return &Job{
 		kind: jobThird, init: in, hs: in.hs,
 		message: bytes.Clone(b.Noise), payload: t.payload(in.cert, p.window()),
@@ -207,8 +173,9 @@ func (t *Table) onSecond(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*
 	}, reason.None
 }
 
-// onCookie handles the request to send message 1 once more with a cookie.
-// Anybody on the way can write one, so it counts once per pause between copies.
+// onCookie handles the request to send message 1 once more with a cookie, which is
+// shown by the way of the copy that was answered. Anybody on the way can write one,
+// so it counts once per pause between copies.
 func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody) reason.Reason {
 	in := t.initiationOf(f, b)
 	if in == nil {
@@ -220,28 +187,44 @@ func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody)
 		return reason.Duplicate
 	}
 	in.cookie, in.cookied = b.Cookie, at
-	if in.certain(at) { // anybody's word: enough for a lead, not to blame others
-		p.lead.learn(&in.trail, in.latest(), at)
+	c := in.search.tagged(b.Sender)
+	if c != nil && in.outdid(c, at) { // anybody's word: enough for a lead, not to blame others
+		p.lead.set(c.hop, at)
 	}
-	p.sendFirst(at, in.latest())
+	if !p.searching() || p.mayGoOn(at) {
+		p.sendCopy(at, c)
+	}
 	return reason.None
 }
 
-// sendThird sends message 3 by the next first hop, or by via if that is not zero.
-// mu of the peer is held.
-func (p *peer) sendThird(s *session, at time.Duration, via wire.ID) {
-	x := s.third
+// sendThird sends message 3: first by the way of the copy of message 1 that was
+// answered, then by others. mu of the peer is held.
+func (p *peer) sendThird(s *session, at time.Duration) {
+	x, t := s.third, p.table
 	k := x.trail.sent
+	f := &wire.Frame{Dst: p.id, Waypoints: p.route.Load().points[min(k, 2)]}
 	c := p.lead.choice(k, x.trail.led, at)
-	if c.Via == (wire.ID{}) {
-		c.Via = via
+	switch {
+	case k == 0 && x.won != nil:
+		if c.Via == (wire.ID{}) {
+			c.Via = x.won.hop
+		}
+		if f.Waypoints == nil {
+			f.Aim = x.won.by.aim
+		}
+	case k >= scattered && t.cfg.Aim != nil:
+		f.Aim, c = t.aim(p.id), Choice{Past: x.trail.hops()}
 	}
-	if hop, c, ok := p.table.emit(p.table.handshakeFrame(nil, p.route.Load(), k, p.id, nil, &x.body), c); ok {
+	if hop, c, ok := t.emit(t.handshakeFrame(f, &x.body), c); ok {
 		x.trail.leave(hop, c)
 	}
 	x.next = at + x.trail.pause(k)
 	p.arm(min(x.next, x.until))
 }
+
+// scattered is the transmission from which on what goes without waypoint leaves as
+// a scatter frame, counted from 0.
+const scattered = 2
 
 // Finish takes back a Job that has run. A control call.
 func (t *Table) Finish(now time.Time, j *Job) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -122,7 +123,7 @@ func (n *testNode) emit(frame []byte, c Choice) (wire.ID, bool) {
 	if n.w.tap != nil {
 		n.w.tap(n, frame)
 	}
-	hop := c.K % n.w.hops
+	hop := n.w.choose(c)
 	if c.Via != (wire.ID{}) {
 		hop = int(c.Via[1])
 	}
@@ -281,7 +282,7 @@ func (n *testNode) datagram(to *testNode, data string) error {
 	if !ok {
 		return n.t.Datagram(n.w.now, to.self, 7, 8, wire.ClassBulk, []byte(data))
 	}
-	n.emit(frame, Choice{})
+	n.emit(frame, Choice{Via: n.t.Via(n.w.now, &to.self)})
 	return nil
 }
 
@@ -326,3 +327,20 @@ func (n *testNode) once(texts ...string) {
 }
 
 func text(i int) string { return fmt.Sprintf("message %d", i) }
+
+// choose returns the first hop of a choice.
+func (w *world) choose(c Choice) int {
+	k := c.K % w.hops
+	for _, past := range []bool{false, true} {
+		for hop := range w.hops {
+			if slices.Contains(c.Past, hopID(hop)) != past {
+				continue
+			}
+			if k == 0 {
+				return hop
+			}
+			k--
+		}
+	}
+	return 0
+}

@@ -45,32 +45,69 @@ func (p *peer) onHint(at time.Duration, h *wire.Hint, fx *effects) bool {
 // hintedFirst: a copy of our message 1 got no further.
 func (p *peer) hintedFirst(at time.Duration, h *wire.Hint, fx *effects) bool {
 	in := p.init
-	if in == nil || in.busy || h.Echo[0] != wire.HandshakeFirst || binary.BigEndian.Uint32(h.Echo[1:]) != in.local {
+	if in == nil || in.busy {
 		return false
 	}
-	tag := binary.BigEndian.Uint32(h.Echo[5:])
-	for i := range in.copies {
-		if c := &in.copies[i]; c.tag == tag && c.hop != (wire.ID{}) {
-			hop := c.hop
-			*c = tagged{} // each copy is told about once
-			p.firstLost(at, hop, reason.Reason(h.Reason), fx)
-			return true
-		}
+	c := in.search.echoed(&h.Echo)
+	if c == nil || c.told {
+		return false
 	}
-	return false
+	c.told = true // each copy is told about once
+	in.search.told++
+	p.firstLost(at, c.hop, reason.Reason(h.Reason), fx)
+	return true
 }
 
+// firstLost goes on after a copy of message 1 that got no further. What is said of
+// one copy says little of the others: they go other ways.
 func (p *peer) firstLost(at time.Duration, hop wire.ID, why reason.Reason, fx *effects) {
 	in := p.init
-	in.trail.last = why
-	if why == reason.NoRoute {
+	in.trail.last, in.search.linked = why, false
+	if nowhere(why) {
 		in.trail.deadEnd(hop)
-		if in.trail.hopeless(len(p.route.Load().homes) > 0) {
+	}
+	in.search.detached = in.search.detached || why == reason.Detached
+	switch {
+	case !p.searching():
+		if in.trail.hopeless() {
 			p.noRoute(fx)
 			return
 		}
+		p.sendFirst(at)
+	case p.nobody(at):
+		p.noRoute(fx)
+	case in.trail.sent >= limits.FirstCopiesSoon:
+		p.armFirst(at)
+	case in.search.told >= in.trail.sent:
+		p.sendFirst(at)
+	case why == reason.Detached && p.mayGoOn(at):
+		p.sendCopy(at, nil)
 	}
-	p.sendFirst(at, wire.ID{})
+}
+
+// nowhere reports whether a Hint says that the destination was looked for and not
+// found.
+func nowhere(why reason.Reason) bool { return why == reason.NoRoute || why == reason.LoopedDetour }
+
+// nobody reports whether the peer of our handshake is nowhere to be found:
+// limits.NoRouteCopies have left, some were heard of, all of those said so, and the
+// others are silent for long. Silence alone says nothing: the time of who waits
+// ends that. mu is held.
+func (p *peer) nobody(at time.Duration) bool {
+	in := p.init
+	s := &in.search
+	if !p.searching() || in.trail.sent < limits.NoRouteCopies || in.trail.said == 0 || s.detached || s.sequence != 0 {
+		return false
+	}
+	return s.told >= in.trail.sent || at-s.left >= limits.NoRouteAfter
+}
+
+// armFirst sets the time at which there is something to do about message 1.
+func (p *peer) armFirst(at time.Duration) {
+	p.arm(p.init.next)
+	if end := p.init.search.left + limits.NoRouteAfter; p.init.trail.said > 0 && at < end {
+		p.arm(end)
+	}
 }
 
 // noRoute ends the handshake and, where no session serves, what waits for it.
@@ -125,9 +162,9 @@ func (p *peer) hintedMessage(at time.Duration, h *wire.Hint, fx *effects) bool {
 	}
 	m.echo = [limits.HintEcho]byte{} // each copy is told about once
 	m.trail.last = reason.Reason(h.Reason)
-	if m.trail.last == reason.NoRoute {
+	if nowhere(m.trail.last) {
 		m.trail.deadEnd(m.hop)
-		if m.trail.hopeless(len(p.route.Load().homes) > 0) {
+		if m.trail.hopeless() {
 			p.end(m, Result{Err: reason.NoRoute, Outcome: m.trail.outcome()}, fx)
 			return true
 		}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 )
@@ -12,12 +13,15 @@ func TestNoRoute(t *testing.T) {
 	for name, test := range map[string]struct {
 		hops  int
 		deads func(hop int) bool
-		want  int // copies until the end; 0: it does not end
+		first int // copies of message 1 until the end; 0: it does not end
+		want  int // copies of a message in a session
 	}{
-		"all of many":      {8, func(int) bool { return true }, 3},
-		"the only one":     {1, func(int) bool { return true }, 2},
-		"both of two":      {2, func(int) bool { return true }, 3},
-		"one stays silent": {3, func(hop int) bool { return hop != 1 }, 0},
+		"all of many":      {8, func(int) bool { return true }, limits.NoRouteCopies, limits.NoRouteAgain},
+		"the only one":     {1, func(int) bool { return true }, limits.NoRouteCopies, limits.NoRouteAgain},
+		"both of two":      {2, func(int) bool { return true }, limits.NoRouteCopies, limits.NoRouteAgain},
+		"one stays silent": {3, func(hop int) bool { return hop != 1 }, limits.FirstCopiesSoon, 0},
+		"only one speaks":  {3, func(hop int) bool { return hop == 1 }, limits.NoRouteCopies, 0},
+		"all are silent":   {3, func(hop int) bool { return false }, 0, 0},
 	} {
 		for _, session := range []bool{false, true} {
 			w, a, b := pair(t, 67)
@@ -33,15 +37,18 @@ func TestNoRoute(t *testing.T) {
 			if d != nil {
 				t.Fatal(d)
 			}
-			if test.want == 0 {
+			if session && test.want == 0 || test.first == 0 {
 				if o.calls != 0 {
 					t.Errorf("%s, session %v: ended with %v", name, session, o.Err)
 				}
 				continue
 			}
 			o.want(t, reason.NoRoute, Undelivered)
-			if took := o.at.Sub(a.born); took > 2*time.Second {
+			if took := o.at.Sub(a.born); took > limits.NoRouteAfter {
 				t.Errorf("%s, session %v: took %v", name, session, took)
+			}
+			if got := a.emitted[wire.HandshakeFirst]; !session && got != test.first {
+				t.Errorf("%s: got %d copies of message 1, want %d", name, got, test.first)
 			}
 			if session && o.Sent != test.want {
 				t.Errorf("%s, session %v: got %d copies, want %d", name, session, o.Sent, test.want)
@@ -63,8 +70,8 @@ func TestNoRouteWithHomes(t *testing.T) {
 	o := a.send(b, "x")
 	w.run(time.Second)
 	o.want(t, reason.NoRoute, Undelivered)
-	if o.Sent != 3 {
-		t.Errorf("copies: got %d, want 3", o.Sent)
+	if o.Sent != limits.NoRouteAgain {
+		t.Errorf("copies: got %d, want %d", o.Sent, limits.NoRouteAgain)
 	}
 }
 
@@ -102,8 +109,12 @@ func TestForgedNoRoute(t *testing.T) {
 		for range 20 {
 			a.hinted(copies[0], reason.NoRoute)
 		}
-		if len(copies) != 2 {
-			t.Errorf("session %v: got %d copies after one dead end, want 2", session, len(copies))
+		want := 2
+		if !session {
+			want = 4
+		}
+		if len(copies) != want {
+			t.Errorf("session %v: got %d copies after one dead end, want %d", session, len(copies), want)
 		}
 		// What the forger knows of one copy says nothing of another.
 		f, _ := wire.ParseFrame(copies[0])
@@ -112,7 +123,7 @@ func TestForgedNoRoute(t *testing.T) {
 		if session {
 			copy(e[4:12], g.Body[4:12]) // the counter can be guessed
 		}
-		if why := a.t.HandleHint(w.now, wire.Hint{Reason: uint8(reason.NoRoute), Type: f.Type, Dst: b.self, Echo: e}); len(copies) != 2 {
+		if why := a.t.HandleHint(w.now, wire.Hint{Reason: uint8(reason.NoRoute), Type: f.Type, Dst: b.self, Echo: e}); len(copies) != want {
 			t.Errorf("session %v: forged echo: got %v and %d copies", session, why, len(copies))
 		}
 		w.tamper = nil

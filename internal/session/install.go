@@ -137,15 +137,11 @@ func (t *Table) finishThird(at time.Duration, j *Job, fx *effects) {
 		body:  wire.HandshakeBody{Kind: wire.HandshakeThird, Sender: in.local, Receiver: in.remote, Noise: j.wrote},
 		until: at + limits.HandshakeAnswerKept,
 	}
-	if in.trail.sent == 1 {
-		p.measure(at - in.sentAt)
-	} else {
-		in.concludeFirst(at, fx)
-	}
+	s.third.won = in.concludeFirst(at, fx)
 	p.init = nil // its index goes to the session
 	t.index.replace(s.local, &slot{session: s})
 	p.install(s, &j.got, p.began, fx)
-	p.sendThird(s, at, in.latest())
+	p.sendThird(s, at)
 	p.flush(at)
 }
 

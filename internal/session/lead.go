@@ -1,6 +1,7 @@
 package session
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
@@ -19,8 +20,11 @@ type Choice struct {
 
 // lead is the first hop by which something was last acked after others had
 // failed. It goes before the best choice until it fails, too, or is old: what was
-// wrong with the best one may have passed. Guarded by the lock of the peer.
-type lead struct {
+// wrong with the best one may have passed. Written with the lock of the peer held,
+// read by anybody.
+type lead struct{ by atomic.Pointer[leader] }
+
+type leader struct {
 	hop   wire.ID
 	until time.Duration
 }
@@ -28,25 +32,38 @@ type lead struct {
 // learn makes hop the lead, by which the last copy left and arrived. The best
 // choice needs none.
 func (l *lead) learn(r *trail, hop wire.ID, at time.Duration) {
-	*l = lead{}
+	l.by.Store(nil)
 	if r.sent > 1 && l.choice(r.sent-1, r.led, at).K > 0 {
-		*l = lead{hop, at + limits.LeadLife}
+		l.set(hop, at)
 	}
+}
+
+// set makes hop the lead.
+func (l *lead) set(hop wire.ID, at time.Duration) {
+	l.by.Store(&leader{hop, at + limits.LeadLife})
 }
 
 // failed notes that what left by hop came to nothing.
 func (l *lead) failed(hop wire.ID) {
-	if l.hop == hop {
-		*l = lead{}
+	if by := l.by.Load(); by != nil && by.hop == hop {
+		l.by.Store(nil)
 	}
+}
+
+// hop returns the lead, zero if there is none.
+func (l *lead) hop(at time.Duration) (hop wire.ID) {
+	if by := l.by.Load(); by != nil && at < by.until {
+		return by.hop
+	}
+	return hop
 }
 
 // choice returns the first hop for the copy of something of which n copies have
 // left, the first of them by the lead if led.
 func (l *lead) choice(n int, led bool, at time.Duration) Choice {
 	switch {
-	case n == 0 && at < l.until:
-		return Choice{Via: l.hop}
+	case n == 0:
+		return Choice{Via: l.hop(at)}
 	case led:
 		return Choice{K: n - 1}
 	}
@@ -98,9 +115,20 @@ func (p *peer) conclude(m *Pending, at time.Duration, fx *effects) {
 	if !failed {
 		return
 	}
+	if first := m.trail.tried[0]; first.hop != m.hop && (first.late || first.noRoute) {
+		p.lost(first.hop, fx)
+	}
 	p.lead.learn(&m.trail, m.hop, at)
 	if p.srtt == 0 {
 		p.measure(at - m.sentAt)
+	}
+}
+
+// lost tells the owner that the first copy of something was lost by way of hop,
+// unless that is the peer itself. mu is held.
+func (p *peer) lost(hop wire.ID, fx *effects) {
+	if hop != p.id {
+		fx.losses = append(fx.losses, hop)
 	}
 }
 
@@ -112,50 +140,58 @@ func (p *peer) blame(hop wire.ID, at time.Duration, fx *effects) {
 	}
 }
 
-// latest returns the first hop of the last copy of message 1, by which the one
-// that was answered left in all likelihood; zero if there is no such guess.
-func (in *initiation) latest() wire.ID {
-	if in.trail.sent < 2 {
-		return wire.ID{}
-	}
-	return in.copies[(in.trail.sent-1)%len(in.copies)].hop
-}
-
-// certain reports whether it was the last copy of message 1 that was answered,
-// after others had failed. The answer does not tell, and nobody knows the round
-// trip: it was if of each copy by another hop a Hint told that it was lost, or if
-// it left so long ago that a late answer is out of the question.
-func (in *initiation) certain(at time.Duration) bool {
-	last, failed := in.latest(), false
-	if last == (wire.ID{}) {
+// outdid reports whether c, a copy of message 1 that was answered, did better than
+// the first one: that left by another hop, and was told to be lost or has had time
+// for twice what c took. nil: no copy.
+func (in *initiation) outdid(c *firstCopy, at time.Duration) bool {
+	if c.hop == in.trail.tried[0].hop {
 		return false
 	}
-	for _, c := range in.copies[:min(in.trail.sent, len(in.copies))] {
-		lost := c.hop == (wire.ID{})
-		if !lost && c.hop != last && (in.trail.sent < firstCertain || at-c.at < limits.FirstHopsPause) {
-			return false
-		}
-		failed = failed || lost || c.hop != last
-	}
-	return failed
+	return in.lostFirst(at, at-c.at)
 }
 
-// concludeFirst is conclude for message 1, whose answer has been verified. mu is
-// held.
-func (in *initiation) concludeFirst(at time.Duration, fx *effects) {
-	if !in.certain(at) {
-		return
+// lostFirst reports whether the first copy is lost, where the round trip is rtt.
+func (in *initiation) lostFirst(at, rtt time.Duration) bool {
+	if first := &in.search.copies[0]; in.trail.sent == len(in.search.copies) && first.told {
+		return true
 	}
-	p, last := in.peer, in.latest()
-	p.lead.learn(&in.trail, last, at)
-	p.measure(at - in.sentAt)
-	for _, c := range in.copies {
-		if c.hop != (wire.ID{}) && c.hop != last {
-			p.blame(c.hop, at, fx)
+	return at-in.search.left >= 2*rtt+10*time.Millisecond
+}
+
+// concludeFirst takes what the verified answer to message 1 tells of first hops and
+// returns the copy that was answered, unless that was the first or is not known: the
+// tag is anybody's word. mu is held.
+func (in *initiation) concludeFirst(at time.Duration, fx *effects) (won *firstCopy) {
+	p := in.peer
+	switch won = in.search.tagged(in.answers); {
+	case won != nil:
+		p.measure(at - won.at)
+	case in.trail.sent == 1:
+		p.measure(at - in.sentAt)
+	}
+	if won == nil || in.trail.sent == 1 || in.trail.sent == len(in.search.copies) && won == &in.search.copies[0] {
+		return nil
+	}
+	if in.outdid(won, at) {
+		p.lead.set(won.hop, at)
+		p.lost(in.trail.tried[0].hop, fx)
+		in.blame(won, at, fx)
+	}
+	return won
+}
+
+// blame blames the first hops of copies that should have arrived: those that went
+// greedily or by a home, not those that went anywhere. An answer that comes
+// limits.FirstHopsPause later than another is out of the question.
+func (in *initiation) blame(won *firstCopy, at time.Duration, fx *effects) {
+	for i := range in.search.copies {
+		c := &in.search.copies[i]
+		if c.hop != won.hop && !c.told && c.by.aim == nil && at-c.at >= limits.FirstHopsPause {
+			in.peer.blame(c.hop, at, fx)
 		}
 	}
 }
 
-// firstCertain is the copy of message 1 from which on the pauses are long enough
-// to tell which copy was answered.
+// firstCertain is the copy of message 1 with which a lead has failed that the first
+// one went by.
 const firstCertain = 4

@@ -267,7 +267,7 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 		p.arm(at) // the key is used up: a new session is due
 		return false
 	}
-	hop, c, ok := t.emit(frame, p.lead.choice(m.trail.sent, m.trail.led, at))
+	hop, c, ok := t.emit(frame, p.choice(m, at))
 	if !ok {
 		p.out.stall(at)
 		p.arm(p.out.stalled)
@@ -318,7 +318,7 @@ func (p *peer) appendMessage(dst []byte, s *session, m *Pending, k int) (frame [
 	if m.trail.sent == 0 {
 		id = p.out.next
 	}
-	dst = p.route.Load().append(dst, wire.TypeData, wire.ClassInteractive, k)
+	dst = p.appendRoute(dst, wire.ClassInteractive, k)
 	body = len(dst)
 	dst = append(dst, make([]byte, wire.DataHeaderLen)...)
 	dst = wire.AppendPlainHeader(dst, wire.PlainHeader{Kind: m.m.Kind, DstPort: m.m.DstPort, SrcPort: m.m.SrcPort})
@@ -330,6 +330,24 @@ func (p *peer) appendMessage(dst []byte, s *session, m *Pending, k int) (frame [
 	dst = append(dst, m.m.Data...)
 	frame, _, ok = s.seal(dst, body+wire.DataHeaderLen, wire.ClassInteractive)
 	return frame, body, ok
+}
+
+// appendRoute appends the beginning of transmission k of a frame of the session.
+func (p *peer) appendRoute(dst []byte, class wire.Class, k int) []byte {
+	at := len(dst)
+	dst = p.route.Load().append(dst, wire.TypeData, class, k)
+	if k >= scattered && p.table.cfg.Aim != nil {
+		dst = appendAim(dst, at, p.table.aim(p.id))
+	}
+	return dst
+}
+
+// choice returns the first hop for the next copy of m.
+func (p *peer) choice(m *Pending, at time.Duration) Choice {
+	if m.trail.sent >= scattered && p.table.cfg.Aim != nil {
+		return Choice{Past: m.trail.hops()}
+	}
+	return p.lead.choice(m.trail.sent, m.trail.led, at)
 }
 
 // arm makes sure that the peer is looked at by the given time. mu is held.

@@ -134,11 +134,13 @@ func (p *peer) setHomes(homes []wire.ID) (changed bool) {
 
 // measure takes one sample of the round trip (RFC 6298: an eighth counts).
 func (p *peer) measure(rtt time.Duration) {
-	if p.srtt == 0 {
+	before := p.srtt
+	if before == 0 {
 		p.srtt = max(rtt, 1)
-		return
+	} else {
+		p.srtt = max(before+(rtt-before)/8, 1)
 	}
-	p.srtt = max(p.srtt+(rtt-p.srtt)/8, 1)
+	p.table.trips.change(before, p.srtt)
 }
 
 // event returns an Event about the peer as it is now.

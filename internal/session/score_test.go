@@ -120,6 +120,7 @@ func TestDoubtNeedsTwoDestinations(t *testing.T) {
 	w.connect(a, b)
 	w.dropper(a, 0)
 	for range 10 {
+		a.peerOf(b).lead = lead{} // a renewal may have found one
 		a.sendThrough(b, "x").wantBy(t, 2, 1)
 		a.sendThrough(b, "y").wantBy(t, 1, 1)
 		w.run(limits.LeadLife)

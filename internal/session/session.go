@@ -43,6 +43,7 @@ type third struct {
 	body        wire.HandshakeBody
 	next, until time.Duration
 	trail       trail
+	won         *firstCopy // of message 1: the one that was answered, unless that was the first; nil: none, or unknown
 }
 
 // newSession makes the session that came of a handshake.

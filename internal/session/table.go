@@ -26,6 +26,8 @@ type Table struct {
 	timers timers
 	frames framePool
 	scores scores
+	trips  roundTrips
+	pacer  pacer
 
 	randMu sync.Mutex // guards cfg.Rand
 
@@ -171,6 +173,7 @@ func (t *Table) remove(p *peer, cause error, fx *effects) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gone = true
+	t.trips.change(p.srtt, 0)
 	p.endAll(cause, fx)
 	p.dropSessions(fx)
 	t.timers.remove(&p.timer)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
-	"github.com/peermesh/peermesh/internal/wire"
 )
 
 // Tick does what time has made due: copies of messages and handshakes,
@@ -97,7 +96,7 @@ func (p *peer) tick(now time.Time, at time.Duration, fx *effects) (j *Job, idle 
 		p.arm(next)
 	}
 	p.doubt(at)
-	j = p.tickHandshake(now, at)
+	j = p.tickHandshake(now, at, fx)
 	if p.usable() != nil {
 		p.flush(at)
 	}
@@ -154,7 +153,7 @@ func (p *peer) resendThird(at time.Duration) {
 		return
 	}
 	if p.waitedFor(at) {
-		p.sendThird(s, at, wire.ID{})
+		p.sendThird(s, at)
 		return
 	}
 	p.arm(s.third.until)
@@ -170,7 +169,7 @@ func (p *peer) waitedFor(at time.Duration) bool {
 func (p *peer) unsent() bool { return p.out.count > 0 || len(p.datagrams.list) > 0 }
 
 // tickHandshake begins, repeats and ends our handshake. mu is held.
-func (p *peer) tickHandshake(now time.Time, at time.Duration) *Job {
+func (p *peer) tickHandshake(now time.Time, at time.Duration, fx *effects) *Job {
 	p.wantRenewal(at)
 	needed := at < p.wanted || p.usable() == nil && p.unsent()
 	in := p.init
@@ -187,10 +186,12 @@ func (p *peer) tickHandshake(now time.Time, at time.Duration) *Job {
 	case at-in.started >= limits.RekeyAfter: // its certificate grows old
 		p.abandonInit()
 		return p.begin(now, at)
+	case p.nobody(at):
+		p.noRoute(fx)
 	case at >= in.next:
-		p.sendFirst(at, wire.ID{})
+		p.sendFirst(at)
 	default:
-		p.arm(in.next)
+		p.armFirst(at)
 	}
 	return nil
 }

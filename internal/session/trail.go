@@ -1,6 +1,7 @@
 package session
 
 import (
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 )
@@ -57,6 +58,15 @@ func (r *trail) repeat(lead, purpose bool) {
 	}
 }
 
+// hops returns the first hops that were tried.
+func (r *trail) hops() []wire.ID {
+	all := make([]wire.ID, len(r.tried))
+	for i := range r.tried {
+		all[i] = r.tried[i].hop
+	}
+	return all
+}
+
 // timedOut notes that a copy by hop was not acked in time.
 func (r *trail) timedOut(hop wire.ID) {
 	for i := range r.tried {
@@ -69,7 +79,6 @@ func (r *trail) timedOut(hop wire.ID) {
 // deadEnd notes that the last copy by hop found no route.
 func (r *trail) deadEnd(hop wire.ID) {
 	r.said++
-	r.last = reason.NoRoute
 	for i := range r.tried {
 		if r.tried[i].hop == hop {
 			r.tried[i].noRoute = true
@@ -78,10 +87,10 @@ func (r *trail) deadEnd(hop wire.ID) {
 }
 
 // hopeless reports whether all first hops that were tried, at least three or
-// all there are, lead nowhere. With a home to aim at, three copies must have
-// left, since only the third goes without waypoint.
-func (r *trail) hopeless(homes bool) bool {
-	if len(r.tried) < 3 && !(r.repeated && (r.sent >= 3 || !homes)) {
+// all there are, lead nowhere. limits.NoRouteAgain copies must have left: only the
+// third and later ones go another way behind the first hop.
+func (r *trail) hopeless() bool {
+	if len(r.tried) < 3 && !r.repeated || r.sent < limits.NoRouteAgain {
 		return false
 	}
 	for _, v := range r.tried {
