@@ -78,7 +78,7 @@ func (p *peer) firstLost(at time.Duration, hop wire.ID, why reason.Reason, fx *e
 		p.noRoute(fx)
 	case in.trail.sent >= limits.FirstCopiesSoon:
 		p.armFirst(at)
-	case in.search.told >= in.trail.sent:
+	case in.trail.sent == 1: // later ones keep their times: what is nowhere now may be about to join
 		p.sendFirst(at)
 	case why == reason.Detached && p.mayGoOn(at):
 		p.sendCopy(at, nil)
