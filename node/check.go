@@ -78,7 +78,7 @@ func (c Config) complete() (Config, *plan, error) {
 func (c *Config) check() (*plan, error) {
 	p := &plan{dialers: make(dialers)}
 	errs := []error{
-		c.checkNumbers(), c.checkListen(), c.checkPublicURLs(), c.checkTLS(p), c.checkWebRTC(), c.checkState(),
+		c.checkNumbers(), c.checkListen(), c.checkOrigins(), c.checkPublicURLs(), c.checkTLS(p), c.checkWebRTC(), c.checkState(),
 	}
 	for scheme, d := range c.Dialers {
 		p.dialers[scheme] = d
@@ -110,6 +110,16 @@ func (c *Config) checkNumbers() error {
 
 func (c *Config) checkListen() error {
 	return checkAddress("Listen", c.Listen)
+}
+
+func (c *Config) checkOrigins() error {
+	var errs []error
+	for _, origin := range c.AllowOrigins {
+		if _, err := ws.ParseOrigin(origin); err != nil {
+			errs = append(errs, fmt.Errorf("config: AllowOrigins has %q: %w", origin, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkAddress checks an address to listen on; empty: none.
@@ -161,6 +171,8 @@ func (c *Config) checkPublicURLs() error {
 		u, err := url.Parse(raw)
 		if err != nil || u.Host == "" || u.Scheme != "ws" && u.Scheme != "wss" || len(raw) > limits.ContactURLBytes {
 			errs = append(errs, fmt.Errorf("config: PublicURLs has %q: give ws://host:port or wss://host:port, at most %d bytes", raw, limits.ContactURLBytes))
+		} else if clean, ok := engine.Learnt(raw); !ok || clean != raw {
+			errs = append(errs, fmt.Errorf("config: PublicURLs has %q: others dial no user, no query and no fragment of it, and a path of at most %d plain letters, digits and -._~/", u.Redacted(), limits.LearntPath))
 		}
 	}
 	return errors.Join(errs...)

@@ -32,8 +32,16 @@ type Config struct {
 	TLSCA string
 
 	// TrustedProxies are the networks whose X-Forwarded-For, -Proto and -Host are
-	// believed. Flag --trusted-proxy.
+	// believed. What comes by another proxy counts as one client at the proxy's
+	// address, and not as one of this machine. Flag --trusted-proxy.
 	TrustedProxies []netip.Prefix
+
+	// AllowOrigins are the Origins of web pages, "https://app.example.org" or "null",
+	// that may link with this node though its port is for this machine alone. Pages
+	// of this machine always may, and any page may at a port that other machines
+	// reach. A page is never taken for a peer of this machine or its networks. Flag
+	// --allow-origin.
+	AllowOrigins []string
 
 	// Bootstrap are URLs of running nodes: ws://host:port, wss://…, "#<id>" pins
 	// the ID that has to answer. Flag --bootstrap.

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"net/url"
 
@@ -15,16 +14,20 @@ import (
 // told of it cannot know what it means here.
 var errScope = errors.New("a peer told of this address, but it is of another kind than the peer's own; join by the URL to go there all the same")
 
+// errLearnt is why a URL that somebody told of is not dialled.
+var errLearnt = errors.New("a peer told of a URL with a user or an unusual path in it; join by the URL to go there all the same")
+
 // dialTarget opens a carrier to a target: to a URL of the user's wherever it
 // leads, to one that a peer told of only within its scopes.
 func (n *Node) dialTarget(t *engine.Target) (transport.Conn, error) {
 	if t.Scopes == 0 {
 		return n.dialers.dial(n.ctx, t.URL)
 	}
-	if err := checkLearnt(t.URL); err != nil {
-		return nil, &transport.DialError{URL: t.URL, Stage: transport.StageParse, Err: err}
+	clean, ok := engine.Learnt(t.URL)
+	if !ok {
+		return nil, &transport.DialError{URL: redacted(t.URL), Stage: transport.StageParse, Err: errLearnt}
 	}
-	return n.dialers.dial(onlyTo(n.ctx, t.Scopes), t.URL)
+	return n.dialers.dial(onlyTo(n.ctx, t.Scopes), clean)
 }
 
 // onlyTo is ctx for dials that connect to addresses of these scopes alone.
@@ -37,24 +40,24 @@ func onlyTo(ctx context.Context, scopes engine.Scopes) context.Context {
 	})
 }
 
-// checkLearnt refuses a URL that nobody tells who means well: a name and a
-// password would go to a server of the teller's choice.
-func checkLearnt(raw string) error {
+// redacted is a URL without its password.
+func redacted(raw string) string {
 	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return errors.Unwrap(err)
-	case u.User != nil:
-		return fmt.Errorf("a peer told of a URL with a user in it, %s", u.Redacted())
+	if err != nil {
+		return ""
 	}
-	return nil
+	return u.Redacted()
 }
 
 // scopeOf is the scope of a peer's own address: 0 for a carrier without
-// addresses, public (which is believed least) when it is of none.
+// addresses, public (which is believed least) when it is of none, or proves
+// nothing about the peer.
 func scopeOf(conn transport.Conn) engine.Scopes {
-	if conn.Kind() == memKind {
+	switch {
+	case conn.Kind() == memKind:
 		return 0
+	case transport.IsIndirect(conn):
+		return engine.ScopePublic
 	}
 	if ip, ok := remoteIP(conn); ok {
 		if s := engine.ScopeOf(ip); s != 0 {

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -70,6 +72,26 @@ var hostile = []string{
 	"ws://[fd00:ec2::254]:PORT",
 	"ws://[fe80::1%25lo]:PORT",
 	"ws://255.255.255.255:PORT",
+	"ws://[::ffff:0:0]:PORT",
+	"ws://[::ffff:a9fe:a9fe]:PORT",
+	"ws://[64:ff9b::a9fe:a9fe]:PORT",
+	"ws://[64:ff9b:1::7f00:1]:PORT",
+	"ws://[2002:a9fe:a9fe::1]:PORT",
+	"ws://[2001:0:7f00:1::1]:PORT",
+	"ws://[fe80::5efe:7f00:1%25lo]:PORT",
+	"ws://[fd20:ce::254]:PORT",
+	"ws://169.254.170.2:PORT",
+	"ws://168.63.129.16:PORT",
+	"ws://192.0.0.192:PORT",
+	"ws://2852039166:PORT",
+	"ws://0xa9fea9fe:PORT",
+	"ws://0251.0376.0251.0376:PORT",
+	"ws://224.0.0.1:PORT",
+	"ws://[ff02::1%25lo]:PORT",
+	"ws://metadata.google.internal:PORT",
+	"ws://127.0.0.1:PORT\\@8.8.8.8",
+	"ws://127.0.0.1%00.example:PORT",
+	"ws://127.0.0.1\t:PORT",
 	"http://127.0.0.1:PORT",
 	"gopher://127.0.0.1:PORT",
 	"ws://:PORT",
@@ -108,6 +130,44 @@ func TestHostileURLsAreNotDialled(t *testing.T) {
 				t.Errorf("connects when a loopback link tells: got %d, want 1", got)
 			}
 		})
+	}
+}
+
+// Who may speak for a scope has its addresses dialled, and no more of a URL than
+// leads to a node; a redirect leads nowhere.
+func TestLearntURLIsDialledWithoutItsQuery(t *testing.T) {
+	asked := make(chan string, 1)
+	accepted, port := countAccepts(t, "tcp4")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.RequestURI
+		http.Redirect(w, r, "http://127.0.0.1:"+port, http.StatusTemporaryRedirect)
+	}))
+	defer server.Close()
+	at := strings.Replace(server.URL, "http:", "ws:", 1)
+	for _, test := range []struct {
+		scopes engine.Scopes
+		want   string
+	}{{engine.ScopeLoopback, "/mesh"}, {0, "/mesh?reboot=1"}} { // 0: the user's own
+		_, err := dialling(t).dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: at + "/mesh?reboot=1#x", Scopes: test.scopes}})
+		if err == nil {
+			t.Errorf("scopes %b: got a link", test.scopes)
+		}
+		if got := <-asked; got != test.want {
+			t.Errorf("scopes %b: asked for %q, want %q", test.scopes, got, test.want)
+		}
+	}
+	if got := accepted(); got != 0 {
+		t.Errorf("connects to where the redirect leads: got %d, want 0", got)
+	}
+}
+
+// Metadata services are dialled on nobody's word.
+func TestMetadataIsNobodysToTell(t *testing.T) {
+	for _, addr := range []string{"169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "::ffff:169.254.169.254"} {
+		ctx := onlyTo(context.Background(), engine.AllScopes)
+		if err := transport.CheckAddress(ctx, net.JoinHostPort(addr, "80")); !errors.Is(err, errScope) {
+			t.Errorf("%s: got %v, want %v", addr, err, errScope)
+		}
 	}
 }
 

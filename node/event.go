@@ -21,12 +21,15 @@ const (
 	IdentityInUse EventKind = "identity-in-use" // another process runs with the same key
 	Upgraded      EventKind = "upgraded"        // what goes to and from Peer, of which there is much, takes a direct link from now on
 	ClockDoubted  EventKind = "clock-doubted"   // Peer refuses this leaf's record for its time: this machine's clock, or that one's, is wrong
+	// UndeclaredProxy: clients come by a proxy, at the address that Err names, that is
+	// not among Config.TrustedProxies.
+	UndeclaredProxy EventKind = "undeclared-proxy"
 )
 
 // Level is how grave an event of this kind is: the level at which the node logs it.
 func (k EventKind) Level() slog.Level {
 	switch k {
-	case Retry, Refused, IdentityInUse, ClockDoubted:
+	case Retry, Refused, IdentityInUse, ClockDoubted, UndeclaredProxy:
 		return slog.LevelWarn
 	case Dropped:
 		return slog.LevelDebug
@@ -119,13 +122,17 @@ type Status struct {
 	Attached    bool                 `json:"attached"` // others than the peers can reach this node
 	// IdentityInUseAt is when it was last proven that another process runs with
 	// this node's key; zero: never.
-	IdentityInUseAt time.Time    `json:"identityInUseAt,omitzero"`
-	Settled         bool         `json:"settled"` // it looks for no further links; see Node.Settled
-	Homes           []routing.ID `json:"homes"`   // of a leaf: the relays it is found at, the best first
-	Table           []BucketInfo `json:"table"`   // the buckets that hold relay links, the farthest first
-	Traffic         []Traffic    `json:"traffic"` // by transport, ended links included
-	Dials           Dials        `json:"dials"`
-	Upkeep          Upkeep       `json:"upkeep"`
+	IdentityInUseAt time.Time `json:"identityInUseAt,omitzero"`
+	// UndeclaredProxy is the address of the last proxy that a client came by and that
+	// is not among Config.TrustedProxies, UndeclaredProxyAt when that was; empty: none.
+	UndeclaredProxy   string       `json:"undeclaredProxy,omitempty"`
+	UndeclaredProxyAt time.Time    `json:"undeclaredProxyAt,omitzero"`
+	Settled           bool         `json:"settled"` // it looks for no further links; see Node.Settled
+	Homes             []routing.ID `json:"homes"`   // of a leaf: the relays it is found at, the best first
+	Table             []BucketInfo `json:"table"`   // the buckets that hold relay links, the farthest first
+	Traffic           []Traffic    `json:"traffic"` // by transport, ended links included
+	Dials             Dials        `json:"dials"`
+	Upkeep            Upkeep       `json:"upkeep"`
 
 	Hops []HopsInfo `json:"hops"` // of what was delivered, the fewest links first
 	// ForwardTimes tell how long it took to queue frames onward, from when their

@@ -1,77 +1,130 @@
 package node
 
 import (
-	"net"
+	"container/list"
+	"errors"
 	"net/netip"
 	"sync"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/transport"
 )
 
-// gate bounds the accepted links that have not proved themselves yet, in all
-// and per IP group (a /32, or a /56); loopback and carriers without an address
-// count only in all.
+// errMadeRoom is why an accepted link ends that has not proved itself.
+var errMadeRoom = errors.New("it made room for a newer one before it had proved itself")
+
+// gate bounds the accepted links that have not proved themselves yet: in all, of
+// one host and of one group of addresses. Where a bound is reached, the oldest of
+// the fullest group makes room, so that who opens many and says nothing keeps out
+// nobody but itself. Any goroutine.
 type gate struct {
 	mu      sync.Mutex
-	total   int
+	inOrder list.List // of *waiting, the oldest first
+	byHost  map[netip.Prefix]int
 	byGroup map[netip.Prefix]int
 }
 
-// enter takes a place; false: there is none.
-func (g *gate) enter(addr net.Addr) bool {
-	group, grouped := groupOf(addr)
+// waiting is a link that has not proved itself.
+type waiting struct {
+	conn        transport.Conn
+	host, group netip.Prefix  // zero: they are not counted, but for being one group
+	at          *list.Element // nil: it gave its place back, or lost it
+}
+
+// enter takes a place, and returns the carrier that has to be closed for it; nil:
+// none.
+func (g *gate) enter(conn transport.Conn) (place *waiting, old transport.Conn) {
+	w := &waiting{conn: conn}
+	w.host, w.group = groupsOf(conn)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.total >= limits.PreAuthLinks || grouped && g.byGroup[group] >= limits.PreAuthLinksPerIP {
-		return false
+	if g.byHost == nil {
+		g.byHost, g.byGroup = make(map[netip.Prefix]int), make(map[netip.Prefix]int)
 	}
-	g.total++
-	if grouped {
-		if g.byGroup == nil {
-			g.byGroup = make(map[netip.Prefix]int)
+	if o := g.yields(w); o != nil {
+		g.remove(o)
+		old = o.conn
+	}
+	w.at = g.inOrder.PushBack(w)
+	g.byHost[w.host]++
+	g.byGroup[w.group]++
+	return w, old
+}
+
+// yields is who makes room for w; nil: there is room.
+func (g *gate) yields(w *waiting) *waiting {
+	switch counted := w.host.IsValid(); {
+	case counted && g.byHost[w.host] >= limits.PreAuthLinksPerIP:
+		return g.oldest(func(o *waiting) bool { return o.host == w.host })
+	case counted && g.byGroup[w.group] >= limits.PreAuthLinksGroup:
+		return g.fullest(func(o *waiting) bool { return o.group == w.group })
+	case g.inOrder.Len() >= limits.PreAuthLinks:
+		return g.fullest(func(*waiting) bool { return true })
+	}
+	return nil
+}
+
+// fullest is the oldest of the fullest host in the fullest group of those that fit.
+func (g *gate) fullest(fits func(*waiting) bool) (worst *waiting) {
+	for e := g.inOrder.Front(); e != nil; e = e.Next() {
+		w := e.Value.(*waiting)
+		if fits(w) && (worst == nil || g.byGroup[w.group] > g.byGroup[worst.group] ||
+			g.byGroup[w.group] == g.byGroup[worst.group] && g.byHost[w.host] > g.byHost[worst.host]) {
+			worst = w
 		}
-		g.byGroup[group]++
 	}
-	return true
+	return worst
+}
+
+func (g *gate) oldest(fits func(*waiting) bool) *waiting {
+	for e := g.inOrder.Front(); e != nil; e = e.Next() {
+		if w := e.Value.(*waiting); fits(w) {
+			return w
+		}
+	}
+	return nil
 }
 
 // inside is how many places are taken.
 func (g *gate) inside() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.total
+	return g.inOrder.Len()
 }
 
-// leave gives the place of enter back.
-func (g *gate) leave(addr net.Addr) {
-	group, grouped := groupOf(addr)
+// leave gives a place back; false: another has it already.
+func (g *gate) leave(w *waiting) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.total--
-	if !grouped {
-		return
+	if w.at == nil {
+		return false
 	}
-	if g.byGroup[group]--; g.byGroup[group] <= 0 {
-		delete(g.byGroup, group)
-	}
+	g.remove(w)
+	return true
 }
 
-func groupOf(addr net.Addr) (netip.Prefix, bool) {
-	if addr == nil {
-		return netip.Prefix{}, false
+// remove needs mu.
+func (g *gate) remove(w *waiting) {
+	g.inOrder.Remove(w.at)
+	w.at = nil
+	less(g.byHost, w.host)
+	less(g.byGroup, w.group)
+}
+
+// groupsOf are the /32 and the /16 of a peer, with IPv6 the /56 and the /48; both
+// zero: it is not counted. That holds for a carrier without addresses, and for
+// loopback: a whole test network may be there, and who is on this machine has
+// easier ways to do harm. Whom a page or a proxy hides is not on this machine.
+func groupsOf(conn transport.Conn) (host, group netip.Prefix) {
+	ip, ok := remoteIP(conn)
+	if !ok || ip.IsLoopback() && !transport.IsIndirect(conn) {
+		return host, group
 	}
-	ap, err := netip.ParseAddrPort(addr.String())
-	if err != nil {
-		return netip.Prefix{}, false
-	}
-	ip := ap.Addr().Unmap().WithZone("")
-	if ip.IsLoopback() {
-		return netip.Prefix{}, false
-	}
-	bits := 32
+	narrow, wide := 32, 16
 	if ip.Is6() {
-		bits = 56
+		narrow, wide = 56, 48
 	}
-	p, err := ip.Prefix(bits)
-	return p, err == nil
+	host, _ = ip.Prefix(narrow) // of a valid address and length
+	group, _ = ip.Prefix(wide)
+	return host, group
 }

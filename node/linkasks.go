@@ -80,7 +80,7 @@ func (l *linkAsks) mayDial(from routing.ID) bool {
 }
 
 // less counts one down, and keeps no zeros.
-func less(counts map[routing.ID]int, of routing.ID) {
+func less[K comparable](counts map[K]int, of K) {
 	if counts[of]--; counts[of] <= 0 {
 		delete(counts, of)
 	}

@@ -100,13 +100,17 @@ func (n *Node) handshake(conn transport.Conn, f func() (*link.Remote, error)) (*
 // Accept makes a carrier that somebody else accepted a link of this node. It
 // returns at once; the carrier is the node's from then on.
 func (n *Node) Accept(conn transport.Conn) {
-	if n.leaving.Load() || !n.gate.enter(conn.RemoteAddr()) {
+	if n.leaving.Load() {
 		n.drops.Add(reason.LinkLimit, 1)
 		conn.Close()
 		return
 	}
-	if !n.spawn(func() { n.accept(conn) }) {
-		n.gate.leave(conn.RemoteAddr())
+	place, old := n.gate.enter(conn)
+	if old != nil {
+		old.Close() // who opened it finds out, and its accept counts it
+	}
+	if !n.spawn(func() { n.accept(conn, place) }) {
+		n.gate.leave(place)
 		conn.Close()
 	}
 }
@@ -122,20 +126,22 @@ func (n *Node) spawn(f func()) bool {
 	return true
 }
 
-func (n *Node) accept(conn transport.Conn) {
+func (n *Node) accept(conn transport.Conn, place *waiting) {
 	now := time.Now()
 	remote, err := n.handshake(conn, func() (*link.Remote, error) {
 		local := n.local(now)
 		ctx, cancel := context.WithTimeout(n.ctx, limits.HandshakeTimeout)
 		defer cancel()
 		local.Turn = func() bool {
-			group, _ := groupOf(conn.RemoteAddr()) // loopback is a group as any other
-			return n.turns.take(group, ctx.Done())
+			return n.turns.take(place.host, ctx.Done()) // loopback is a group as any other
 		}
 		return link.Accept(conn, local, now)
 	})
-	n.gate.leave(conn.RemoteAddr())
+	if !n.gate.leave(place) {
+		err = errors.Join(&link.HandshakeError{Reason: reason.LinkLimit, Err: errMadeRoom}, err)
+	}
 	if err != nil {
+		conn.Close()
 		n.acceptFailed(conn, err)
 		return
 	}
@@ -167,9 +173,11 @@ func (n *Node) tellRefused(from net.Addr, kind string, why reason.Reason, err er
 }
 
 // spawnLink runs a link on a goroutine of its own: the one of the handshake has
-// grown a stack for its cryptography that an idle link need not keep.
+// grown a stack for its cryptography, and for finding out where the peer is, that
+// an idle link need not keep.
 func (n *Node) spawnLink(conn transport.Conn, remote *link.Remote, from source) {
-	if !n.spawn(func() { n.runLink(conn, remote, from) }) {
+	at := origin(conn, remote, from)
+	if !n.spawn(func() { n.runLink(conn, remote, from, at) }) {
 		conn.Close()
 	}
 }
@@ -184,13 +192,13 @@ type source struct {
 }
 
 // runLink runs a link that has proved itself, until it ends.
-func (n *Node) runLink(conn transport.Conn, remote *link.Remote, from source) {
+func (n *Node) runLink(conn transport.Conn, remote *link.Remote, from source, at *engine.Origin) {
 	w := n.newLink(conn, remote, from)
 	if !n.live.add(w, conn) {
 		conn.Close()
 		return
 	}
-	if n.admit(w, from.target, origin(conn, remote, from)) {
+	if n.admit(w, from.target, at) {
 		n.logAdmitted(conn, w.link, remote)
 		w.link.Run(n.reader(w))
 		w.passOn()
@@ -229,23 +237,15 @@ func (n *Node) reader(w *walker) link.Handler {
 }
 
 // origin says where a link comes from.
-func origin(conn transport.Conn, remote *link.Remote, from source) engine.Origin {
-	o := engine.Origin{Scope: scopeOf(conn), Need: remote.Hello.Need, RTT: remote.RTT, Direct: from.direct, Wanted: from.wanted}
-	ip, ok := remoteIP(conn)
-	if !ok || o.Scope == engine.ScopeLoopback {
-		return o
-	}
-	bits := 16
-	if ip.Is6() {
-		bits = 48
-	}
-	o.Group, _ = ip.Prefix(bits)
+func origin(conn transport.Conn, remote *link.Remote, from source) *engine.Origin {
+	o := &engine.Origin{Scope: scopeOf(conn), Need: remote.Hello.Need, RTT: remote.RTT, Direct: from.direct, Wanted: from.wanted}
+	o.Host, o.Group = groupsOf(conn)
 	return o
 }
 
 // admit tells the loop of a link and waits for its word.
-func (n *Node) admit(w *walker, t *engine.Target, from engine.Origin) bool {
-	up := linkUp{engine.LinkUp{Peer: w.in.Peer(), Target: t, From: from}, make(chan bool, 1)}
+func (n *Node) admit(w *walker, t *engine.Target, from *engine.Origin) bool {
+	up := linkUp{engine.LinkUp{Peer: w.in.Peer(), Target: t, From: *from}, make(chan bool, 1)}
 	if !n.post(up) {
 		return false
 	}

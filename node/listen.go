@@ -14,7 +14,10 @@ import (
 
 // setUpListener opens the port, so that a port in use is New's error.
 func (n *Node) setUpListener(plan *plan) error {
-	n.handler = &ws.Handler{Accept: n.Accept, Refused: n.refuseVersion, TrustedProxies: n.cfg.TrustedProxies}
+	n.handler = &ws.Handler{
+		Accept: n.Accept, TrustedProxies: n.cfg.TrustedProxies, AllowOrigins: n.cfg.AllowOrigins,
+		Refused: n.refuseVersion, RefusedPage: n.refusedOrigin, Undeclared: n.undeclaredProxy,
+	}
 	if n.cfg.Listen == "" {
 		return nil
 	}
@@ -25,7 +28,7 @@ func (n *Node) setUpListener(plan *plan) error {
 	if plan.cert != nil {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*plan.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
-	n.listener = l
+	n.listener, n.handler.Listener = l, l.Addr()
 	n.server = httpbound.NewServer(n, httpbound.Public(n.cfg.TrustedProxies, func() { n.drops.Add(reason.ConnectionLimit, 1) }))
 	return nil
 }

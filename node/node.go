@@ -75,9 +75,10 @@ type Node struct {
 	droppedAt     [reason.Count]atomic.Int64 // when the last of them were told, in Unix nanoseconds; 0: never
 	ticked        []liveLink                 // the ticker's memory
 	refusals      *rate.Limiter              // events about strangers
-	known         *knownPeers                // nil: no state directory
-	stateLock     io.Closer                  // nil: no state directory, or no locks
-	identityUsed  atomic.Int64               // when it was last proven that another process has this node's key, in Unix nanoseconds; 0: never
+	edge          edge
+	known         *knownPeers  // nil: no state directory
+	stateLock     io.Closer    // nil: no state directory, or no locks
+	identityUsed  atomic.Int64 // when it was last proven that another process has this node's key, in Unix nanoseconds; 0: never
 	linkAsks      linkAsks
 	rtc           rtc
 	ending        atomic.Int32               // links whose peers are given time to take a Bye
@@ -104,6 +105,7 @@ func New(cfg Config) (*Node, error) {
 	n.senders.New = func() any { return newSender() }
 	n.clock.set(n.started)
 	n.counters.forwardTimes.first, n.counters.signalTimes.first = forwardFirst, signalFirst
+	n.edge.init()
 	n.live.init()
 	n.ports.init()
 	n.state.init()

@@ -65,6 +65,7 @@ func (n *Node) Status() Status {
 	if at := n.identityUsed.Load(); at != 0 {
 		s.IdentityInUseAt = time.Unix(0, at).UTC()
 	}
+	s.UndeclaredProxy, s.UndeclaredProxyAt = n.edge.lastProxy()
 	s.SessionList = n.sessionList(peers)
 	n.limitsHit(&s)
 	s.Limits = n.limits(&s)

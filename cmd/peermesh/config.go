@@ -41,6 +41,7 @@ func nodeConfig(c *cli.Context, std streams) (node.Config, error) {
 	cfg, errMesh := meshConfig(c, std)
 	proxies, errProxies := prefixes(c, "trusted-proxy")
 	cfg.TrustedProxies = proxies
+	cfg.AllowOrigins = list(c, "allow-origin")
 	cfg.PublicURLs = list(c, "public-url")
 	cfg.TLSCert, cfg.TLSKey = c.String("cert"), c.String("key")
 	cfg.MaxPeers, cfg.MaxLeaves = get[int](c, "max-peers"), get[int](c, "max-leaves")

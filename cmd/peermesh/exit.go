@@ -122,7 +122,7 @@ func message(err error) string {
 // flagOf names the flag behind a field of node.Config.
 var flagOf = map[string]string{
 	"StateDir": "state", "Listen": "port", "PublicURLs": "public-url", "TLSCert": "cert", "TLSKey": "key", "TLSCA": "tls-ca",
-	"TrustedProxies": "trusted-proxy", "Bootstrap": "bootstrap", "MaxPeers": "max-peers", "MaxLeaves": "max-leaves",
+	"TrustedProxies": "trusted-proxy", "AllowOrigins": "allow-origin", "Bootstrap": "bootstrap", "MaxPeers": "max-peers", "MaxLeaves": "max-leaves",
 	"Leaf": "leaf", "NetworkKey": "network-key", "WebRTC": "webrtc", "WebRTCListen": "webrtc-port",
 	"MaxWebRTC": "max-webrtc", "WebRTCHidePrivate": "webrtc-hide-private", "ICEServers": "ice",
 }

@@ -216,6 +216,7 @@ func nodeFlags() []cli.Flag {
 		textFlag("cert", "PEM `FILE` with the certificate: serve wss"),
 		textFlag("key", "PEM `FILE` with the certificate's key"),
 		listFlag("trusted-proxy", "`CIDR` of proxies whose X-Forwarded-For is believed; may be repeated"),
+		listFlag("allow-origin", "`ORIGIN` of web pages, https://app.example.org or null, that may link though --host is a loopback address; may be repeated"),
 		valueFlag("max-peers", "most links with relays, `N`; 0: 24, or 200 with a port", number(0, 0, limits.MaxLinks)),
 		valueFlag("max-leaves", "most links with leaves, `N`; 0: none, or 256 with a port", number(0, 0, limits.MaxLinks)),
 		valueFlag("webrtc-port", "UDP `PORT` for all links over WebRTC, which also tells peers behind NATs their public address; 0 takes a free one; without it each link has its own", number(-1, 0, maxPort)),

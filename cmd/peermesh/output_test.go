@@ -101,6 +101,7 @@ func TestEventText(t *testing.T) {
 		{"dropped no-route 7 times", node.Event{Kind: node.Dropped, Reason: "no-route", Count: 7}},
 		{"clock doubted 3f9a07c1 expired (the mesh says that this machine's clock is wrong; until it is set nobody finds this node)",
 			node.Event{Kind: node.ClockDoubted, Peer: testID, Reason: "expired"}},
+		{"undeclared proxy ws in at 10.0.0.1", node.Event{Kind: node.UndeclaredProxy, Transport: "ws", Err: "at 10.0.0.1"}},
 	} {
 		if got := eventText(test.e); got != test.want {
 			t.Errorf("got %q, want %q", got, test.want)

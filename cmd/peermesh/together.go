@@ -73,6 +73,7 @@ func needsPort(cfg *node.Config, host, portFile string) error {
 		{len(cfg.PublicURLs) > 0, "public-url"},
 		{cfg.TLSCert != "" && cfg.TLSKey != "", "cert"}, // one without the other is told
 		{len(cfg.TrustedProxies) > 0, "trusted-proxy"},
+		{len(cfg.AllowOrigins) > 0, "allow-origin"},
 		{portFile != "", "port-file"},
 	} {
 		if x.set {

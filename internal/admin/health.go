@@ -32,6 +32,7 @@ func health(s *node.Status, now time.Time) []Health {
 			all = append(all, Health{"note", fmt.Sprintf("%s is at its limit of %d", l.Name, l.Max), ""})
 		}
 	}
+	all = append(all, proxyHealth(s, now)...)
 	return append(all, boundHealth(s, now)...)
 }
 
@@ -100,6 +101,18 @@ func identityHealth(s *node.Status, now time.Time) []Health {
 	return []Health{{
 		"warn", fmt.Sprintf("identity in use elsewhere: %s ago another process proved that it has this node's key", max(ago, 0)),
 		"stop one of the two; each node needs a --state of its own, which is not to be copied",
+	}}
+}
+
+// proxyHealth is about a proxy that hides who comes: all its clients share the place
+// of one address.
+func proxyHealth(s *node.Status, now time.Time) []Health {
+	if ago := now.Sub(s.UndeclaredProxyAt); s.UndeclaredProxy == "" || ago > limits.EdgeWarnings {
+		return nil
+	}
+	return []Health{{
+		"warn", fmt.Sprintf("clients come by a proxy at %s that is not trusted: all of them count as one address, and few get links with relays", s.UndeclaredProxy),
+		"--trusted-proxy " + s.UndeclaredProxy + " tells them apart, if it is yours and sends X-Forwarded-For",
 	}}
 }
 

@@ -214,6 +214,9 @@ var bounds = map[string]map[string]string{
 		"Node.armed":           oneSignal,
 		"Node.busy":            oneSignal,
 		"gate.byGroup":         "limits.PreAuthLinks",
+		"gate.byHost":          "limits.PreAuthLinks",
+		"gate.inOrder":         "limits.PreAuthLinks",
+		"waiting.at":           leadsBack,
 		"liveLinks.links":      allLinks + ", and those that wait to be let in, limits.PreAuthLinks",
 		"liveLinks.empty":      "bounded by nothing ever sent: closed while there is no link",
 		"linkUp.admitted":      oneSignal,
@@ -269,6 +272,7 @@ var bounds = map[string]map[string]string{
 		"Config.PublicURLs":     ofTheUser,
 		"Config.ICEServers":     ofTheUser,
 		"Config.TrustedProxies": ofTheUser,
+		"Config.AllowOrigins":   ofTheUser,
 		"Node.closed":           "bounded by nothing ever sent: closed at the end",
 		"Node.dialers":          setOnce,
 		"broadcaster.readers":   "not remote: one for each reader of Events",
@@ -336,6 +340,9 @@ var bounds = map[string]map[string]string{
 	"transport/ws": {
 		"Dialer.Header":          ofTheUser,
 		"Handler.TrustedProxies": ofTheUser,
+		"Handler.AllowOrigins":   ofTheUser,
+		"forwarding":             fixed,
+		"schemePorts":            fixed,
 	},
 	"internal/ws": {
 		"AcceptOptions.Subprotocols": setOnce,

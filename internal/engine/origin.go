@@ -34,7 +34,8 @@ func (s Scopes) Told() Scopes {
 // Origin is where a link comes from, and what the peer said of itself.
 type Origin struct {
 	Scope Scopes        // of the peer's address; 0: the carrier has no addresses
-	Group netip.Prefix  // the peer's /16 or /48; zero: loopback, or no address: it is not counted
+	Host  netip.Prefix  // the peer's /32 or /56; zero: it is not counted
+	Group netip.Prefix  // the peer's /16 or /48; the same
 	Need  bool          // the dialler has no other link that would do
 	RTT   time.Duration // from one message of the handshake to the next; 0: not measured
 	// Direct: the ask that an accepted link over WebRTC began with said so.

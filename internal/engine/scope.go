@@ -82,7 +82,11 @@ var ranges4 = []scoped{
 	{netip.MustParsePrefix("100.100.100.200/32"), 0},       // metadata of a cloud: Alibaba
 	{netip.MustParsePrefix("100.64.0.0/10"), ScopePrivate}, // carrier-grade NAT
 	{netip.MustParsePrefix("127.0.0.0/8"), ScopeLoopback},
-	{netip.MustParsePrefix("168.63.129.16/32"), 0}, // Azure's host, as its guests see it
+	{netip.MustParsePrefix("168.63.129.16/32"), 0},   // Azure's host, as its guests see it
+	{netip.MustParsePrefix("169.254.169.254/32"), 0}, // metadata of most clouds
+	{netip.MustParsePrefix("169.254.170.2/32"), 0},   // the same: Amazon's tasks
+	{netip.MustParsePrefix("169.254.170.23/32"), 0},  // and pods
+	{netip.MustParsePrefix("169.254.0.23/32"), 0},    // the same: Tencent
 	{netip.MustParsePrefix("169.254.0.0/16"), ScopeLinkLocal},
 	{netip.MustParsePrefix("172.16.0.0/12"), ScopePrivate},
 	{netip.MustParsePrefix("192.0.0.0/24"), 0},   // protocol assignments
@@ -101,6 +105,7 @@ var ranges6 = []scoped{
 	{netip.MustParsePrefix("fe80::/10"), ScopeLinkLocal},
 	{netip.MustParsePrefix("fec0::/10"), ScopePrivate}, // site-local, given up
 	{netip.MustParsePrefix("fd00:ec2::254/128"), 0},    // metadata of a cloud: Amazon
+	{netip.MustParsePrefix("fd00:ec2::23/128"), 0},     // the same: Amazon's pods
 	{netip.MustParsePrefix("fd20:ce::254/128"), 0},     // the same: Google
 	{netip.MustParsePrefix("fc00::/7"), ScopePrivate},  // unique local
 	{netip.MustParsePrefix("2001::/23"), 0},            // protocol assignments, Teredo among them

@@ -29,7 +29,11 @@ func TestScopeOf(t *testing.T) {
 		{"100.64.0.1", ScopePrivate},
 		{"100.100.100.200", 0}, // metadata
 		{"100.100.100.201", ScopePrivate},
-		{"169.254.169.254", ScopeLinkLocal},
+		{"169.254.169.254", 0}, // metadata
+		{"169.254.170.2", 0},
+		{"169.254.170.23", 0},
+		{"169.254.0.23", 0},
+		{"169.254.169.253", ScopeLinkLocal},
 
 		{"0.0.0.0", 0},
 		{"0.1.2.3", 0},
@@ -58,6 +62,7 @@ func TestScopeOf(t *testing.T) {
 		{"fec0::1", ScopePrivate},
 		{"fc00::1", ScopePrivate},
 		{"fd00:ec2::254", 0}, // metadata
+		{"fd00:ec2::23", 0},
 		{"fd20:ce::254", 0},
 		{"fd00:ec2::253", ScopePrivate},
 		{"::", 0},
@@ -75,7 +80,7 @@ func TestScopeOf(t *testing.T) {
 		{"::ffff:127.0.0.1", ScopeLoopback},
 		{"::ffff:127.0.0.1%eth0", ScopeLoopback},
 		{"::ffff:8.8.8.8", ScopePublic},
-		{"::ffff:169.254.169.254", ScopeLinkLocal},
+		{"::ffff:169.254.169.254", 0},
 		{"::ffff:0.0.0.0", 0},
 		{"::ffff:0:10.0.0.1", ScopePrivate},
 		{"::127.0.0.1", ScopeLoopback},
@@ -84,7 +89,7 @@ func TestScopeOf(t *testing.T) {
 		{"64:ff9b::8.8.8.8", ScopePublic},
 		{"64:ff9b::127.0.0.1", ScopeLoopback},
 		{"64:ff9b::10.0.0.1", ScopePrivate},
-		{"64:ff9b::169.254.169.254", ScopeLinkLocal},
+		{"64:ff9b::169.254.169.254", 0},
 		{"64:ff9b::255.255.255.255", 0},
 		{"2002:808:808::1", ScopePublic},
 		{"2002:7f00:1::1", ScopeLoopback},

@@ -42,15 +42,6 @@ func ParseWebRTCURL(url string) (id routing.ID, ok bool) {
 
 func isWebRTC(url string) bool { return strings.HasPrefix(url, webRTCScheme) }
 
-// addresses are the URLs that lead somewhere by themselves. What a record says
-// of WebRTC by a URL is no other node's affair and is left out.
-func addresses(urls []string) []string {
-	if !slices.ContainsFunc(urls, isWebRTC) {
-		return urls
-	}
-	return slices.DeleteFunc(slices.Clone(urls), isWebRTC)
-}
-
 // speaksWebRTC says so of the signer of a contact record.
 func speaksWebRTC(rec *wire.Record) bool {
 	c, err := wire.ParseContact(rec.Body)

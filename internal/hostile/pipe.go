@@ -26,6 +26,7 @@ type Pipe interface {
 type Options struct {
 	TLS          *tls.Config // for wss
 	Header       http.Header // such as Origin and X-Forwarded-For
+	Host         string      // in place of the URL's
 	Source       netip.Addr  // the local address; zero: any
 	Subprotocols []string    // nil: Subprotocol
 }
@@ -46,7 +47,7 @@ func Open(ctx context.Context, rawURL string, opts Options) (Pipe, error) {
 	}
 	t := opts.transport()
 	c, _, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: t}, HTTPHeader: opts.Header,
+		HTTPClient: &http.Client{Transport: t}, HTTPHeader: opts.Header, Host: opts.Host,
 		Subprotocols: protocols, CompressionMode: websocket.CompressionDisabled,
 	})
 	t.CloseIdleConnections()

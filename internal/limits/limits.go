@@ -23,6 +23,7 @@ const (
 	PreAuthBytes      = 4 << 10         // bytes held for a link that has not proved itself
 	PreAuthLinks      = 256             // links under way at once, accepted ones
 	PreAuthLinksPerIP = 8               // the same from one /32 or /56; loopback exempt
+	PreAuthLinksGroup = 64              // the same from one /16 or /48; loopback exempt
 	DialsInFlight     = 8               // dials under way at once
 
 	LinkHandshakes        = 256             // handshakes of accepted links that are computed per second: 0.4 ms each for both answers (measured), a tenth of a core
@@ -157,6 +158,7 @@ const (
 	TopicPayload    = 512
 	ContactURLs     = 8
 	ContactURLBytes = 256
+	LearntPath      = 64 // bytes of the path of a URL that a peer told of; one with a longer path is not dialled
 	HintEcho        = 16
 )
 
@@ -185,6 +187,8 @@ const (
 const (
 	HTTPIdle           = 30 * time.Second  // an HTTP connection without a request is closed: browsers open spare ones
 	HTTPRequestTime    = 10 * time.Second  // for a whole request of the public port, and for the answer; a link's upgrade ends it
+	EdgeText           = 100               // characters of an Origin in such a warning
+	EdgeWarnings       = 10 * time.Minute  // between two warnings about proxies that are not declared, and between two about pages that are refused
 	HTTPConns          = 1_024             // connections of the public port that are no link yet: four times PreAuthLinks, 16 MiB in all
 	HTTPConnsPerSource = 64                // of them, from one IPv4 address or IPv6 /64: eight times PreAuthLinksPerIP, a 16th of all; loopback and trusted proxies exempt
 	AdminConns         = 32                // connections of the admin listener: a few browsers and commands

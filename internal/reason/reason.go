@@ -62,6 +62,7 @@ const (
 
 	// The public port.
 	ConnectionLimit // a connection that is no link yet was closed: too many at once, from its address or in all
+	ForeignOrigin   // a page of another site, at a listener for this machine alone
 
 	count
 )
@@ -92,7 +93,7 @@ var names = [count]string{
 	Stalled: "stalled", Replaced: "replaced", LinkLimit: "link-limit", Leaving: "leaving",
 	Disconnected: "disconnected", Closed: "closed", CarrierFailed: "carrier-failed",
 	ProtocolError: "protocol-error", TooLarge: "too-large", Banned: "banned",
-	StoreFull: "store-full", ConnectionLimit: "connection-limit",
+	StoreFull: "store-full", ConnectionLimit: "connection-limit", ForeignOrigin: "foreign-origin",
 }
 
 // String returns the one name of r, or "unknown" for a number that this version has no name for.

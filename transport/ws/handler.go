@@ -12,8 +12,11 @@ import (
 
 // Handler accepts links. Mount it at any path.
 //
-//   - An upgrade that offers peermesh.2, from whatever Origin, is handed to
-//     Accept.
+//   - An upgrade that offers peermesh.2 is handed to Accept. RemoteAddr of the pipe
+//     proves where the peer is, unless the pipe says that it is
+//     [transport.Indirect].
+//   - A page whose Origin is not of this machine is answered 403 where the listener
+//     is for this machine alone, unless AllowOrigins lists it.
 //   - One that offers only other versions is closed with status 1002, and told
 //     to Refused.
 //   - One that offers none is answered 400, a request that is no upgrade 426,
@@ -28,6 +31,18 @@ type Handler struct {
 	// TrustedProxies are the addresses of proxies whose X-Forwarded-For, -Proto,
 	// -Host and -Prefix are believed. Empty: nobody's.
 	TrustedProxies []netip.Prefix
+	// AllowOrigins are the Origins of pages, such as "https://app.example.org" or
+	// "null", that may come in by a listener for this machine alone. Pages of this
+	// machine always may. See [ParseOrigin].
+	AllowOrigins []string
+	// Listener is the address that the server listens on. Nil: each connection that
+	// came to a loopback address counts as one to a listener for this machine alone.
+	Listener net.Addr
+	// RefusedPage, if set, is called with the Origin of each page that is refused.
+	RefusedPage func(origin string)
+	// Undeclared, if set, is called with the address of each proxy that is not among
+	// TrustedProxies when a client comes in through it.
+	Undeclared func(proxy net.Addr)
 }
 
 // ServeHTTP implements http.Handler.
@@ -46,18 +61,29 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) upgrade(w http.ResponseWriter, r *http.Request) {
+	from := h.clientOf(r)
+	if origin, refused := h.refusedOrigin(r, from); refused {
+		if h.RefusedPage != nil {
+			h.RefusedPage(origin)
+		}
+		http.Error(w, originError(origin), http.StatusForbidden)
+		return
+	}
 	c, err := ws.Accept(w, r, ws.AcceptOptions{Subprotocols: []string{Subprotocol}})
 	if err != nil {
 		return // the request has been answered
 	}
 	if !strings.EqualFold(c.Subprotocol(), Subprotocol) {
 		if h.Refused != nil {
-			h.Refused(h.remoteAddr(r), &transport.VersionError{Ours: Subprotocol, Theirs: offered(r)})
+			h.Refused(from.addr, &transport.VersionError{Ours: Subprotocol, Theirs: offered(r)})
 		}
 		_ = c.CloseWith(ws.StatusProtocol, refusal)
 		return
 	}
-	h.hand(&conn{Conn: c, remote: h.remoteAddr(r)})
+	if from.undeclared && h.Undeclared != nil {
+		h.Undeclared(from.addr)
+	}
+	h.hand(&conn{Conn: c, remote: from.addr, indirect: from.indirect(r)})
 }
 
 // hand gives the pipe away. A panic of Accept does not leave it open.

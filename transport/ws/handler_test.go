@@ -67,8 +67,9 @@ func TestHandlerAnswers(t *testing.T) {
 		{"foreign subprotocol", upgradeRequest("Sec-WebSocket-Protocol: chat, xpeermesh.2"), 400, "peermesh.2"},
 		{"other WebSocket version", strings.Replace(upgradeRequest("Sec-WebSocket-Protocol: peermesh.2"), "Version: 13", "Version: 8", 1), 400, "version"},
 		{"bad key", strings.Replace(upgradeRequest("Sec-WebSocket-Protocol: peermesh.2"), "AAAA", "", 1), 400, "Key"},
-		{"foreign Origin", upgradeRequest("Sec-WebSocket-Protocol: peermesh.2", "Origin: https://elsewhere.test"), 101, ""},
-		{"among others", upgradeRequest("Sec-WebSocket-Protocol: peermesh.9, peermesh.2", "Origin: null"), 101, ""},
+		{"foreign Origin", upgradeRequest("Sec-WebSocket-Protocol: peermesh.2", "Origin: https://elsewhere.test"), 403, "--allow-origin"},
+		{"Origin of this machine", upgradeRequest("Sec-WebSocket-Protocol: peermesh.2", "Origin: http://localhost:3000"), 101, ""},
+		{"among others", upgradeRequest("Sec-WebSocket-Protocol: peermesh.9, peermesh.2"), 101, ""},
 		{"compression offered", upgradeRequest("Sec-WebSocket-Protocol: peermesh.2", "Sec-WebSocket-Extensions: permessage-deflate"), 101, ""},
 	}
 	for _, c := range cases {

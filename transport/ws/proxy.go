@@ -5,22 +5,36 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 )
 
-// remoteAddr is the address of the client: the socket's other end or, behind
-// trusted proxies, the last address of X-Forwarded-For that is not one of
-// them. What stands before that one, anybody may have written. nil if the
-// server knows no address (a Unix socket).
-func (h *Handler) remoteAddr(r *http.Request) net.Addr {
+// client is where a request comes from.
+type client struct {
+	addr       net.Addr // nil: the server knows none (a Unix socket)
+	forwarded  bool     // a trusted proxy told the address
+	undeclared bool     // it came by a proxy that is not a trusted one: the address is the proxy's
+	near       bool     // the address means something on this machine or link alone, and somebody else told it
+}
+
+// indirect says that the address proves nothing about the peer.
+func (c client) indirect(r *http.Request) bool {
+	return c.undeclared || c.near || len(r.Header.Values("Origin")) > 0
+}
+
+// clientOf is the client of r: at the socket's other end or, behind trusted
+// proxies, at the last address of X-Forwarded-For that is not one of them. What
+// stands before that one, anybody may have written.
+func (h *Handler) clientOf(r *http.Request) client {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return nil
+		return client{}
 	}
 	at := netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
-	hops := forwardedFor(r)
-	for _, hop := range slices.Backward(hops) {
+	proxied, forwarded := h.trusted(at.Addr()), false
+	for _, hop := range slices.Backward(forwardedFor(r)) {
 		if !h.trusted(at.Addr()) {
 			break
 		}
@@ -28,9 +42,52 @@ func (h *Handler) remoteAddr(r *http.Request) net.Addr {
 		if !ok {
 			break
 		}
-		at = addr
+		at, forwarded = addr, true
 	}
-	return net.TCPAddrFromAddrPort(at)
+	c := client{addr: net.TCPAddrFromAddrPort(at), forwarded: forwarded}
+	near := at.Addr().IsLoopback() || at.Addr().IsLinkLocalUnicast()
+	switch {
+	case proxied: // it told nobody, or somebody beside itself
+		c.near = near || h.trusted(at.Addr())
+	case isForwarded(r):
+		c.undeclared = true
+	default:
+		// Who dials this machine calls it by a name of loopback; who dials a
+		// proxy, or a name that was made to lead here, does not.
+		host := hostOf(r)
+		c.undeclared = at.Addr().IsLoopback() && !isLoopbackName(host) && !strings.EqualFold(host, machineName())
+	}
+	return c
+}
+
+// machineName is what many systems resolve to a loopback address of their own.
+var machineName = sync.OnceValue(func() string {
+	name, _ := os.Hostname() // empty: nobody calls it so
+	return name
+})
+
+// hostOf is the Host of r without its port.
+func hostOf(r *http.Request) string {
+	u := url.URL{Host: r.Host}
+	return u.Hostname()
+}
+
+// isForwarded says whether a proxy left its mark.
+func isForwarded(r *http.Request) bool {
+	for name := range r.Header {
+		if strings.HasPrefix(name, "X-Forwarded") || forwarding[name] {
+			return true
+		}
+	}
+	return false
+}
+
+// forwarding are headers by which proxies tell of a client, beside X-Forwarded-…,
+// as http.CanonicalHeaderKey writes them.
+var forwarding = map[string]bool{
+	"Forwarded": true, "Via": true, "X-Real-Ip": true, "X-Client-Ip": true, "Client-Ip": true, "True-Client-Ip": true,
+	"X-Cluster-Client-Ip": true, "X-Original-Forwarded-For": true, "X-Envoy-External-Address": true, "X-Azure-Clientip": true,
+	"Cf-Connecting-Ip": true, "Cf-Ray": true, "Fastly-Client-Ip": true, "Fly-Client-Ip": true, "X-Appengine-User-Ip": true,
 }
 
 func (h *Handler) trusted(addr netip.Addr) bool {
