@@ -21,7 +21,8 @@ type Conn interface {
 	// The caller accepts messages of up to len(memory)-1 bytes: the last byte
 	// is room to see the end. A longer message, or one longer than Max,
 	// ends the pipe with an error that is ErrMessageTooBig. A message may be
-	// empty.
+	// empty, and comes whole or not at all: a pipe that ends inside a message
+	// ends with an error.
 	Receive(buf func() []byte) ([]byte, error)
 
 	// Send gathers one message of at most Max bytes. The bytes are copied

@@ -10,7 +10,8 @@
 //	Conn      Receive, Send, Flush, TryFlush, Close
 //	socket    the library: frames, masking, pings, the closing handshake
 //	cork      gathers complete WebSocket frames, writes them on Flush
-//	source    reads ahead, one frame after the other; tells when it is about to wait
+//	source    reads ahead, one frame after the other; tells when it is about to wait;
+//	          keeps io.EOF from the library, which takes it for the end of a message
 //	net.Conn  TCP or TLS
 //
 // Send hands one message to the library, which writes its frame into the cork:
