@@ -14,12 +14,13 @@ type EventKind string
 const (
 	PeerUp        EventKind = "peer-up"         // a link is live
 	PeerDown      EventKind = "peer-down"       // a link ended; Reason says why
-	Attached      EventKind = "attached"        // this leaf can be reached, by way of Peer
+	Attached      EventKind = "attached"        // the relay Peer said that it is a home of this leaf: others find it there
 	Dropped       EventKind = "dropped"         // frames were dropped; Reason and Count, at most one event per reason and second
 	Retry         EventKind = "retry"           // a bootstrap URL did not answer; it is tried again after After
 	Refused       EventKind = "refused"         // a peer refused this node, or this node a peer; Reason says why
 	IdentityInUse EventKind = "identity-in-use" // another process runs with the same key
 	Upgraded      EventKind = "upgraded"        // what goes to and from Peer, of which there is much, takes a direct link from now on
+	NoHome        EventKind = "no-home"         // this leaf is linked with the relay Peer, which is no home of it: Err says why
 	ClockDoubted  EventKind = "clock-doubted"   // Peer refuses this leaf's record for its time: this machine's clock, or that one's, is wrong
 	// UndeclaredProxy: clients come by a proxy, at the address that Err names, that is
 	// not among Config.TrustedProxies.
@@ -29,7 +30,7 @@ const (
 // Level is how grave an event of this kind is: the level at which the node logs it.
 func (k EventKind) Level() slog.Level {
 	switch k {
-	case Retry, Refused, IdentityInUse, ClockDoubted, UndeclaredProxy:
+	case Retry, Refused, IdentityInUse, NoHome, ClockDoubted, UndeclaredProxy:
 		return slog.LevelWarn
 	case Dropped:
 		return slog.LevelDebug

@@ -129,6 +129,7 @@ var noticeKinds = map[engine.NoticeKind]EventKind{
 	engine.NoticeRefused:       Refused,
 	engine.NoticeAttached:      Attached,
 	engine.NoticeIdentityInUse: IdentityInUse,
+	engine.NoticeNoHome:        NoHome,
 	engine.NoticeClockDoubted:  ClockDoubted,
 	engine.NoticeUpgraded:      Upgraded,
 }

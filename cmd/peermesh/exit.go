@@ -216,6 +216,7 @@ var stageHints = map[string]string{
 	"upgrade":     "something answers there, but no peermesh node: check host, port and path",
 	"subprotocol": "something answers there, but no peermesh node of this protocol version",
 	"handshake":   "both sides need the same --network-key, or none; the ID behind # must be that node's",
+	"attach":      "the node there runs, and does not do its work for this one: give another bootstrap URL beside it",
 	"admission":   "the node there takes no further link: try another bootstrap URL",
 }
 

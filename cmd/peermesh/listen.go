@@ -86,13 +86,13 @@ func (in *inbox) wait(ctx context.Context, n *node.Node) error {
 }
 
 // warn tells what a listener has to know of its node: a bootstrap that does
-// not answer, a refusal, a second process with the same identity, a clock that
-// is wrong, a proxy that hides who comes.
+// not answer, a relay that is no home, a refusal, a second process with the same
+// identity, a clock that is wrong, a proxy that hides who comes.
 func warn(ctx context.Context, w io.Writer, n *node.Node) {
 	tell := tellEvents(w)
 	for e := range n.Events(ctx) {
 		switch e.Kind {
-		case node.Retry, node.Refused, node.IdentityInUse, node.ClockDoubted, node.UndeclaredProxy:
+		case node.Retry, node.Refused, node.IdentityInUse, node.NoHome, node.ClockDoubted, node.UndeclaredProxy:
 			_ = tell(e)
 		}
 	}

@@ -202,6 +202,7 @@ func eventText(e node.Event) string {
 	add(e.Err != "", "%s", oneLine([]byte(e.Err)))
 	add(e.After > 0, "(again in %s)", e.After.Round(time.Millisecond))
 	add(e.Kind == node.IdentityInUse, "(another process runs with the same --state; one of the two has to go)")
+	add(e.Kind == node.NoHome, "(others cannot find this node there; another relay is asked)")
 	add(e.Kind == node.ClockDoubted, "(the mesh says that this machine's clock is wrong; until it is set nobody finds this node)")
 	return strings.Join(words, " ")
 }

@@ -24,7 +24,11 @@ func health(s *node.Status, now time.Time) []Health {
 	all = append(all, linkHealth(s)...)
 	for _, b := range s.Bootstraps {
 		if !b.Linked && b.LastError != "" {
-			all = append(all, Health{"warn", fmt.Sprintf("the bootstrap URL %s does not answer: %s", b.URL, b.LastError), "it is tried again for ever; " + bootstrapHint(b.Stage)})
+			what := "does not answer"
+			if b.Stage == "attach" {
+				what = "is no way into the mesh"
+			}
+			all = append(all, Health{"warn", fmt.Sprintf("the bootstrap URL %s %s: %s", b.URL, what, b.LastError), "it is tried again for ever; " + bootstrapHint(b.Stage)})
 		}
 	}
 	for _, l := range s.Limits {
@@ -47,6 +51,8 @@ func bootstrapHint(stage string) string {
 		return "something answers there, but no node of this protocol: check host, port and path"
 	case "handshake":
 		return "both sides need the same --network-key, or none"
+	case "attach":
+		return "give another URL beside it: the node there runs, and does not do its work for this one"
 	case "admission":
 		return "that node takes no further link: give another URL too"
 	}

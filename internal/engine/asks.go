@@ -132,7 +132,7 @@ func (e *Engine) ended(a *ask) {
 // answered takes an Answer; false: nobody asked.
 func (e *Engine) answered(now time.Time, link uint64, f *wire.Frame, body *wire.AnswerBody) bool {
 	i := slices.IndexFunc(e.asks, func(a *ask) bool { return a.nonce == body.Nonce })
-	if i < 0 || (e.asks[i].probe != nil) != (body.Kind == wire.AnswerProbe) || body.Kind == wire.AnswerStored {
+	if i < 0 || (e.asks[i].probe != nil) != (body.Kind == wire.AnswerProbe) {
 		return false
 	}
 	a := e.asks[i]

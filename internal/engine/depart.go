@@ -43,6 +43,9 @@ func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
 		e.hot.parted(e.clock(now), n)
 	}
 	if n.Leaf {
+		if !e.links.linked(n.ID) {
+			e.holder.layings.forget(wire.ID(n.ID))
+		}
 		return
 	}
 	e.relaysChanged(now)

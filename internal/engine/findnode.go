@@ -25,6 +25,8 @@ func (ev LinkFrame) step(e *Engine, now time.Time) {
 		err = e.onNodes(now, n, ev.Frame)
 	case wire.LinkRecord:
 		e.recordCopy(now, n, ev.Frame)
+	case wire.LinkHeld:
+		err = e.heldFrame(now, n, ev.Frame)
 	}
 	if err != nil {
 		e.cfg.Drops.Add(reason.Malformed, 1)

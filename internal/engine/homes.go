@@ -12,33 +12,36 @@ import (
 	"github.com/peermesh/peermesh/routing"
 )
 
-// attachment is what a leaf does to be found: it chooses homes among its
-// relays and has a signed record of them stored at the relays nearest its Key.
+// attachment is what a leaf does to be found: it chooses homes among its relays
+// and gives them a signed record that names them (attach.go). They lay it in the
+// mesh (laying.go).
 type attachment struct {
 	// Read by any goroutine.
 	homes    atomic.Pointer[[]wire.ID]
 	attached atomic.Bool
 
 	// Owned by the loop.
-	stores   []store // the last is the one to be confirmed, or that was; of the earlier ones only those that may yet be
-	signed   uint64  // how many stores there were
-	standing store   // of those confirmed the latest
-	left     bool    // withdrawn: the node goes
-	doubted  bool    // it was told that the own clock is in doubt, and no Store was confirmed since
+	relays  map[routing.ID]*home // one for each that is linked and was given a record
+	said    []statement          // those that may still be answered, the newest last
+	renew   time.Time            // when the next one is due
+	next    time.Time            // when attachDue has something to do; zero: not by itself
+	left    bool                 // withdrawn: the node goes
+	doubted bool                 // the user was told that the own clock is in doubt, and no home has said Held since
 }
 
-// store is one attachment record of this node on its way to its holders.
-type store struct {
-	number    uint64 // a later one is higher
-	nonce     [wire.NonceLen]byte
-	record    []byte
-	homes     []wire.ID
-	tries     int
-	next      time.Time // the frame is sent again
-	renew     time.Time // a new record is due
-	end       time.Time // of the record
-	confirmed bool
+// home is a relay as a home of this leaf.
+type home struct {
+	asked   uint64        // the sequence of the record that it was given last
+	since   time.Time     // when it was given the first of those that it has not answered; zero: it owes no answer
+	again   time.Time     // when it is given one again; zero: with the next record
+	until   time.Time     // it holds a record that names it, which ends then
+	proved  bool          // it said Held, and has answered since
+	mute    bool          // it owes an answer longer than limits.HeldWait
+	refuses reason.Reason // why it does not hold the record; None: it does, or has not said
 }
+
+// good says that nothing speaks against a relay as a home.
+func (h *home) good() bool { return h == nil || !h.mute && h.refuses == reason.None }
 
 // Homes are the relays that this leaf is to be found at, the best first; nil:
 // none, or this node is a relay. They must not be changed. Any goroutine.
@@ -49,9 +52,9 @@ func (e *Engine) Homes() []wire.ID {
 	return nil
 }
 
-// Attached says whether this node can be reached by others than its peers: a
-// record of where this leaf is was stored, and one of the homes in it is still
-// linked; or this relay is among the links of another node. Any goroutine.
+// Attached says whether this node can be reached by others than its peers: a home
+// that is still linked said that it holds a record of this leaf which names it; or
+// this relay is among the links of another node. Any goroutine.
 func (e *Engine) Attached() bool { return e.attach.attached.Load() }
 
 // homesWanted is never more than there may be links: a home too many would be
@@ -72,11 +75,11 @@ func (e *Engine) wantsHomes() int {
 	if !e.cfg.Leaf || e.attach.left {
 		return 0
 	}
-	return max(0, e.homesWanted()-len(e.roofs(func(*neighbour) bool { return true })))
+	return max(0, e.homesWanted()-len(e.roofs(func(n *neighbour) bool { return e.attach.relays[n.ID].good() })))
 }
 
-// homesMoved looks at the links anew: one came, went, answered a ping, or
-// became suspect.
+// homesMoved looks at the links anew: one came, went, answered a ping, became
+// suspect, or its relay proved or failed as a home.
 func (e *Engine) homesMoved(now time.Time) {
 	if !e.cfg.Leaf {
 		e.attach.attached.Store(e.links.reached(routing.ID{}))
@@ -85,23 +88,21 @@ func (e *Engine) homesMoved(now time.Time) {
 	if e.attach.left {
 		return
 	}
+	for id := range e.attach.relays {
+		if !e.links.linked(id) {
+			delete(e.attach.relays, id)
+		}
+	}
 	old := e.Homes()
 	homes := e.chooseHomes(old)
-	if !slices.Equal(homes, old) {
+	switch {
+	case !slices.Equal(homes, old):
 		e.attach.homes.Store(&homes)
 		e.moveIn(now, homes)
+	case len(homes) > 0:
+		e.tellHomes(now)
 	}
 	e.judge(now)
-}
-
-// moveIn tells the mesh of new homes.
-func (e *Engine) moveIn(now time.Time, homes []wire.ID) {
-	if len(homes) == 0 {
-		e.attach.stores = nil // nobody to tell
-		return
-	}
-	e.attest(now, homes)
-	e.cfg.Sessions.HomesChanged(now)
 }
 
 // roofs are the live links of the table with relays that pass, one for each relay: the one
@@ -135,12 +136,34 @@ func rank(worse bool) int {
 // roundTrip is the smoothed round trip in whole milliseconds: what is less is noise.
 func (n *neighbour) roundTrip() time.Duration { return n.rtt.Truncate(time.Millisecond) }
 
+// mayBeHomes are the relays that have proved themselves as homes; while there is
+// none, those that have not been asked or may yet answer; while there is none of
+// these either, all: they are no worse than nobody.
+func (e *Engine) mayBeHomes() []*neighbour {
+	answered := e.roofs(func(n *neighbour) bool { return n.answered })
+	for _, fits := range []func(*home) bool{
+		func(h *home) bool { return h != nil && h.proved },
+		(*home).good,
+	} {
+		var good []*neighbour
+		for _, n := range answered {
+			if fits(e.attach.relays[n.ID]) {
+				good = append(good, n)
+			}
+		}
+		if len(good) > 0 {
+			return good
+		}
+	}
+	return answered
+}
+
 // chooseHomes returns the homes, the best first. A home stays one as long as its
 // link is good, however fast others are: each change costs everybody who talks
 // to this leaf. The order is only looked at when a home comes or goes, or the
 // first one is not to be trusted.
 func (e *Engine) chooseHomes(old []wire.ID) []wire.ID {
-	good := e.roofs(func(n *neighbour) bool { return n.answered })
+	good := e.mayBeHomes()
 	isHome := func(n *neighbour) bool { return slices.Contains(old, wire.ID(n.ID)) }
 	best := slices.Clone(good)
 	slices.SortStableFunc(best, func(a, b *neighbour) int {
@@ -163,139 +186,4 @@ func (e *Engine) chooseHomes(old []wire.ID) []wire.ID {
 func (e *Engine) shaky(homes []wire.ID, links []*neighbour) bool {
 	return len(homes) > 0 && slices.ContainsFunc(links, func(n *neighbour) bool { return n.suspect && wire.ID(n.ID) == homes[0] }) &&
 		slices.ContainsFunc(links, func(n *neighbour) bool { return !n.suspect })
-}
-
-// attest signs a record of the homes and sends it to be stored.
-func (e *Engine) attest(now time.Time, homes []wire.ID) {
-	life := limits.AttachmentTTL * time.Second
-	e.send(now, store{
-		homes: homes, renew: now.Add(life / 2), end: now.Add(life),
-		record: e.attestation(now, limits.AttachmentTTL, homes),
-	})
-}
-
-func (e *Engine) attestation(now time.Time, ttl uint16, homes []wire.ID) []byte {
-	body := wire.Attachment{Leaf: wire.ID(e.cfg.Self), Homes: homes}
-	return e.cfg.Sign(wire.RecordAttachment, now, ttl, wire.AppendAttachment(nil, &body))
-}
-
-// send begins a store. Earlier ones may still be confirmed, but are not sent again.
-func (e *Engine) send(now time.Time, s store) {
-	a := &e.attach
-	a.signed++
-	s.number, s.nonce = a.signed, e.nonce()
-	a.stores = slices.DeleteFunc(a.stores, func(o store) bool { return o.confirmed || !now.Before(o.end) })
-	a.stores = append(a.stores, s)
-	if len(a.stores) > limits.Homes {
-		a.stores = slices.Delete(a.stores, 0, 1)
-	}
-	e.sendStore(now, &a.stores[len(a.stores)-1])
-}
-
-// sendStore sends s, each time by another first hop.
-func (e *Engine) sendStore(now time.Time, s *store) {
-	f := wire.Frame{
-		Type: wire.TypeNearest, Class: wire.ClassControl, HopLimit: wire.MaxHopLimit,
-		Src: wire.ID(e.cfg.Self), Return: s.homes[0][:],
-		Body: wire.AppendNearestBody(nil, &wire.NearestBody{
-			Nonce: s.nonce, Target: wire.Key(e.cfg.Self.Key()), Op: wire.OpStore, Rest: s.record,
-		}),
-	}
-	e.do(SendFrame{Frame: wire.AppendFrame(nil, &f), K: s.tries})
-	s.next = now.Add(min(limits.StoreRetry<<min(s.tries, 8), limits.StoreRetryMax))
-	s.tries++
-}
-
-// stored takes an Answer to a Store of this node; false: it is not to one.
-func (e *Engine) stored(now time.Time, f *wire.Frame, body *wire.AnswerBody) bool {
-	a := &e.attach
-	i := slices.IndexFunc(a.stores, func(s store) bool { return s.nonce == body.Nonce })
-	if i < 0 || body.Kind != wire.AnswerStored {
-		return false
-	}
-	if why := reason.Reason(body.Reason); why != reason.None {
-		e.cfg.Drops.Add(why, 1) // sent again until the record is renewed
-		e.doubt(routing.ID(f.Src), why)
-		return true
-	}
-	s := &a.stores[i]
-	s.confirmed, a.doubted = true, false
-	if s.number > a.standing.number {
-		a.standing = *s
-	}
-	e.judge(now)
-	return true
-}
-
-// doubt tells the user, once until a Store is confirmed, that a holder finds this
-// node's record too old, or bad: a record of this node is well signed, so that
-// there is nothing bad about it but a time in the future.
-func (e *Engine) doubt(holder routing.ID, why reason.Reason) {
-	if why != reason.Expired && why != reason.BadRecord || e.attach.doubted {
-		return
-	}
-	e.attach.doubted = true
-	e.do(Tell{Notice{Kind: NoticeClockDoubted, Peer: holder, Reason: why}})
-}
-
-// judge finds out whether this leaf is attached.
-func (e *Engine) judge(now time.Time) {
-	a := &e.attach
-	homes := e.Homes()
-	i := slices.IndexFunc(a.standing.homes, func(id wire.ID) bool { return slices.Contains(homes, id) })
-	is := now.Before(a.standing.end) && i >= 0
-	if a.attached.Swap(is) || !is {
-		return
-	}
-	notice := Notice{Kind: NoticeAttached, Peer: routing.ID(a.standing.homes[i])}
-	if n := inUse(e.links.byID[notice.Peer]); n != nil {
-		notice.Link, notice.URL = n.link, n.url
-	}
-	e.do(Tell{notice})
-}
-
-// attachDue sends again what is not confirmed, and renews what is half over.
-func (e *Engine) attachDue(now time.Time) {
-	a := &e.attach
-	if len(a.stores) > 0 {
-		switch s := &a.stores[len(a.stores)-1]; {
-		case !now.Before(s.renew):
-			e.attest(now, e.Homes())
-		case !s.confirmed && !now.Before(s.next):
-			e.sendStore(now, s)
-		}
-	}
-	if a.attached.Load() && e.cfg.Leaf {
-		e.judge(now)
-	}
-}
-
-// attachNext is when attachDue has something to do; false: not by itself.
-func (e *Engine) attachNext() (at time.Time, ok bool) {
-	a := &e.attach
-	if len(a.stores) > 0 {
-		s := &a.stores[len(a.stores)-1]
-		if at, ok = s.renew, true; !s.confirmed && s.next.Before(at) {
-			at = s.next
-		}
-	}
-	if e.cfg.Leaf && a.attached.Load() && (!ok || a.standing.end.Before(at)) {
-		return a.standing.end, true
-	}
-	return at, ok
-}
-
-// detach withdraws the record, once and without waiting for an answer: this
-// leaf goes. What is not withdrawn ends by itself.
-func (e *Engine) detach(now time.Time) {
-	a := &e.attach
-	if !e.cfg.Leaf || a.left {
-		return
-	}
-	told := a.stores
-	a.left, a.stores = true, nil
-	a.attached.Store(false)
-	if homes := e.Homes(); len(told) > 0 && len(homes) > 0 {
-		e.sendStore(now, &store{nonce: e.nonce(), homes: homes, record: e.attestation(now, 0, nil)})
-	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -13,49 +14,57 @@ import (
 	"github.com/peermesh/peermesh/routing"
 )
 
-// asked is a Store that a leaf sent.
-type asked struct {
-	SendFrame
-	at     time.Time
-	frame  wire.Frame
-	body   wire.NearestBody
+// gave is a record that a leaf gave to a relay.
+type gave struct {
+	to     *link.Link
+	frame  []byte
 	record wire.Record
 	homes  []wire.ID
 }
 
-func (b *brain) asked(actions []Action) (all []asked) {
+func (b *brain) gave(actions []Action) (all []gave) {
 	b.t.Helper()
-	for _, s := range find[SendFrame](actions) {
-		f, err := wire.ParseFrame(s.Frame)
+	for _, s := range find[SendLink](actions) {
+		if wire.LinkType(s.Frame[0]) != wire.LinkRecord {
+			continue
+		}
+		c, err := wire.ParseLinkRecord(s.Frame)
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		if f.Type != wire.TypeNearest {
-			continue
-		}
-		body, err := wire.ParseNearestBody(f.Body)
-		if err != nil || body.Op != wire.OpStore {
-			continue
-		}
-		rec, signer, err := identity.VerifyRecord(body.Rest, b.now)
-		if err != nil || signer != wire.ID(b.cfg.Self) {
-			b.t.Fatalf("record of %x: %v", signer, err)
+		rec, signer, err := identity.VerifyRecord(c.Record, b.now)
+		if err != nil || signer != wire.ID(b.cfg.Self) || c.Remaining != rec.TTL {
+			b.t.Fatalf("record of %x, %d s of %d left: %v", signer, c.Remaining, rec.TTL, err)
 		}
 		a, err := wire.ParseAttachment(rec.Body)
 		if err != nil || a.Leaf != wire.ID(b.cfg.Self) {
 			b.t.Fatalf("attachment of %x: %v", a.Leaf, err)
 		}
-		all = append(all, asked{s, b.now, f, body, rec, a.Homes})
+		all = append(all, gave{s.Link, s.Frame, rec, a.Homes})
 	}
 	return all
 }
 
-// confirm answers a Store.
-func (b *brain) confirm(s asked, why reason.Reason) []Action {
-	body := wire.AppendAnswerBody(nil, &wire.AnswerBody{Nonce: s.body.Nonce, Kind: wire.AnswerStored, Reason: uint8(why)})
-	return b.step(Control{Link: 1, Frame: wire.AppendFrame(nil, &wire.Frame{
-		Type: wire.TypeAnswer, HopLimit: 64, Dst: wire.ID(b.cfg.Self), Src: wire.ID{9}, Body: body,
-	})})
+// confirm answers a record.
+func (b *brain) confirm(g gave, why reason.Reason) []Action {
+	return b.step(LinkFrame{g.to, wire.AppendHeld(nil, wire.Held{Sequence: g.record.Sequence, Reason: uint8(why)})})
+}
+
+// confirmAll has every relay say Held to what it was given, and to what it is given then.
+func (b *brain) confirmAll() (actions []Action) {
+	b.t.Helper()
+	due := b.gave(b.actions)
+	for i := 0; i < len(due); i++ {
+		if b.links.byNumber[due[i].to.Number] == nil {
+			continue
+		}
+		more := b.confirm(due[i], reason.None)
+		actions, due = append(actions, more...), append(due, b.gave(more)...)
+		if len(due) > 1000 {
+			b.t.Fatal("records without end")
+		}
+	}
+	return actions
 }
 
 // home links a leaf with a relay that answers its ping after rtt.
@@ -89,98 +98,67 @@ func newLeaf(t *testing.T, homes int) *brain {
 	return newBrain(t, func(c *Config) { set(c); c.Homes = homes })
 }
 
-func TestHomesStoreFrame(t *testing.T) {
+func TestHomesRecord(t *testing.T) {
 	b := newLeaf(t, 1)
 	p := b.home(2, 0)
-	stores := b.asked(b.actions)
-	if len(stores) != 1 {
-		t.Fatalf("stores: got %d, want 1", len(stores))
+	given := b.gave(b.actions)
+	if len(given) != 1 {
+		t.Fatalf("records given: got %d, want 1", len(given))
 	}
-	s := stores[0]
-	if s.K != 0 || s.frame.Class != wire.ClassControl || s.frame.HopLimit != 64 || s.frame.Dst != (wire.ID{}) ||
-		string(s.frame.Return) != string(p.ID[:]) || s.frame.Detour != nil || s.frame.Waypoints != nil {
-		t.Errorf("frame: got %+v, K %d", s.frame, s.K)
+	if g := given[0]; g.to != p.Link || g.record.TTL != limits.AttachmentTTL || !slices.Equal(g.homes, []wire.ID{wire.ID(p.ID)}) {
+		t.Errorf("got life %d, homes %x", g.record.TTL, g.homes)
 	}
-	if s.body.Target != wire.Key(b.cfg.Self.Key()) || s.body.Nonce == [16]byte{} {
-		t.Errorf("body: got %+v", s.body)
+	if got := b.Homes(); !slices.Equal(got, given[0].homes) {
+		t.Errorf("homes: got %x, want %x", got, given[0].homes)
 	}
-	if s.record.TTL != limits.AttachmentTTL || !slices.Equal(s.homes, []wire.ID{wire.ID(p.ID)}) {
-		t.Errorf("record: got ttl %d, homes %x", s.record.TTL, s.homes)
-	}
-	if got := b.Homes(); !slices.Equal(got, s.homes) {
-		t.Errorf("homes: got %x, want %x", got, s.homes)
-	}
-}
-
-func TestHomesResendUntilAnswered(t *testing.T) {
-	b := newLeaf(t, 1)
-	b.home(2, 0)
-	stores := b.asked(b.actions)
-	first := stores[0]
-	for b.now.Sub(first.at) < 13*time.Second {
-		at, ok := b.attachNext()
-		if !ok {
-			t.Fatal("nothing to do")
-		}
-		if at.After(b.now) {
-			b.now = at
-		}
-		stores = append(stores, b.asked(b.step(Wake{}))...)
-	}
-	want := []time.Duration{0, 250, 750, 1750, 3750, 7750, 11750, 15750}
-	for i, s := range stores {
-		if got := s.at.Sub(first.at); got != want[i]*time.Millisecond || s.K != i || string(s.body.Rest) != string(first.body.Rest) || s.body.Nonce != first.body.Nonce {
-			t.Errorf("store %d: got after %v, first hop %d, want after %v, the same record", i, got, s.K, want[i]*time.Millisecond)
-		}
-	}
-	b.confirm(first, reason.None)
-	if at, _ := b.attachNext(); at.Sub(first.at) != limits.AttachmentTTL*time.Second/2 {
-		t.Errorf("after the answer: got the next thing to do after %v, want at half-life", at.Sub(first.at))
+	if len(find[SendFrame](b.actions)) != 0 {
+		t.Error("a leaf sends into the mesh: nothing of a join waits for that")
 	}
 }
 
 func TestHomesRenewedAtHalfLife(t *testing.T) {
 	b := newLeaf(t, 1)
 	b.home(2, 0)
-	last := b.asked(b.actions)[0]
+	last := b.gave(b.actions)[0]
 	for i := range 4 {
+		at := b.now
 		b.confirm(last, reason.None)
-		b.now = last.at.Add(60*time.Second - 1)
-		if got := b.asked(b.step(Wake{})); len(got) != 0 {
+		b.now = at.Add(60*time.Second - 1)
+		if got := b.gave(b.step(Wake{})); len(got) != 0 {
 			t.Fatalf("renewal %d: too early", i)
 		}
-		b.now = last.at.Add(60 * time.Second)
-		stores := b.asked(b.step(Wake{}))
-		if len(stores) != 1 || stores[0].record.Sequence <= last.record.Sequence || stores[0].body.Nonce == last.body.Nonce || stores[0].K != 0 {
-			t.Fatalf("renewal %d: got %+v", i, stores)
+		b.now = at.Add(60 * time.Second)
+		given := b.gave(b.step(Wake{}))
+		if len(given) != 1 || given[0].record.Sequence <= last.record.Sequence {
+			t.Fatalf("renewal %d: got %+v", i, given)
 		}
-		last = stores[0]
+		last = given[0]
 		if !b.Attached() {
 			t.Errorf("renewal %d: not attached any more", i)
 		}
 	}
-	b.now = last.at.Add(60 * time.Second) // the record before ends, this one is not confirmed
+	b.now = b.now.Add(60 * time.Second) // the record before ends, this one is not confirmed
 	if b.step(Wake{}); b.Attached() {
-		t.Error("attached though the last confirmed record has ended")
+		t.Error("attached though the last record that a home said Held to has ended")
 	}
 }
 
 func TestHomesAttached(t *testing.T) {
 	b := newLeaf(t, 2)
 	p := b.home(2, 0)
-	first := b.asked(b.actions)[0]
+	first := b.gave(b.actions)[0]
 	if told(b.actions, NoticeAttached) != 0 || b.Attached() {
-		t.Error("attached before a Store was answered")
+		t.Error("attached before a home said Held")
 	}
-	if b.confirm(first, reason.Expired); b.Attached() {
+	if b.confirm(first, reason.Unsupported); b.Attached() {
 		t.Error("attached by a refusal")
 	}
-	if got := b.drops.Get(reason.Expired); got != 1 {
+	if got := b.drops.Get(reason.Unsupported); got != 1 {
 		t.Errorf("refusals counted: got %d, want 1", got)
 	}
 	actions := b.confirm(first, reason.None)
 	if told(actions, NoticeAttached) != 1 || !b.Attached() {
-		t.Error("not attached after a Store was answered")
+		t.Error("not attached though a home said Held")
 	}
 	if n := find[Tell](actions)[0].Notice; n.Peer != p.ID || n.Link != p.Link {
 		t.Errorf("notice: got %+v", n)
@@ -190,94 +168,188 @@ func TestHomesAttached(t *testing.T) {
 	}
 
 	q := b.home(3, 0)
-	second := b.asked(b.actions)
-	if len(second) != 1 || len(second[0].homes) != 2 || !b.Attached() {
+	probe := b.gave(b.actions)
+	if len(probe) != 1 || probe[0].to != q.Link || !slices.Equal(probe[0].homes, first.homes) {
+		t.Fatalf("a second relay: got %+v, want it to prove itself by the record that there is", probe)
+	}
+	second := b.gave(b.confirm(probe[0], reason.None))
+	if len(second) != 2 || len(second[0].homes) != 2 || !b.Attached() {
 		t.Fatalf("with a second home: got %+v, attached %v", second, b.Attached())
 	}
 	b.down(p, reason.Idle)
 	if b.Attached() {
-		t.Error("attached though the only home that was told of is gone")
+		t.Error("attached though the only home that holds a record which names it is gone")
 	}
-	if told(b.confirm(second[0], reason.None), NoticeAttached) != 1 || !b.Attached() {
-		t.Error("not attached by the answer to an earlier Store, one of whose homes is there")
+	i := slices.IndexFunc(second, func(g gave) bool { return g.to == q.Link })
+	if told(b.confirm(second[i], reason.None), NoticeAttached) != 1 || !b.Attached() {
+		t.Error("not attached by the answer to an earlier record that names the home")
 	}
 	b.down(q, reason.Idle)
 	if b.Attached() || len(b.Homes()) != 0 {
 		t.Errorf("without homes: attached %v, homes %x", b.Attached(), b.Homes())
 	}
 	for _, a := range b.elapse(5 * time.Minute) {
-		if len(b.asked([]Action{a.Action})) > 0 {
-			t.Fatal("a Store without a home")
+		if len(b.gave([]Action{a.Action})) > 0 {
+			t.Fatal("a record without a home")
 		}
 	}
 }
 
-// A leaf whose clock is wrong is told so by whoever refuses its records, once,
-// and once more if that happens again later.
+// A relay that answers pings and nothing else is no home: after 2 s another one
+// is asked, and whoever waits learns which relay it is, and why.
+func TestHomesSilentRelay(t *testing.T) {
+	b := newLeaf(t, 1)
+	silent := b.home(2, 0)
+	begun := b.now
+	var told []Notice
+	for _, a := range b.elapse(limits.HeldWait) {
+		if n, ok := a.Action.(Tell); ok && n.Notice.Kind == NoticeNoHome {
+			told = append(told, n.Notice)
+			if a.at.Sub(begun) != limits.HeldWait {
+				t.Errorf("told after %v, want %v", a.at.Sub(begun), limits.HeldWait)
+			}
+		}
+	}
+	var why *HomeError
+	if len(told) != 1 || told[0].Peer != silent.ID || !errors.As(told[0].Err, &why) || why.Relay != silent.ID {
+		t.Fatalf("notices: got %+v, want one that names the relay", told)
+	}
+	if b.Attached() || b.wantsHomes() != 1 {
+		t.Errorf("attached %v, wants %d homes, want one more", b.Attached(), b.wantsHomes())
+	}
+	other := b.home(3, 0)
+	b.confirmAll()
+	if !b.Attached() || !slices.Equal(b.Homes(), []wire.ID{wire.ID(other.ID)}) {
+		t.Fatalf("attached %v, homes %x, want the other relay alone", b.Attached(), b.Homes())
+	}
+	last := b.attach.said[len(b.attach.said)-1]
+	late := gave{to: silent.Link, record: wire.Record{Sequence: b.attach.relays[silent.ID].asked}}
+	if b.confirm(late, reason.None); !b.attach.relays[silent.ID].good() || b.attach.said[len(b.attach.said)-1].sequence != last.sequence {
+		t.Error("a late answer: got the homes changed or the relay still given up")
+	}
+}
+
+// While it has no other relay a leaf goes on to ask, and names what it has.
+func TestHomesLoneSilentRelay(t *testing.T) {
+	b := newLeaf(t, 3)
+	p := b.home(2, 0)
+	asked, notices := 0, 0
+	for _, a := range b.elapse(50 * time.Second) {
+		asked += len(b.gave([]Action{a.Action}))
+		notices += told([]Action{a.Action}, NoticeNoHome)
+	}
+	if notices != 1 || asked < 10 || asked > 20 {
+		t.Errorf("got %d notices and %d records, want one and some 15", notices, asked)
+	}
+	if homes := b.Homes(); b.Attached() || !slices.Equal(homes, []wire.ID{wire.ID(p.ID)}) {
+		t.Errorf("attached %v, homes %x", b.Attached(), homes)
+	}
+	if b.confirm(gave{to: p.Link, record: wire.Record{Sequence: b.attach.relays[p.ID].asked}}, reason.None); !b.Attached() {
+		t.Error("not attached once it answers")
+	}
+}
+
+// A busy relay may drop the record: it is told again.
+func TestHomesToldAgain(t *testing.T) {
+	b := newLeaf(t, 1)
+	p := b.home(2, 0)
+	first := b.gave(b.actions)[0]
+	begun := b.now
+	var again []time.Duration
+	for _, a := range b.elapse(limits.HeldWait - 1) {
+		for _, g := range b.gave([]Action{a.Action}) {
+			if g.record.Sequence != first.record.Sequence || g.to != p.Link {
+				t.Errorf("got another record, or to another link: %+v", g)
+			}
+			again = append(again, a.at.Sub(begun))
+		}
+	}
+	if want := []time.Duration{limits.HeldRetry, 2 * limits.HeldRetry, 3 * limits.HeldRetry}; !slices.Equal(again, want) {
+		t.Errorf("told again after %v, want %v", again, want)
+	}
+	if b.confirm(first, reason.None); !b.Attached() {
+		t.Error("not attached")
+	}
+}
+
+// A leaf whose clock is wrong is told so by its home, once, and once more if that
+// happens again later.
 func TestHomesClockDoubted(t *testing.T) {
 	for _, skew := range []time.Duration{-time.Hour, time.Hour} {
 		leaf, relay := newLeaf(t, 1), newBrain(t, as(person(5), false))
 		relay.now = leaf.now.Add(-skew)
-		leaf.home(5, 0)
+		home := leaf.home(5, 0)
 		there := relay.peer(leaf.cfg.Self, func(c *link.Config) { c.Leaf = true })
 		relay.up(there, nil)
-		carry := func(s asked) (notices []Notice) {
-			for _, a := range find[SendFrame](relay.step(Control{Link: there.Link.Number, Frame: s.Frame})) {
-				for _, n := range find[Tell](leaf.step(Control{Link: 1, Frame: a.Frame})) {
-					if n.Notice.Kind == NoticeClockDoubted {
-						notices = append(notices, n.Notice)
+		carry := func(actions []Action) (notices []Notice) {
+			for _, g := range leaf.gave(actions) {
+				for _, s := range find[SendLink](relay.step(LinkFrame{there.Link, g.frame})) {
+					for _, n := range find[Tell](leaf.step(LinkFrame{home.Link, s.Frame})) {
+						if n.Notice.Kind == NoticeClockDoubted {
+							notices = append(notices, n.Notice)
+						}
 					}
 				}
 			}
 			return notices
 		}
-		first := leaf.asked(leaf.actions)[0]
-		if got := carry(first); len(got) != 1 || got[0].Peer != relay.cfg.Self || got[0].Reason == reason.None {
-			t.Errorf("skew %v: got %+v, want one notice that names the holder", skew, got)
+		if got := carry(leaf.actions); len(got) != 1 || got[0].Peer != relay.cfg.Self || got[0].Reason == reason.None {
+			t.Errorf("skew %v: got %+v, want one notice that names the home", skew, got)
 		}
-		if got := carry(first); len(got) != 0 || leaf.Attached() {
+		elapse := func(d time.Duration) (notices []Notice) {
+			for end := leaf.now.Add(d); leaf.now.Before(end); {
+				at, _ := leaf.attachNext()
+				leaf.now, relay.now = at, relay.now.Add(at.Sub(leaf.now))
+				notices = append(notices, carry(leaf.step(Wake{}))...)
+			}
+			return notices
+		}
+		if got := elapse(10 * time.Second); len(got) != 0 || leaf.Attached() {
 			t.Errorf("skew %v: got %+v again, attached %v", skew, got, leaf.Attached())
 		}
 		relay.now = leaf.now // set right
-		if got := carry(first); len(got) != 0 || !leaf.Attached() {
+		if got := elapse(2 * limits.HeldAgain); len(got) != 0 || !leaf.Attached() {
 			t.Errorf("clock set right: got %+v, attached %v", got, leaf.Attached())
 		}
-		leaf.now = leaf.now.Add(time.Minute)
 		relay.now = leaf.now.Add(-skew)
-		if got := carry(leaf.asked(leaf.step(Wake{}))[0]); len(got) != 1 {
+		if got := elapse(time.Minute); len(got) != 1 {
 			t.Errorf("skew %v, later: got %+v, want one notice", skew, got)
 		}
 	}
 }
 
-// What else a holder refuses says nothing about the clock.
+// What else a home refuses says nothing about the clock, and is told.
 func TestHomesOtherRefusalsDoNotDoubtTheClock(t *testing.T) {
-	b := newLeaf(t, 1)
-	b.home(2, 0)
-	s := b.asked(b.actions)[0]
 	for _, why := range []reason.Reason{reason.Duplicate, reason.StoreFull, reason.Unsupported, reason.RateLimited} {
-		if told(b.confirm(s, why), NoticeClockDoubted) != 0 {
-			t.Errorf("%v: the clock is doubted", why)
+		b := newLeaf(t, 1)
+		p := b.home(2, 0)
+		actions := b.confirm(b.gave(b.actions)[0], why)
+		if told(actions, NoticeClockDoubted) != 0 || told(actions, NoticeNoHome) != 1 {
+			t.Errorf("%v: got %+v, want one notice about the relay", why, find[Tell](actions))
+		}
+		if again := b.confirm(gave{to: p.Link, record: wire.Record{Sequence: b.attach.relays[p.ID].asked}}, why); told(again, NoticeNoHome) != 0 {
+			t.Errorf("%v: told twice", why)
 		}
 	}
 }
 
 func TestHomesForeignAnswersAreLeftAlone(t *testing.T) {
 	b := newLeaf(t, 1)
-	b.home(2, 0)
-	s := b.asked(b.actions)[0]
-	for _, c := range []struct {
-		name string
-		body wire.AnswerBody
-		want bool
-	}{
-		{"another nonce", wire.AnswerBody{Nonce: [16]byte{1}, Kind: wire.AnswerStored}, false},
-		{"another kind", wire.AnswerBody{Nonce: s.body.Nonce, Kind: wire.AnswerNodes}, false},
-		{"ours", wire.AnswerBody{Nonce: s.body.Nonce, Kind: wire.AnswerStored}, true},
+	p := b.home(2, 0)
+	g := b.gave(b.actions)[0]
+	stranger := b.peer(routing.ID(person(3).ID()), nil)
+	b.up(stranger, nil)
+	for name, c := range map[string]gave{
+		"another sequence": {to: p.Link, record: wire.Record{Sequence: g.record.Sequence + 1}},
+		"not asked":        {to: stranger.Link, record: g.record},
 	} {
-		if got := b.stored(b.now, &wire.Frame{Src: wire.ID{9}}, &c.body); got != c.want || b.Attached() != c.want {
-			t.Errorf("%s: got %v, attached %v, want %v", c.name, got, b.Attached(), c.want)
+		before := b.drops.Get(reason.Unsolicited)
+		if b.confirm(c, reason.None); b.Attached() || b.drops.Get(reason.Unsolicited) != before+1 {
+			t.Errorf("%s: attached %v, counted %v", name, b.Attached(), b.drops.Map())
 		}
+	}
+	if b.confirm(g, reason.None); !b.Attached() {
+		t.Error("ours: not attached")
 	}
 }
 
@@ -311,9 +383,11 @@ func TestHomesChosen(t *testing.T) {
 			peers := map[int]*Peer{}
 			for i, rtt := range tt.rtts {
 				peers[i] = b.home(10+i, rtt)
+				b.confirmAll()
 			}
 			for _, f := range tt.then {
 				f(b, peers)
+				b.confirmAll()
 			}
 			var want []wire.ID
 			for _, n := range tt.want {
@@ -322,7 +396,7 @@ func TestHomesChosen(t *testing.T) {
 			if got := b.Homes(); !slices.Equal(got, want) {
 				t.Errorf("homes: got %x, want %x", got, want)
 			}
-			last := b.attach.stores[len(b.attach.stores)-1]
+			last := b.attach.said[len(b.attach.said)-1]
 			if !slices.Equal(last.homes, want) {
 				t.Errorf("the record tells of %x, want %x", last.homes, want)
 			}
@@ -338,6 +412,7 @@ func TestHomesWanted(t *testing.T) {
 		}
 		for i := range c.want + 1 {
 			b.home(10+i, 0)
+			b.confirmAll()
 			if got := b.wantsHomes(); got != max(0, c.want-i-1) {
 				t.Errorf("Homes %d with %d links: wants %d", c.set, i+1, got)
 			}
@@ -360,7 +435,7 @@ func TestHomesWantedOfFewLinks(t *testing.T) {
 func TestHomesOnlyRelaysThatAnswered(t *testing.T) {
 	b := newLeaf(t, 3)
 	p := b.peer(routing.ID(person(2).ID()), nil)
-	if actions := b.up(p, nil); len(b.asked(actions)) != 0 || len(b.Homes()) != 0 {
+	if actions := b.up(p, nil); len(b.gave(actions)) != 0 || len(b.Homes()) != 0 {
 		t.Error("a home that has not answered a ping")
 	}
 	if b.answers(p, 0); len(b.Homes()) != 1 {
@@ -385,66 +460,55 @@ func TestHomesOfARelay(t *testing.T) {
 func TestHomesLeaving(t *testing.T) {
 	b := newLeaf(t, 3)
 	p := b.home(2, 0)
-	first := b.asked(b.actions)[0]
+	first := b.gave(b.actions)[0]
 	b.confirm(first, reason.None)
-	stores := b.asked(b.step(act((*Engine).detach)))
-	if len(stores) != 1 || stores[0].record.TTL != 0 || len(stores[0].homes) != 0 || stores[0].record.Sequence <= first.record.Sequence {
-		t.Fatalf("got %+v, want one withdrawal", stores)
+	given := b.gave(b.step(act((*Engine).detach)))
+	if len(given) != 1 || given[0].record.TTL != 0 || given[0].record.Sequence <= first.record.Sequence || !slices.Equal(given[0].homes, first.homes) {
+		t.Fatalf("got %+v, want one withdrawal that names the homes", given)
 	}
 	if b.Attached() || b.wantsHomes() != 0 {
 		t.Error("attached, or in want of homes, while it leaves")
 	}
-	if again := b.asked(b.step(act((*Engine).detach))); len(again) != 0 {
+	if again := b.gave(b.step(act((*Engine).detach))); len(again) != 0 {
 		t.Error("withdrawn twice")
 	}
-	if late := b.asked(b.answers(p, 0)); len(late) != 0 {
+	if late := b.gave(b.answers(p, 0)); len(late) != 0 {
 		t.Error("attaches again")
+	}
+	if b.confirm(first, reason.None); b.Attached() {
+		t.Error("a late answer attaches it")
 	}
 	if _, ok := b.attachNext(); ok {
 		t.Error("still something to do")
 	}
 }
 
-// What was sent and may yet be confirmed is bounded, and an answer to an earlier
-// Store does not count for more than one to a later.
-func TestHomesStoresUnderWay(t *testing.T) {
+// What may yet be answered is bounded.
+func TestHomesRecordsUnderWay(t *testing.T) {
 	b := newLeaf(t, 1)
-	var stores []asked
-	for i := range 3 * limits.Homes {
-		p := b.home(10+i, 0)
-		stores = append(stores, b.asked(b.actions)...)
-		b.down(p, reason.Idle)
-	}
-	var last *Peer
-	for i := range 3 * limits.Homes { // a home that comes while another is there changes nothing
-		last = b.home(100+i, 0)
-		stores = append(stores, b.asked(b.actions)...)
-	}
-	if len(stores) != 3*limits.Homes+1 || last == nil {
-		t.Fatalf("stores: got %d, want %d", len(stores), 3*limits.Homes+1)
-	}
+	b.home(2, 0)
+	first := b.gave(b.actions)[0]
 	for range 20 {
 		b.step(act(func(e *Engine, now time.Time) { e.attest(now, e.Homes()) }))
-		stores = append(stores, b.asked(b.actions)...)
-		if got := len(b.attach.stores); got > limits.Homes {
-			t.Fatalf("stores under way: got %d, want at most %d", got, limits.Homes)
+		if got := len(b.attach.said); got > limits.HeldAwaited {
+			t.Fatalf("records that may be answered: got %d, want at most %d", got, limits.HeldAwaited)
 		}
 	}
-	n := len(stores)
-	b.confirm(stores[n-1], reason.None)
-	b.confirm(stores[n-2], reason.None)
-	if got := b.attach.standing.nonce; got != stores[n-1].body.Nonce {
-		t.Errorf("standing: got %x, want the last", got)
+	if b.confirm(first, reason.None); b.Attached() || b.drops.Get(reason.Unsolicited) != 1 {
+		t.Errorf("an answer to what was given up long ago: attached %v, counted %v", b.Attached(), b.drops.Map())
 	}
-	b.confirm(stores[0], reason.None)
-	if got := b.drops.Get(reason.Unsolicited); got != 1 {
-		t.Errorf("an answer to what was given up long ago: counted %d times, want once", got)
+	for i := range 50 {
+		p := b.home(10+i, 0)
+		b.down(p, reason.Idle)
+	}
+	if got := len(b.attach.relays); got != 1 {
+		t.Errorf("relays known: got %d, want the one that is linked", got)
 	}
 }
 
-// A leaf and its home, each with its own links: what the leaf asks for finds its
-// way, is kept, confirmed, and withdrawn.
-func TestHomesAreFoundAtTheHolder(t *testing.T) {
+// A leaf and its home, each with its own links: what the leaf gives is held,
+// confirmed, and withdrawn.
+func TestHomesAreFoundAtTheHome(t *testing.T) {
 	leaf, relay := newLeaf(t, 1), newBrain(t, as(person(5), false))
 	home := leaf.home(5, 0)
 	there := relay.peer(leaf.cfg.Self, func(c *link.Config) { c.Leaf = true })
@@ -453,24 +517,9 @@ func TestHomesAreFoundAtTheHolder(t *testing.T) {
 	relay.step(Pong{there.Link})
 	carry := func(actions []Action) {
 		t.Helper()
-		for _, s := range leaf.asked(actions) {
-			v := leaf.Snapshot().ForwardOwn(NewIngress(nil), s.Frame, s.K, leaf.now)
-			if v.Action != ActionSend || v.Peer != home {
-				t.Fatalf("the Store: got %v, %v", v.Action, v.Reason)
-			}
-			v = relay.Snapshot().Forward(NewIngress(there), v.Frame, relay.now)
-			if v.Action != ActionAnswer {
-				t.Fatalf("the Store at the relay: got %v, %v", v.Action, v.Reason)
-			}
-			for _, a := range find[SendFrame](relay.step(Control{Link: there.Link.Number, Frame: v.Frame})) {
-				v = relay.Snapshot().ForwardOwn(NewIngress(nil), a.Frame, a.K, relay.now)
-				if v.Action != ActionSend || v.Peer != there {
-					t.Fatalf("the answer: got %v, %v", v.Action, v.Reason)
-				}
-				if v = leaf.Snapshot().Forward(NewIngress(home), v.Frame, leaf.now); v.Action != ActionDeliver {
-					t.Fatalf("the answer at the leaf: got %v, %v", v.Action, v.Reason)
-				}
-				leaf.step(Control{Link: home.Link.Number, Frame: v.Frame})
+		for _, g := range leaf.gave(actions) {
+			for _, a := range find[SendLink](relay.step(LinkFrame{there.Link, g.frame})) {
+				leaf.step(LinkFrame{home.Link, a.Frame})
 			}
 		}
 	}

@@ -58,7 +58,7 @@ func TakeLinkFrame(l *link.Link, in *Ingress, frame []byte, now time.Time, drops
 		}
 		must(Goodbye{Link: l, Reason: reason.Reason(bye.Reason), Contacts: contacts})
 		return reason.Leaving
-	case wire.LinkPeers, wire.LinkFindNode, wire.LinkNodes, wire.LinkRecord:
+	case wire.LinkPeers, wire.LinkFindNode, wire.LinkNodes, wire.LinkRecord, wire.LinkHeld:
 		allowed := in.AllowControl
 		if wire.LinkType(frame[0]) == wire.LinkRecord {
 			allowed = in.AllowStore

@@ -327,9 +327,10 @@ const (
 	NoticePeerDown
 	NoticeRetry         // a target did not answer; After until the next try
 	NoticeRefused       // a peer refused this node, or the other way round
-	NoticeAttached      // this leaf can be reached by way of Peer
+	NoticeAttached      // Peer said that it is a home of this leaf: others find it there
 	NoticeIdentityInUse // another process runs with this identity
-	NoticeClockDoubted  // a holder, Peer, refuses this leaf's record for the time in it; nobody finds the leaf while they do
+	NoticeClockDoubted  // a home, Peer, refuses this leaf's record for the time in it; nobody finds the leaf while they do
+	NoticeNoHome        // Peer is linked, and is no home of this leaf: Err, a *HomeError, says why
 	NoticeUpgraded      // what goes to and from Peer, of which there is much, takes a direct link from now on
 )
 
@@ -383,7 +384,7 @@ func (e *Engine) inquiry(now time.Time, ev Control) {
 			break
 		}
 		if body.Op == wire.OpStore {
-			e.storeRequest(now, ev.Link, &f, &body)
+			e.storeRequest(now, ev.Link, &body)
 		} else {
 			e.nearestRequest(now, ev.Frame, &f, &body)
 		}
@@ -394,7 +395,7 @@ func (e *Engine) inquiry(now time.Time, ev Control) {
 		}
 	case wire.TypeAnswer:
 		var body wire.AnswerBody
-		if body, err = wire.ParseAnswerBody(f.Body); err == nil && !e.answered(now, ev.Link, &f, &body) && !e.stored(now, &f, &body) {
+		if body, err = wire.ParseAnswerBody(f.Body); err == nil && !e.answered(now, ev.Link, &f, &body) {
 			why = reason.Unsolicited
 		}
 	default:

@@ -18,31 +18,29 @@ import (
 // and hands them on to relays that are nearer to them.
 type holder struct {
 	store   recordStore
+	layings layings
 	handing []handing
 	handAt  time.Time // when the next copies are due
 	sweepAt time.Time // when ended records may be looked for again
 }
 
-func (h *holder) init(self routing.ID) { h.store.init(self, limits.Records, limits.RecordsRemembered) }
+func (h *holder) init(self routing.ID) {
+	h.store.init(self, limits.Records, limits.RecordsRemembered)
+	h.layings.init()
+}
 
-// storeRequest takes a record whose Store ends here: this node is the relay
-// nearest its Key, as far as the links lead. The source is told, and the next
-// nearest relays get copies.
-func (e *Engine) storeRequest(now time.Time, link uint64, f *wire.Frame, body *wire.NearestBody) {
-	if e.cfg.Leaf {
-		e.cfg.Drops.Add(reason.Unsupported, 1)
-		return
+// storeRequest takes a record whose Store ends here. If this node is one of those
+// nearest its Key, the next nearest relays get copies.
+func (e *Engine) storeRequest(now time.Time, link uint64, body *wire.NearestBody) {
+	why := reason.Unsupported // of a leaf
+	if !e.cfg.Leaf {
+		why = e.takeStore(now, link, body)
 	}
-	a := wire.AnswerBody{Nonce: body.Nonce, Kind: wire.AnswerStored}
-	if why := e.takeStore(now, link, body); why == reason.None {
-		a.Holders = append(a.Holders, wire.ID(e.cfg.Self))
-		a.Holders = append(a.Holders, e.copyAround(routing.Key(body.Target), body.Rest)...)
-	} else {
+	if why != reason.None {
 		e.cfg.Drops.Add(why, 1)
-		a.Reason = uint8(why)
+	} else if key := routing.Key(body.Target); e.nearestTo(key) {
+		e.copyAround(key, body.Rest)
 	}
-	reply := e.replyTo(f)
-	e.sendAnswer(&reply, &a)
 }
 
 // takeStore keeps the record of a Store, whether that ends here or goes on.
@@ -104,15 +102,16 @@ func recordReason(err error) reason.Reason {
 }
 
 // copyAround gives a record that has just been taken to the linked relays
-// nearest its Key and returns them, the nearest first.
-func (e *Engine) copyAround(key routing.Key, record []byte) (holders []wire.ID) {
+// nearest its Key.
+func (e *Engine) copyAround(key routing.Key, record []byte) {
+	rec, err := wire.ParseRecord(record)
+	if err != nil {
+		return // not reached: it was verified
+	}
 	relays := e.snapshot.Load().relays
 	for _, i := range relays.Nearest(key, limits.RecordCopies, nil) {
-		peer := relays.At(i).Value
-		e.copyTo(peer, record, limits.AttachmentTTL*time.Second)
-		holders = append(holders, wire.ID(peer.ID))
+		e.do(SendLink{Link: relays.At(i).Value.Link, Frame: recordFrame(record, rec.TTL)})
 	}
-	return holders
 }
 
 // copyTo gives a record that is held so long to a relay.
@@ -148,8 +147,12 @@ func (e *Engine) takeCopy(now time.Time, n *neighbour, c *wire.RecordCopy) reaso
 	switch {
 	case why != reason.None:
 		return why
-	case n.Leaf || e.cfg.Leaf:
+	case e.cfg.Leaf || n.direct:
 		return reason.Unsolicited // only relays hold records
+	case n.Leaf && leaf == wire.ID(n.ID):
+		return e.takeOwn(now, n, c)
+	case n.Leaf:
+		return reason.Unsolicited
 	case !slices.Contains(homes, wire.ID(n.ID)) && !e.nearestTo(routing.ID(leaf).Key()):
 		return reason.Unsolicited
 	}
@@ -166,7 +169,7 @@ func (e *Engine) nearestTo(key routing.Key) bool {
 		}
 	}
 	for _, n := range e.links.list {
-		if n.ofTable() && e.book.byID[n.ID] == nil {
+		if !n.closing && !n.Leaf && e.book.byID[n.ID] == nil {
 			count(n.Key)
 		}
 	}
@@ -193,6 +196,7 @@ func (e *Engine) holderDue(now time.Time) {
 		h.sweepAt = now.Add(limits.RecordsSweep)
 	}
 	e.handDue(now)
+	e.layDue(now)
 }
 
 // holderNext is when holderDue has something to do; false: not by itself.
@@ -203,7 +207,10 @@ func (e *Engine) holderNext() (at time.Time, ok bool) {
 		at = h.sweepAt
 	}
 	if !h.handAt.IsZero() && (!ok || h.handAt.Before(at)) {
-		return h.handAt, true
+		at, ok = h.handAt, true
+	}
+	if due := h.layings.due.list; len(due) > 0 && (!ok || due[0].next.Before(at)) {
+		at, ok = due[0].next, true
 	}
 	return at, ok
 }

@@ -91,9 +91,9 @@ func TestClockJumpsEitherWay(t *testing.T) {
 		}
 		owner := person(2)
 		record := attestation(owner, owner.ID(), b.now, 120, wire.ID{7})
-		_, stored := answers(t, b.step(Control{Link: 1, Frame: storeFrame(owner.ID(), wire.Key(routing.ID(owner.ID()).Key()), record)}))
-		if len(stored) != 1 || stored[0].Reason != 0 {
-			t.Errorf("%v: a record of now: got %+v, want it stored", jump, stored)
+		b.step(Control{Link: 1, Frame: storeFrame(owner.ID(), wire.Key(routing.ID(owner.ID()).Key()), record)})
+		if _, held := b.holder.store.Attachment(owner.ID()); !held {
+			t.Errorf("%v: a record of now is not kept", jump)
 		}
 		done := 0
 		b.step(Lookup{Target: routing.Key{1}, Count: 3, Done: func([]Contact) { done++ }})

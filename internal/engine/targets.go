@@ -60,7 +60,7 @@ func (e *Engine) Targets() []TargetInfo {
 	infos := make([]TargetInfo, 0, len(e.targets.list))
 	for _, t := range e.targets.list {
 		infos = append(infos, TargetInfo{
-			TargetSpec: t.TargetSpec, Linked: e.satisfied(t) && e.links.reached(t.peer), Peer: t.peer,
+			TargetSpec: t.TargetSpec, Linked: e.satisfied(t) && e.links.reached(t.peer) && e.serves(t.peer), Peer: t.peer,
 			Attempts: t.attempts, Stage: t.stage, Err: t.lastErr, Next: t.next,
 		})
 	}
@@ -131,7 +131,11 @@ func (e *Engine) firstDue() (first *Target) {
 }
 
 // proved notes that a peer has taken this node among its links by t.
-func (t *Target) proved() { t.attempts, t.lastErr, t.stage, t.met = 0, nil, "", true }
+func (t *Target) proved() {
+	if t.attempts, t.met = 0, true; t.stage != StageAttach {
+		t.lastErr, t.stage = nil, ""
+	}
+}
 
 // landed notes that a dial of t is over, whatever came of it.
 func (e *Engine) landed(t *Target) {

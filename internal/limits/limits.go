@@ -292,8 +292,13 @@ const (
 	RecordsHandedAtOnce = 16                     // of these in one go: a quarter of ControlFrames
 	RecordsHandPause    = 100 * time.Millisecond // between two goes: RecordsHandedOver take 1.6 s, in which the receiver takes StoreBurst and 80 more
 	RecordsSweep        = time.Second            // least time between two looks for records whose life has ended
-	StoreRetry          = 250 * time.Millisecond // first pause until a record that no holder confirmed is sent again; doubles
-	StoreRetryMax       = 4 * time.Second        // longest such pause
+	RecordStores        = 12                     // Stores by which the homes of a leaf lay its record, at each renewal, in all
+	RecordTold          = 12                     // links that each of them tells beside
+	LaySpread           = 5 * time.Second        // over which they spread that; a leaf whose record changes more often is laid no more often
+	HeldWait            = 2 * time.Second        // a relay that has not said by then that it holds a leaf's record is no home
+	HeldRetry           = HeldWait / 4           // it is told again meanwhile, in case it had no time
+	HeldAgain           = 4 * time.Second        // and later, while the leaf has no home at all
+	HeldAwaited         = Homes                  // records of a leaf, the newest, that a home may still answer
 )
 
 // node: known peers, and direct links on request.

@@ -3,18 +3,12 @@ package wire
 // AnswerKind says what an Answer tells. One byte.
 type AnswerKind uint8
 
-// The kinds of answers. 5 is reserved. Nodes send AnswerStored until a leaf takes
-// the word of its homes alone; its number is not used again.
+// The kinds of answers. 2 was one to a Store, which has no answer; 5 is reserved.
 const (
 	AnswerNodes  AnswerKind = 1 // to FindNode
-	AnswerStored AnswerKind = 2 // to Store
 	AnswerProbe  AnswerKind = 3 // to a Probe
 	AnswerRecord AnswerKind = 4 // to a Handshake of kind 1: the attachment record that it was forwarded by
 )
-
-// MaxHolders bounds the holders in an answer: the relay that stored and the 3
-// that it gives copies to.
-const MaxHolders = 4
 
 // LinkKind names the carrier of a link in an answer to a Probe. One byte.
 type LinkKind uint8
@@ -44,9 +38,8 @@ func (k LinkKind) String() string {
 //
 //	offset  size  field
 //	0       16    nonce of the Nearest or Probe; of a Handshake the first 16 bytes of its body
-//	16      1     kind: 1 nodes, 2 stored, 3 probe, 4 record
+//	16      1     kind: 1 nodes, 3 probe, 4 record
 //	17      ..    nodes   count u8 (0 to 20), count × { length u16, contact record }
-//	              stored  reason u8 (0: stored), count u8 (0 to 4), count × ID of a holder
 //	              probe   ProbeReport
 //	              record  a record, to the end
 type AnswerBody struct {
@@ -54,8 +47,6 @@ type AnswerBody struct {
 	Kind  AnswerKind
 
 	Records [][]byte    // AnswerNodes: whole records; only their length is checked
-	Reason  uint8       // AnswerStored: 0, or a number of internal/reason
-	Holders []ID        // AnswerStored
 	Probe   ProbeReport // AnswerProbe
 	Record  []byte      // AnswerRecord: a whole record; only its length is checked
 }
@@ -84,8 +75,6 @@ func AppendAnswerBody(dst []byte, v *AnswerBody) []byte {
 	switch v.Kind {
 	case AnswerNodes:
 		return appendRecords(dst, v.Records)
-	case AnswerStored:
-		return appendIDs(append(dst, v.Reason), v.Holders)
 	case AnswerProbe:
 		p := &v.Probe
 		dst = append(append(dst, p.ID[:]...), byte(p.LinkKind))
@@ -105,8 +94,6 @@ func ParseAnswerBody(b []byte) (AnswerBody, error) {
 	switch v.Kind {
 	case AnswerNodes:
 		v.Records = r.records(MaxNodes)
-	case AnswerStored:
-		v.Reason, v.Holders = r.u8(), r.ids(MaxHolders)
 	case AnswerProbe:
 		v.Probe = ProbeReport{ID: r.id(), LinkKind: LinkKind(r.u8()), QueueBytes: r.u32(), HopLimit: r.u8()}
 		r.require(v.Probe.HopLimit <= MaxHopLimit, ErrHopLimit)

@@ -176,7 +176,7 @@ var (
 	pings = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPing(dst, *v) }, ParsePing}
 	pongs = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPong(dst, *v) }, ParsePong}
 	acks  = codec[uint64]{func(dst []byte, v *uint64) []byte { return AppendLinkAck(dst, *v) }, ParseLinkAck}
-	helds = codec[uint64]{func(dst []byte, v *uint64) []byte { return AppendHeld(dst, *v) }, ParseHeld}
+	helds = codec[Held]{func(dst []byte, v *Held) []byte { return AppendHeld(dst, *v) }, ParseHeld}
 
 	plains = codec[plain]{
 		func(dst []byte, v *plain) []byte { return append(AppendPlainHeader(dst, v.PlainHeader), v.body...) },

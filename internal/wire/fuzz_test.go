@@ -99,7 +99,7 @@ func FuzzBye(f *testing.F) {
 
 func FuzzLinkRecord(f *testing.F) { fuzzFixed(f, copies, RecordCopy{3, testContact(1)}) }
 
-func FuzzHeld(f *testing.F) { fuzzFixed(f, helds, 7) }
+func FuzzHeld(f *testing.F) { fuzzFixed(f, helds, Held{7, 0}, Held{8, 17}) }
 
 func FuzzPeers(f *testing.F) { fuzzFixed(f, peers, Peers{}, Peers{manyPeers(3)}) }
 
@@ -171,7 +171,6 @@ func FuzzProbeBody(f *testing.F) { fuzzFixed(f, probes, ProbeBody{testNonce(1), 
 func FuzzAnswerBody(f *testing.F) {
 	fuzzFixed(f, answers,
 		AnswerBody{Kind: AnswerNodes, Records: [][]byte{testContact(1)}},
-		AnswerBody{Kind: AnswerStored, Reason: 3, Holders: []ID{testID(1)}},
 		AnswerBody{Kind: AnswerProbe, Probe: ProbeReport{testID(1), LinkKindWS, 5, 6}},
 		AnswerBody{Kind: AnswerRecord, Record: testAttachment(1, testID(2))})
 }

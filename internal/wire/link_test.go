@@ -15,7 +15,8 @@ func TestLinkFramesRoundTrip(t *testing.T) {
 	byes.fixed(t, "longest text", Bye{Text: strings.Repeat("x", MaxByeText)})
 	byes.fixed(t, "replacement character", Bye{Text: "\uFFFD"})
 	copies.roundTrip(t, "record", RecordCopy{Remaining: 77, Record: contact})
-	helds.fixed(t, "held", 1<<63+7)
+	helds.fixed(t, "held", Held{1<<63 + 7, 0})
+	helds.fixed(t, "not held", Held{7, 17})
 	peers.fixed(t, "no peers", Peers{})
 	peers.fixed(t, "peers", Peers{Entries: []PeerEntry{{testID(1), RoleRelay}, {testID(2), RoleLeaf}}})
 	peers.roundTrip(t, "most peers", Peers{Entries: manyPeers(MaxPeers)})
@@ -88,8 +89,8 @@ func TestLinkFramesRefused(t *testing.T) {
 		{copies, refusal{"copy of a record too long", append([]byte{0x84, 0, 1}, long...), ErrLength}},
 		{copies, refusal{"copy cut", []byte{0x84, 0}, ErrShort}},
 		{helds, refusal{"ack for held", AppendLinkAck(nil, 1), ErrType}},
-		{helds, refusal{"held cut", AppendHeld(nil, 1)[:8], ErrShort}},
-		{helds, refusal{"held of 10 bytes", append(AppendHeld(nil, 1), 1), ErrTrailing}},
+		{helds, refusal{"held cut", AppendHeld(nil, Held{1, 0})[:9], ErrShort}},
+		{helds, refusal{"held of 11 bytes", append(AppendHeld(nil, Held{1, 0}), 1), ErrTrailing}},
 		{peers, refusal{"257 peers", AppendPeers(nil, &Peers{manyPeers(MaxPeers + 1)}), ErrCount}},
 		{peers, refusal{"count without peers", []byte{0x86, 1, 0}, ErrShort}},
 		{peers, refusal{"peer without role", AppendPeers(nil, &Peers{[]PeerEntry{{testID(1), 0}}}), ErrValue}},

@@ -25,21 +25,28 @@ func ParseLinkRecord(b []byte) (RecordCopy, error) {
 	return finish(&r, v)
 }
 
-// AppendHeld appends a Held, by which a home tells its leaf that it holds the
-// leaf's attachment record of that sequence.
+// Held is the link frame by which a home answers its leaf's Record: it holds the
+// attachment record of that sequence, or says why it does not.
 //
 //	offset  size  field
 //	0       1     0x89
 //	1       8     sequence of the record
-func AppendHeld(dst []byte, sequence uint64) []byte {
-	return appendU64(append(dst, byte(LinkHeld)), sequence)
+//	9       1     reason: 0, it is held, or a number of internal/reason
+type Held struct {
+	Sequence uint64
+	Reason   uint8
 }
 
-// ParseHeld reads a Held and returns its sequence. It does not allocate.
-func ParseHeld(b []byte) (sequence uint64, err error) {
+// AppendHeld appends v.
+func AppendHeld(dst []byte, v Held) []byte {
+	return append(appendU64(append(dst, byte(LinkHeld)), v.Sequence), v.Reason)
+}
+
+// ParseHeld reads the Held that fills b. It does not allocate.
+func ParseHeld(b []byte) (Held, error) {
 	r := linkReader(b, LinkHeld)
-	sequence = r.u64()
-	return finish(&r, sequence)
+	v := Held{Sequence: r.u64(), Reason: r.u8()}
+	return finish(&r, v)
 }
 
 // MaxNodes bounds the contact records in one answer: the bucket size that

@@ -34,9 +34,7 @@ func TestAnswerBody(t *testing.T) {
 	probe := AnswerBody{Nonce: testNonce(1), Kind: AnswerProbe, Probe: ProbeReport{testID(1), LinkKindWebRTC, 1 << 20, 63}}
 	answers.fixed(t, "no nodes", AnswerBody{Nonce: testNonce(1), Kind: AnswerNodes})
 	answers.fixed(t, "nodes", AnswerBody{Kind: AnswerNodes, Records: [][]byte{testContact(1), testContact(2)}})
-	answers.fixed(t, "stored", AnswerBody{Kind: AnswerStored, Holders: []ID{testID(1), testID(2), testID(3), testID(4)}})
 	answers.roundTrip(t, "record", AnswerBody{Kind: AnswerRecord, Record: testAttachment(1, testID(9))})
-	answers.fixed(t, "refused", AnswerBody{Kind: AnswerStored, Reason: 31})
 	answers.fixed(t, "probe", probe)
 	b := AppendAnswerBody(nil, &probe)
 	if len(b) != AnswerProbeLen {
@@ -48,7 +46,7 @@ func TestAnswerBody(t *testing.T) {
 		{"kind 5", append(nonce, 5), ErrType},
 		{"no record", append(nonce, 4), ErrLength},
 		{"21 nodes", join(nonce, []byte{1}, manyRecords(MaxNodes+1)), ErrCount},
-		{"five holders", join(nonce, []byte{2, 0, 5}, pattern(0, 100)), ErrCount},
+		{"kind 2, which is gone", append(nonce, 2, 0, 0), ErrType},
 		{"hop limit 65", with(b, len(b)-1, 65), ErrHopLimit},
 	})
 }

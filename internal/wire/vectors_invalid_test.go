@@ -70,7 +70,7 @@ func invalidLink(t *testing.T) []invalid {
 		{"no count of contacts", bye(""), ErrShort},
 	})...)
 	all = append(all, reject(t, copies, "linkRecord", []refusal{{"no record", []byte{0x84, 0, 1}, ErrLength}})...)
-	all = append(all, reject(t, helds, "held", []refusal{{"sequence of 7 bytes", AppendHeld(nil, 1)[:8], ErrShort}})...)
+	all = append(all, reject(t, helds, "held", []refusal{{"no reason", AppendHeld(nil, Held{1, 0})[:9], ErrShort}})...)
 	all = append(all, reject(t, peers, "peers", []refusal{
 		{"257 peers", AppendPeers(nil, &Peers{manyPeers(257)}), ErrCount},
 		{"role 0", AppendPeers(nil, &Peers{[]PeerEntry{{testID(1), 0}}}), ErrValue},
@@ -130,6 +130,7 @@ func invalidBodies(t *testing.T) []invalid {
 	all = append(all, reject(t, answers, "answer", []refusal{
 		{"kind 0", append(nonce, 0), ErrType},
 		{"21 nodes", join(nonce, []byte{1}, manyRecords(21)), ErrCount},
+		{"kind 2", append(nonce, 2, 0, 0), ErrType},
 		{"kind 5", join(nonce, []byte{5}, testContact(1)), ErrType},
 		{"no record", join(nonce, []byte{4}), ErrLength},
 		{"hop limit 65", join(nonce, []byte{3}, make([]byte, 25), []byte{65}), ErrHopLimit},

@@ -79,7 +79,7 @@ func vectorsLimits() any {
 		"recordOverhead": RecordOverhead, "maxRecordBody": MaxRecordBody, "maxRecordLen": MaxRecordLen,
 		"maxContactURLs": MaxContactURLs, "maxContactURLBytes": MaxContactURLBytes, "maxHomes": MaxHomes,
 		"maxTopicPayload": MaxTopicPayload, "firstFrameLen": FirstFrameLen, "secondFrameMax": SecondFrameMax,
-		"maxAckRanges": MaxAckRanges, "messageWindow": MessageWindow, "maxHolders": MaxHolders, "maxBundle": MaxBundle,
+		"maxAckRanges": MaxAckRanges, "messageWindow": MessageWindow, "maxBundle": MaxBundle,
 		"maxSDP": MaxSDP, "maxCandidates": MaxCandidates, "maxCandidateBytes": MaxCandidateBytes,
 	}
 }
@@ -186,7 +186,8 @@ func vectorsLink(t *testing.T) []vector {
 		example(t, findNodes, "findNode", "find node", FindNode{testKey(5), 20}),
 		example(t, nodes, "nodes", "no nodes", Nodes{}),
 		example(t, nodes, "nodes", "two nodes", Nodes{[][]byte{testContact(1), testContact(2)}}),
-		example(t, helds, "held", "held", 1<<53+3, map[string]any{"sequence": "9007199254740995"}),
+		example(t, helds, "held", "held", Held{1<<53 + 3, 0}),
+		example(t, helds, "held", "refused", Held{1<<53 + 3, 17}),
 	}
 }
 
