@@ -144,7 +144,7 @@ var earlyFrames = map[string]struct {
 	"peers":     {func(l *Link) { l.AppendControl(wire.AppendPeers(nil, &wire.Peers{})) }, []byte{byte(wire.LinkPeers)}},
 	"find-node": {func(l *Link) { l.AppendControl(wire.AppendFindNode(nil, &wire.FindNode{Count: 8})) }, []byte{byte(wire.LinkFindNode)}},
 	"nodes":     {func(l *Link) { l.AppendControl(wire.AppendNodes(nil, &wire.Nodes{})) }, []byte{byte(wire.LinkNodes)}},
-	"held":      {func(l *Link) { l.AppendControl(wire.AppendHeld(nil, 7)) }, []byte{byte(wire.LinkHeld)}},
+	"held":      {func(l *Link) { l.AppendControl(wire.AppendHeld(nil, wire.Held{Sequence: 7})) }, []byte{byte(wire.LinkHeld)}},
 	"bye": {func(l *Link) {
 		l.Finish(wire.AppendBye(nil, &wire.Bye{Reason: uint8(reason.Leaving)}), reason.Leaving)
 	}, []byte{byte(wire.LinkBye)}},
