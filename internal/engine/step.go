@@ -395,7 +395,11 @@ func (e *Engine) inquiry(now time.Time, ev Control) {
 		}
 	case wire.TypeAnswer:
 		var body wire.AnswerBody
-		if body, err = wire.ParseAnswerBody(f.Body); err == nil && !e.answered(now, ev.Link, &f, &body) {
+		switch body, err = wire.ParseAnswerBody(f.Body); {
+		case err != nil:
+		case body.Kind == wire.AnswerRecord:
+			why = e.found(now, &body)
+		case !e.answered(now, ev.Link, &f, &body):
 			why = reason.Unsolicited
 		}
 	default:
