@@ -187,7 +187,7 @@ func (w *walker) frame(batch []byte, off, end int, now time.Time) {
 	case engine.ActionHint:
 		w.n.drops.Add(v.Reason, 1)
 		w.n.hint(v.Frame, v.Reason)
-	default:
+	case engine.ActionDrop:
 		w.n.drops.Add(v.Reason, 1)
 	}
 }

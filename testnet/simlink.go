@@ -102,7 +102,7 @@ func (l *simLink) frame(snapshot *engine.Snapshot, frame []byte, now time.Time) 
 	case engine.ActionHint:
 		n.sim.drops.Add(v.Reason, 1)
 		n.hint(v.Frame, v.Reason)
-	default:
+	case engine.ActionDrop:
 		n.sim.drops.Add(v.Reason, 1)
 	}
 }
