@@ -175,6 +175,9 @@ func (w *walker) frame(batch []byte, off, end int, now time.Time) {
 			return // its only way, by which it has left already
 		}
 		w.forwarded++
+		if v.Copy {
+			w.passed(&v)
+		}
 		if len(v.Frame) == len(frame) && &v.Frame[0] == &frame[0] {
 			w.extend(v.Peer.Link, batch, off, end, now)
 		} else {
@@ -298,6 +301,14 @@ func (w *walker) deliver(frame []byte, now time.Time) {
 		if w.in.AllowHint(now) {
 			w.n.hint(frame, why)
 		}
+	}
+}
+
+// passed gives the loop a copy of a frame that goes on. Forward has charged it to
+// the link's budget.
+func (w *walker) passed(v *engine.Verdict) {
+	if !w.n.postControl(engine.Passed{Link: w.src, Frame: append([]byte(nil), v.Frame...), End: v.End}) {
+		w.n.drops.Add(reason.QueueFull, 1)
 	}
 }
 

@@ -94,6 +94,9 @@ func (l *simLink) frame(snapshot *engine.Snapshot, frame []byte, now time.Time) 
 	v := snapshot.Forward(l.in, frame, now)
 	switch v.Action {
 	case engine.ActionSend:
+		if v.Copy && !n.drops {
+			n.sim.post(n, engine.Passed{Link: l.number(), Frame: append([]byte(nil), v.Frame...), End: v.End})
+		}
 		l.pass(v.Peer, v.Frame, now)
 	case engine.ActionDeliver:
 		l.deliver(v.Frame, now)

@@ -78,6 +78,9 @@ func (e *Engine) makeRoom(n *neighbour, now time.Time) reason.Reason {
 	if old == nil && n.wanted {
 		old = e.spare(now, false)
 	}
+	if old == nil && n.chosen {
+		old = e.lodger()
+	}
 	if old == nil {
 		return reason.LinkLimit
 	}

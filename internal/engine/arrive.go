@@ -20,6 +20,7 @@ func (e *Engine) arrived(now time.Time, ev *LinkUp) *neighbour {
 		webRTC: ev.Peer.Link.Carrier.Kind() == kindWebRTC, direct: ev.From.Direct, wanted: ev.From.Wanted, talked: e.clock(now),
 	}
 	w := e.reach[n.ID]
+	n.chosen = e.chose(n)
 	if n.target != nil {
 		n.url = dialled(n.target.URL)
 		k := n.target.known
@@ -47,6 +48,7 @@ func (ev LinkUp) step(e *Engine, now time.Time) {
 		e.refuse(n, why, now)
 		return
 	}
+	e.sit(n)
 	others := slices.Clone(e.links.byID[n.ID])
 	if err := e.links.add(n); err != nil {
 		e.refuse(n, reason.LinkLimit, now)

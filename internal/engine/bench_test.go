@@ -91,6 +91,11 @@ func BenchmarkForwardOptions(b *testing.B) {
 	b.Run("return", func(b *testing.B) { forwardAll(b, s, found, dsts) })
 	records := new(held).put(routing.ID(dsts[0]), at("1001"))
 	s = scene{peers: crowd(benchLinks, 0), records: records}.snapshot()
+	b.Run("scatter", func(b *testing.B) {
+		scatter := bulk
+		scatter.Aim = dsts[0][:wire.AimLen]
+		forwardAll(b, s, scatter, dsts)
+	})
 	b.Run("record", func(b *testing.B) { forwardAll(b, s, bulk, dsts) })
 }
 
@@ -123,11 +128,15 @@ func BenchmarkForwardOwn(b *testing.B) {
 // TestForwardDoesNotAllocate tries one frame for each way through the rules.
 func TestForwardDoesNotAllocate(t *testing.T) {
 	peers := append(crowd(benchLinks, 20), states(lf, r001)...)
+	for i := range benchLinks / 4 {
+		peers[i].Passive = true
+	}
 	records := new(held).put(target, at("1001"))
 	s := scene{peers: peers, records: records}.snapshot()
 	plain := engine.NewSnapshot(engine.SnapshotConfig{Self: me, Peers: peers, PlainGreedy: true})
 	isLeaf := scene{leaf: true, peers: peers}.snapshot()
 	greedy := at("101101")
+	toGreedy := greedy.Key()
 	for _, tt := range []struct {
 		name  string
 		frame wire.Frame
@@ -143,6 +152,9 @@ func TestForwardDoesNotAllocate(t *testing.T) {
 		{"no route", wire.Frame{Dst: wid(at("000000000000"))}},
 		{"large", wire.Frame{Dst: wid(greedy), Detour: []byte{}, Body: make([]byte, 60_000)}},
 		{"nearest", wire.Frame{Type: wire.TypeNearest, Body: nearest(greedy.Key(), wire.OpFindNode)}},
+		{"scatter", wire.Frame{Dst: wid(greedy), Aim: toGreedy[:wire.AimLen]}},
+		{"scatter, store", wire.Frame{Type: wire.TypeNearest, Aim: toGreedy[:wire.AimLen], Body: nearest(greedy.Key(), wire.OpStore)}},
+		{"scatter, at its aim", wire.Frame{Dst: wid(greedy), Aim: make([]byte, wire.AimLen)}},
 		{"malformed", wire.Frame{Type: 99}},
 	} {
 		if tt.frame.Type == 0 {

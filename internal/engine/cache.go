@@ -35,7 +35,7 @@ type Ingress struct {
 }
 
 // budgets are the token buckets of a link.
-type budgets struct{ detours, hints, control, stores bucket }
+type budgets struct{ detours, hints, control, stores, answers bucket }
 
 // charged returns the budgets to charge, which an idle link does without.
 func (in *Ingress) charged() *budgets {

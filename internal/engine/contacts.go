@@ -27,6 +27,7 @@ type known struct {
 	dialing  bool
 	needed   bool // that dial
 	trial    bool // it is made to see whether the link is faster than another
+	forPeer  bool // it is made because the peer asked for it
 	direct   bool // it is for a direct link
 	hot      bool // and one that nobody asked for
 	carried  bool // it is over WebRTC

@@ -21,6 +21,12 @@ func (p *pass) deadEnd() (Verdict, bool) {
 	if p.f.Type == wire.TypeNearest && p.f.Waypoints == nil {
 		return p.answer(), true
 	}
+	if p.aimed() { // from its aim it goes the plain way
+		p.f.Aim, p.changed = nil, true
+		p.later = p.later || p.ours
+		p.emptyList()
+		return Verdict{}, false
+	}
 	if p.ours && p.f.Detour == nil { // a bulk frame that is stuck at its very source looks for a way round
 		p.f.Detour, p.changed = emptyList, true
 	}
@@ -48,7 +54,7 @@ func (p *pass) sidestep() *Peer {
 	if p.f.Detour == nil {
 		return nil
 	}
-	return p.s.scan(&p.key, p.unbarred())
+	return scan(p.s.relays, &p.s.selfKey, &p.key, p.unbarred())
 }
 
 // overdue returns the target itself if it is linked here by a suspect link, or
@@ -132,16 +138,25 @@ func (b *bar) forbids(peer *Peer) bool {
 	return b.source && peer.ID == b.src || indexOf(b.list, peer.Key.Prefix())*wire.PrefixLen < len(b.list)
 }
 
+// scanCalm is scan of the relays that carry, and of all only where none of those
+// is let through.
+func (s *Snapshot) scanCalm(target *routing.Key, b bar) *Peer {
+	if peer := scan(s.calm, &s.selfKey, target, b); peer != nil || s.calm == s.relays {
+		return peer
+	}
+	return scan(s.relays, &s.selfKey, target, b)
+}
+
 // scan returns the relay closest to target that b lets through, or nil. It looks
-// at all relays.
-func (s *Snapshot) scan(target *routing.Key, b bar) *Peer {
+// at all of them.
+func scan(relays *routing.Snapshot[*Peer], self, target *routing.Key, b bar) *Peer {
 	var best *Peer
-	for i := range s.relays.Len() {
-		peer := s.relays.At(i).Value
+	for i := range relays.Len() {
+		peer := relays.At(i).Value
 		if best != nil && !routing.Closer(peer.Key, best.Key, *target) || b.forbids(peer) {
 			continue
 		}
-		if !b.nearer || routing.Closer(peer.Key, s.selfKey, *target) {
+		if !b.nearer || routing.Closer(peer.Key, *self, *target) {
 			best = peer
 		}
 	}

@@ -15,7 +15,9 @@
 //	3  an attachment record that led here wrongly: Hint(detached)
 //	4  a leaf's own frame goes to its relay closest to the target
 //	5  an attachment record of the destination adds one of its homes as waypoint
-//	6  else the best relay that is strictly closer to the target than this node
+//	6  else the best relay that is strictly closer to the target than this node, by
+//	   a link that carries frames of others if there is one (carry.go); a scatter
+//	   frame by any of those (scatter.go)
 //	7  at a dead end a Nearest frame is answered; a frame with a detour list goes
 //	   sideways or back, in depth-first order; one without leaves its source in
 //	   any direction; a waypoint is given up
@@ -34,8 +36,9 @@
 // dials whom routing.Filler wants (membership.go). Who asks for a link gets a
 // place or is told whom else to try (admission.go). A leaf chooses homes and has
 // a record of them stored near its Key (homes.go); relays keep such records for
-// others (records.go, store.go), and rule 5 reads them. A relay by way of which
-// frames get lost is left out for a while (doubt.go).
+// others (records.go, store.go) from each Store that passes (passed.go), and rule
+// 5 reads them. A relay by way of which frames get lost is left out for a while
+// (doubt.go), and the list of one before (misled.go).
 //
 // Links over WebRTC are capped (webrtc.go), and go to who has no URL (prefer.go).
 // Two nodes may have a link for what they have to say to each other (direct.go),

@@ -79,7 +79,7 @@ func (e *Engine) dialWants(now time.Time, from []*known, most int) {
 		candidates[i] = routing.Place{Key: k.key, RTT: k.rtt()}
 	}
 	for _, w := range e.wants(now, links, candidates, from, n) {
-		if e.links.relays+e.dialing >= e.cfg.MaxRelays && e.spare(now, true) == nil {
+		if e.links.relays+e.dialing >= e.cfg.MaxRelays && e.spare(now, true) == nil && e.lodger() == nil {
 			return
 		}
 		e.dialKnown(now, from[w.Index], w.Need > routing.NeedSpread || e.links.relays < limits.NearSet)
@@ -140,7 +140,7 @@ func (e *Engine) dialOver(k *known) {
 			e.needed--
 		}
 	}
-	k.dialing, k.trial, k.carried, k.direct = false, false, false, k.hot
+	k.dialing, k.trial, k.carried, k.forPeer, k.direct = false, false, false, false, k.hot
 }
 
 // fillLeaf dials further homes, wherever in the mesh.

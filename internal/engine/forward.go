@@ -40,6 +40,13 @@ type Verdict struct {
 	// It is the one that was handed in, or a rewritten copy in the Scratch of the
 	// Ingress, which the next call overwrites.
 	Frame []byte
+	// Copy, with ActionSend: the control loop wants Frame as well, for Passed. It is
+	// a Store that goes on, or a question that ends here besides, or the first
+	// message of a session for which a record was used here.
+	Copy bool
+	// End, with Copy: a Nearest ends here as far as links that carry lead, and goes
+	// on by one that does not.
+	End bool
 }
 
 // Forward decides about a mesh frame that came over the link of in, by the rules
@@ -88,7 +95,8 @@ type pass struct {
 	k   int   // the choice of first hop for an own frame; 0: the best
 	via *Peer // the first hop for an own frame; nil: the k-th choice
 
-	past []wire.ID // first hops of earlier copies of an own frame: others go before them
+	later bool      // copies of an own frame left before it
+	past  []wire.ID // first hops of these: others go before them
 
 	f   wire.Frame  // what raw says, and what is to be sent on
 	to  *route      // to the target; nil: the target is the Key of a Nearest frame
@@ -98,6 +106,7 @@ type pass struct {
 	ours    bool // own, and its source is this node
 	changed bool // f is not what raw says any more, the hop limit aside
 	passed  bool // rule 1 removed a waypoint
+	found   bool // rule 5 added one
 }
 
 // run goes through the rules in their order.
@@ -186,11 +195,11 @@ func (p *pass) arrive() (Verdict, bool) {
 
 // onward is the rest of rule 2, and rules 3 to 6.
 func (p *pass) onward() (Verdict, bool) {
-	p.aim()
-	if p.chosen() {
+	p.settle()
+	if p.chosen() && !p.aimed() {
 		return p.sendByChoice(), true
 	}
-	if peer := p.linked(); peer != nil {
+	if peer := p.linked(); peer != nil && !p.used(peer) {
 		p.spareWaypoint(peer)
 		return p.send(peer), true
 	}
@@ -208,18 +217,22 @@ func (p *pass) onward() (Verdict, bool) {
 	return Verdict{}, false
 }
 
-// aim settles the target.
-func (p *pass) aim() {
+// settle settles the target. Of a scatter frame that is a point that no node is
+// at, and to stays the destination.
+func (p *pass) settle() {
 	switch {
 	case p.f.Waypoints != nil:
 		p.to = p.in.resolve(p.s, (*wire.ID)(p.f.Waypoints))
+		p.key = p.to.key
 	case p.f.Type == wire.TypeNearest:
 		p.to, p.key = nil, routing.Key(p.f.Body[wire.NonceLen:])
-		return
 	default:
 		p.to = p.in.resolve(p.s, &p.f.Dst)
+		p.key = p.to.key
 	}
-	p.key = p.to.key
+	if p.aimed() {
+		p.key = aimKey(p.f.Aim)
+	}
 }
 
 // linked returns the direct peer that is the target, or nil.
@@ -236,12 +249,12 @@ func (p *pass) linked() *Peer {
 // addHome is rule 5. It tells whether the target is a home now. For a leaf rule 4
 // comes first, and a later copy of a frame of this node does without its records.
 func (p *pass) addHome() bool {
-	if p.again() || p.f.Waypoints != nil || p.f.Found || p.to == nil || p.s.leaf || !p.pickHome() {
+	if p.later || p.ours && p.f.Aim != nil || p.f.Waypoints != nil || p.f.Found || p.to == nil || p.s.leaf || !p.pickHome() {
 		return false
 	}
-	p.f.Waypoints, p.f.Found, p.changed = p.in.scratch.home[0][:], true, true
+	p.f.Waypoints, p.f.Found, p.changed, p.found = p.in.scratch.home[0][:], true, true, true
 	p.emptyList()
-	p.aim()
+	p.settle()
 	return true
 }
 
@@ -277,12 +290,20 @@ func (p *pass) pickHome() bool {
 // must not go there.
 func (p *pass) bestHop() *Peer {
 	anywhere := p.own && p.s.leaf || p.ours && p.to == nil
+	if p.aimed() {
+		peer := p.scatter()
+		if peer != nil || p.to != nil {
+			return peer
+		}
+	}
 	var peer *Peer
 	switch {
-	case p.to != nil && !p.to.direct:
+	case p.to != nil && !p.to.direct && !p.plain():
 		peer = p.to.peer
 	case anywhere:
 		peer = p.s.nearest(&p.key)
+	case p.plain():
+		peer = p.s.plainBest(&p.key)
 	default:
 		peer = p.s.best(&p.key)
 	}
@@ -291,8 +312,12 @@ func (p *pass) bestHop() *Peer {
 		return peer
 	}
 	b.nearer = !anywhere
-	return p.s.scan(&p.key, b)
+	return p.s.scanCalm(&p.key, b)
 }
+
+// plain tells whether the frame shows that other copies went before it: it was
+// theirs to go by the lists of neighbours.
+func (p *pass) plain() bool { return p.f.Aim != nil || len(p.past) > 0 }
 
 // send is the end of rules 2, 4, 6 and 7: the frame goes to that peer.
 func (p *pass) send(peer *Peer) Verdict {
@@ -305,15 +330,41 @@ func (p *pass) send(peer *Peer) Verdict {
 	if !p.appendSelf() {
 		return p.refuse(reason.LoopedDetour)
 	}
-	if !p.changed {
+	v := Verdict{Action: ActionSend, Peer: peer, Frame: p.raw}
+	if p.changed {
+		if p.f.Len() > wire.MaxFrame {
+			return p.refuse(reason.TooLarge)
+		}
+		v.Frame = p.rewrite()
+	} else {
 		wire.SetFrameHopLimit(p.raw, p.f.HopLimit)
-		return Verdict{Action: ActionSend, Peer: peer, Frame: p.raw}
 	}
-	if p.f.Len() > wire.MaxFrame {
-		return p.refuse(reason.TooLarge)
-	}
-	return Verdict{Action: ActionSend, Peer: peer, Frame: p.rewrite()}
+	p.copied(&v)
+	return v
 }
+
+// copied says whether the control loop has something to do with a frame that goes
+// on: each relay that a Store passes keeps the record, who adds a home to the
+// first message of a session tells the source of the record, and a Nearest ends
+// wherever no link that carries leads closer.
+func (p *pass) copied(v *Verdict) {
+	switch {
+	case p.own:
+	case p.f.Type == wire.TypeNearest:
+		v.End = p.f.Waypoints == nil && !p.s.carries(v.Peer)
+		if p.stores() {
+			v.Copy = p.in.AllowStore(p.now)
+		} else {
+			v.Copy = v.End && p.in.AllowControl(p.now)
+		}
+		v.End = v.End && v.Copy
+	case p.found && p.f.Type == wire.TypeHandshake && len(p.f.Body) > 0 && p.f.Body[0] == wire.HandshakeFirst:
+		v.Copy = p.in.charged().answers.take(p.now, limits.RecordAnswerRate, limits.RecordAnswerBurst)
+	}
+}
+
+// stores tells whether a Nearest is a Store.
+func (p *pass) stores() bool { return wire.Op(p.f.Body[wire.NearestHeaderLen-1]) == wire.OpStore }
 
 // rewrite writes the frame anew.
 func (p *pass) rewrite() []byte { return wire.AppendFrame(p.in.room(p.f.Len()), &p.f) }
@@ -329,7 +380,7 @@ func (p *pass) expire() Verdict {
 // answer ends a Nearest or Probe frame here.
 func (p *pass) answer() Verdict {
 	allow := p.in.AllowControl
-	if p.f.Type == wire.TypeNearest && wire.Op(p.f.Body[wire.NearestHeaderLen-1]) == wire.OpStore {
+	if p.f.Type == wire.TypeNearest && p.stores() {
 		allow = p.in.AllowStore
 	}
 	if !p.own && !allow(p.now) {

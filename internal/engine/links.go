@@ -24,6 +24,9 @@ type neighbour struct {
 	answered bool          // a ping: it holds this node among its own links
 	wanted   bool          // by the user: it stays
 	webRTC   bool          // it is carried so
+	chosen   bool          // this node asked for it: see carry.go
+	seat     seat          // of the table, how it got its place
+	since    time.Duration // when it got that, by Engine.clock
 	direct   bool          // it is no link of the table: see direct.go
 	kept     bool          // of those: the user asked for it
 	talked   time.Duration // of those: when its ends last had much to say to each other
@@ -233,17 +236,26 @@ func (ev LinkHealth) step(e *Engine, now time.Time) {
 }
 
 // publish builds the picture that Forward works on.
-func (e *Engine) publish() {
-	e.publishAt, e.redraw = time.Time{}, false
-	cfg := SnapshotConfig{Self: e.cfg.Self, Leaf: e.cfg.Leaf, PlainGreedy: e.cfg.PlainGreedy, Records: &e.holder.store}
+func (e *Engine) publish(now time.Time) {
+	e.publishAt, e.ripeAt, e.redraw = time.Time{}, time.Time{}, false
+	cfg := SnapshotConfig{Self: e.cfg.Self, Leaf: e.cfg.Leaf, PlainGreedy: e.cfg.PlainGreedy, Records: &e.holder.store, Secret: e.aims.secret}
 	cfg.Peers = e.picture[:0]
+	if e.young(now) {
+		e.promote(now)
+		e.redraw = false
+	}
 	elsewhere, trusted := e.links.elsewhere(), e.trusted()
 	for _, n := range e.links.list {
 		if inUse(e.links.byID[n.ID]) == n {
 			// A suspect or doubted relay is better than none.
+			lists := n.neighbours
+			if !e.misled.lists(n.ID) {
+				lists = nil
+			}
 			cfg.Peers = append(cfg.Peers, PeerState{
 				Peer: n.Peer, Suspect: n.suspect && (n.Leaf || elsewhere), Doubted: trusted && e.isDoubted(n),
-				RTTMicros: uint32(n.rtt.Microseconds()), Neighbours: n.neighbours,
+				Passive: !n.Leaf && !e.peerPasses(n.ID, now), Chosen: e.chosen(n.ID),
+				RTTMicros: uint32(n.rtt.Microseconds()), Neighbours: lists,
 			})
 		}
 	}

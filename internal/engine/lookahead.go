@@ -100,9 +100,10 @@ func newLookahead(self routing.Key, peers []PeerState) *lookahead {
 	return l
 }
 
-// leads says that frames may go on by a peer.
+// leads says that frames of others may go on by a peer, as far as rule 6 has a
+// choice.
 func leads(p *PeerState, self *routing.Key) bool {
-	return !p.Suspect && !p.Doubted && !p.Leaf && p.Key != *self
+	return !p.Suspect && !p.Doubted && !p.Passive && !p.Leaf && p.Key != *self
 }
 
 // insertionMost is up to how many places of a cell are sorted by insertion.
@@ -169,8 +170,8 @@ func (l *lookahead) add(self *routing.Key, p *PeerState) {
 	}
 }
 
-// best returns, among the relays strictly closer to target than this node, the
-// one that leads to the place sharing most leading bits with it. Places that
+// best returns, among the relays that carry and are strictly closer to target
+// than this node, the one that leads to the place sharing most leading bits with it. Places that
 // share as many are ranked by less.
 //
 // A relay is strictly closer exactly when self XOR target has a one at the

@@ -29,6 +29,7 @@ type membership struct {
 	announceAt time.Time // zero: nothing new to tell
 	announced  time.Time
 	publishAt  time.Time // when what gathers goes into the snapshot; zero: nothing does
+	ripeAt     time.Time // when the next link begins or ends to carry; zero: none does by itself
 	redraw     bool      // the snapshot is to be made anew before Step ends
 
 	nearAt, bucketAt, farAt, contactAt, improveAt time.Time // periodic; zero while there is no link
@@ -62,7 +63,7 @@ func (e *Engine) stale(now time.Time) { earlier(&e.publishAt, now.Add(limits.Sna
 
 // deadlines are those of membership.
 func (e *Engine) deadlines(visit func(time.Time)) {
-	for _, at := range []time.Time{e.fillAt, e.announceAt, e.publishAt, e.nearAt, e.bucketAt, e.farAt, e.contactAt, e.improveAt} {
+	for _, at := range []time.Time{e.fillAt, e.announceAt, e.publishAt, e.ripeAt, e.nearAt, e.bucketAt, e.farAt, e.contactAt, e.improveAt} {
 		if !at.IsZero() {
 			visit(at)
 		}
@@ -102,6 +103,7 @@ func (e *Engine) membershipDue(now time.Time) {
 		clear(e.sought)
 		e.strayed = 0
 		e.checkBuckets(now)
+		e.promote(now)
 		e.trim(now)
 		e.fillSoon(now, 0)
 	}
@@ -119,7 +121,7 @@ func (e *Engine) membershipDue(now time.Time) {
 	if due(e.announceAt, now) {
 		e.announce(now)
 	}
-	if due(e.publishAt, now) {
+	if due(e.publishAt, now) || due(e.ripeAt, now) {
 		e.redraw = true
 	}
 }

@@ -16,10 +16,11 @@ import (
 // With k = 0 the rules of Forward hold. A destination that is linked here gets
 // the frame at once: waypoints are taken off; so is one that is the first hop
 // itself. With a higher k the frame goes another way on purpose: the choices are
-// that of k = 0 first, then all other relays in the order of their distance to
-// the target, in any direction, and then the first again: [Snapshot.FirstHops]
-// of them. What this node holds about the destination in its own record store is
-// for k = 0 alone: a false record must not hold each copy. A k below 0 is 0.
+// that of k = 0 first, then all other relays that carry in the order of their
+// distance to the target, in any direction, then those that do not carry, and
+// then the first again: [Snapshot.FirstHops] of them. What this node holds about
+// the destination in its own record store is for k = 0 alone: a false record must
+// not hold each copy. A k below 0 is 0.
 func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) Verdict {
 	if k <= 0 {
 		if peer := in.express(s, frame); peer != nil {
@@ -32,7 +33,7 @@ func (s *Snapshot) ForwardOwn(in *Ingress, frame []byte, k int, now time.Time) V
 	p := pass{s: s, in: in, raw: frame, now: now, own: true}
 	if k > 0 && len(frame) >= wire.HeaderLen {
 		if n := s.FirstHops(*wire.FrameDst(frame)); n > 0 {
-			p.k = k % n
+			p.k, p.later = k%n, true
 		}
 	}
 	return p.run()
@@ -108,6 +109,7 @@ func (s *Snapshot) ForwardBy(in *Ingress, frame []byte, c session.Choice, now ti
 	if via == nil {
 		p.k = max(c.K, 0)
 	}
+	p.later = p.k > 0 || len(c.Past) > 0
 	return p.run()
 }
 
@@ -144,10 +146,7 @@ func (p *pass) spareWaypoint(peer *Peer) {
 
 // chosen reports whether the first hop of a frame of this node is a choice that
 // the rules do not make.
-func (p *pass) chosen() bool { return p.k > 0 || p.via != nil || len(p.past) > 0 }
-
-// again reports whether copies of the frame have left before.
-func (p *pass) again() bool { return p.k > 0 || len(p.past) > 0 }
+func (p *pass) chosen() bool { return p.later || p.via != nil }
 
 // used reports whether an earlier copy left by that peer.
 func (p *pass) used(peer *Peer) bool {
@@ -165,7 +164,6 @@ func (p *pass) sendByChoice() Verdict {
 	if p.f.Type == wire.TypeNearest {
 		first = nil
 	}
-	p.addHome()
 	if p.via != nil {
 		return p.send(p.via)
 	}
@@ -182,15 +180,16 @@ func (p *pass) sendByChoice() Verdict {
 }
 
 // choice returns the choice number p.k of the first hops: first, unless that is
-// nil, then the other relays in the order of their distance to the target. Those
-// by which a copy left before come behind all others.
+// nil, then the other relays that carry in the order of their distance to the
+// target, then those that do not. Those by which a copy left before come behind
+// all others.
 func (p *pass) choice(first *Peer) *Peer {
-	most := p.k + 1
-	if len(p.past) > 0 {
-		most = p.s.relays.Len()
+	s, most := p.s, p.k+1
+	if len(p.past) > 0 || s.calm != s.relays {
+		most = s.relays.Len()
 	}
 	scratch := p.in.rewriting()
-	scratch.order = p.s.relays.Nearest(p.key, most, scratch.order[:0])
+	scratch.order = s.relays.Nearest(p.key, most, scratch.order[:0])
 	left := p.k
 	for _, used := range [...]bool{false, true} {
 		if first != nil && p.used(first) == used {
@@ -199,15 +198,17 @@ func (p *pass) choice(first *Peer) *Peer {
 			}
 			left--
 		}
-		for _, i := range scratch.order {
-			peer := p.s.relays.At(i).Value
-			if peer == first || p.used(peer) != used {
-				continue
+		for _, carries := range [...]bool{true, false} {
+			for _, i := range scratch.order {
+				peer := s.relays.At(i).Value
+				if peer == first || p.used(peer) != used || s.carries(peer) != carries {
+					continue
+				}
+				if left == 0 {
+					return peer
+				}
+				left--
 			}
-			if left == 0 {
-				return peer
-			}
-			left--
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/peermesh/peermesh/internal/engine"
@@ -50,6 +51,14 @@ func TestForwardOwn(t *testing.T) {
 		{ruleCase{"a record", scene{peers: relays, records: new(held).put(target, away)}, wire.Frame{Dst: wid(target)},
 			sendChanged(r01, func(f *wire.Frame) { f.Waypoints, f.Found = waypoints(away), true })}, 0},
 		{ruleCase{"no record by another", scene{peers: relays, records: new(held).put(target, away)}, wire.Frame{Dst: wid(target)}, send(r1)}, 1},
+		{ruleCase{"no record when it is the first's turn again", scene{peers: relays, records: new(held).put(target, away)}, wire.Frame{Dst: wid(target)}, send(r11)}, 4},
+		{ruleCase{"one that carries before the nearest", scene{peers: passive(relays, 1)}, wire.Frame{Dst: wid(target)}, send(r1)}, 0},
+		{ruleCase{"and in any direction", scene{peers: passive(relays, 1)}, wire.Frame{Dst: wid(target)}, send(r01)}, 1},
+		{ruleCase{"the others at last", scene{peers: passive(relays, 1)}, wire.Frame{Dst: wid(target)}, send(r11)}, 3},
+		{ruleCase{"to one that does not carry", scene{peers: passive(relays, 1)}, wire.Frame{Dst: wid(r11.ID)}, send(r11)}, 0},
+		{ruleCase{"a nearest by one that carries", scene{peers: passive(relays, 3)}, wire.Frame{Type: wire.TypeNearest, Body: nearest(me.Key(), wire.OpStore)}, send(r01)}, 0},
+		{ruleCase{"a leaf's by one that carries", scene{leaf: true, peers: passive(relays, 3)}, wire.Frame{Dst: wid(beside)}, send(r01)}, 0},
+		{ruleCase{"a leaf's by what there is", scene{leaf: true, peers: passive(relays, 0, 1, 2, 3)}, wire.Frame{Dst: wid(beside)}, send(r001)}, 0},
 		{ruleCase{"with a detour list", scene{peers: relays}, wire.Frame{Dst: wid(target), Detour: []byte{}}, sendChanged(r1, func(f *wire.Frame) { f.Detour = prefixes(me) })}, 1},
 		{ruleCase{"to itself", scene{peers: relays}, wire.Frame{Dst: wid(me)}, ends(engine.ActionDeliver)}, 0},
 		{ruleCase{"to itself by another", scene{peers: relays}, wire.Frame{Dst: wid(me)}, ends(engine.ActionDeliver)}, 1},
@@ -74,6 +83,25 @@ func TestForwardOwn(t *testing.T) {
 				t.Errorf("the short way: got %x to %v, want %x to %v", sent, peer.ID, v.Frame, v.Peer)
 			}
 		})
+	}
+}
+
+// passive is a copy of peers in which those with such an index do not carry.
+func passive(peers []engine.PeerState, index ...int) []engine.PeerState {
+	peers = slices.Clone(peers)
+	for _, i := range index {
+		peers[i].Passive = true
+	}
+	return peers
+}
+
+// TestViaFollowsNoRecord: a copy by a hop that did better before goes without.
+func TestViaFollowsNoRecord(t *testing.T) {
+	s := scene{peers: states(r1, r11, r01), records: new(held).put(target, at("0110", 7))}.snapshot()
+	f := wire.Frame{Type: wire.TypeData, HopLimit: 64, Dst: wid(target), Src: wid(me)}
+	v := s.ForwardBy(engine.NewIngress(nil), bytesOf(f), session.Choice{Via: wid(r1.ID)}, noon)
+	if v.Action != engine.ActionSend || v.Peer != r1 || !same(mustParse(t, v.Frame), f) {
+		t.Errorf("got %v to %v with %x, want the frame as it is to r1", v.Action, v.Peer, v.Frame)
 	}
 }
 
@@ -162,6 +190,7 @@ func TestFirstHopsOfEarlierCopiesComeLast(t *testing.T) {
 		{"all but the best", wire.Frame{Dst: wid(target)}, session.Choice{Past: by(r1, r01, r001)}, send(r11)},
 		{"all", wire.Frame{Dst: wid(target)}, session.Choice{Past: by(r1, r01, r001, r11)}, send(r11)},
 		{"strangers", wire.Frame{Dst: wid(target)}, session.Choice{Past: []wire.ID{{1}}}, send(r11)},
+		{"the last that carries and was not tried", wire.Frame{Dst: wid(target)}, session.Choice{Past: by(r11, r1)}, send(r01)},
 		{"one all the same", wire.Frame{Dst: wid(target)}, session.Choice{Via: wid(r11.ID), Past: by(r11)}, send(r11)},
 		{"to a direct peer", wire.Frame{Dst: wid(r1.ID)}, session.Choice{Past: by(r1)}, send(r11)},
 		{"to a waypoint", wire.Frame{Dst: wid(target), Waypoints: waypoints(r01.ID)}, session.Choice{Past: by(r01)}, send(r001)},

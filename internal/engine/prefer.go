@@ -11,7 +11,8 @@ import (
 // who has a URL goes before who has none: in the same bucket and, while links
 // over WebRTC are only for what is needed, in all of them for what is not.
 func (e *Engine) wants(now time.Time, links, candidates []routing.Place, from []*known, n int) []routing.Want {
-	wants := e.filler.Wants(links, candidates, n)
+	filler := e.filling()
+	wants := filler.Wants(links, candidates, n)
 	if !slices.ContainsFunc(from, func(k *known) bool { return k.noURL }) {
 		return wants
 	}
@@ -55,7 +56,8 @@ func (e *Engine) spreadByURL(needed []routing.Want, links, candidates []routing.
 			places, index = append(places, candidates[i]), append(index, i)
 		}
 	}
-	for _, w := range e.filler.Wants(links, places, n) {
+	filler := e.filling()
+	for _, w := range filler.Wants(links, places, n) {
 		wants = append(wants, routing.Want{Index: index[w.Index], Need: w.Need})
 	}
 	return wants

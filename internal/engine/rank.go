@@ -28,7 +28,7 @@ func (s *Snapshot) RankHomes(homes []wire.ID) {
 }
 
 // nearness is how many leading bits the Key of a relay shares with that of the
-// nearest relay within two hops; more of one that is linked.
+// nearest relay within two hops, by links that carry; more of one that is linked.
 func (s *Snapshot) nearness(relay wire.ID) int {
 	if p := s.direct[relay]; p != nil {
 		return routing.KeyBits + 1
@@ -37,8 +37,8 @@ func (s *Snapshot) nearness(relay wire.ID) int {
 	if s.ahead != nil {
 		return s.ahead.nearest(keyHead(&key))
 	}
-	if i, ok := s.relays.Closest(key); ok {
-		return key.CommonPrefixLen(s.relays.At(i).Key)
+	if relay := s.nearest(&key); relay != nil {
+		return key.CommonPrefixLen(relay.Key)
 	}
 	return 0
 }

@@ -50,7 +50,7 @@ func (ev Reach) step(e *Engine, now time.Time) {
 	if len(w.done) > 1 || k.dialing || e.hot.dials(id) {
 		return // a dial is under way
 	}
-	k.direct = ev.Direct
+	k.direct, k.forPeer = ev.Direct, ev.ByPeer
 	e.dialKnown(now, k, true) // it has an address
 }
 
@@ -68,8 +68,11 @@ func (e *Engine) keepLink(ev Reach) {
 		return
 	}
 	for _, n := range e.links.byID[ev.Contact.ID] {
-		n.wanted = true
+		n.wanted, n.seat = true, seatChosen
 		n.kept = n.kept || n.direct
+	}
+	if len(e.links.byID[ev.Contact.ID]) > 0 {
+		e.redraw = true
 	}
 }
 

@@ -30,10 +30,16 @@ type PeerState struct {
 	// Doubted: what it is given for others gets lost. Only what is for the peer
 	// itself is sent to it.
 	Doubted bool
+	// Passive: the link does not carry frames of others, see carry.go. Rule 6 sends
+	// by it only where no link that carries leads closer.
+	Passive bool
+	// Chosen: this node asked for the link.
+	Chosen bool
 	// RTTMicros is the smoothed round trip to the peer in microseconds; 0 means
 	// not measured and counts as slower than any other.
 	RTTMicros uint32
-	// Neighbours are the relays that the peer said it is linked to; nil: unknown.
+	// Neighbours are the relays that the peer said it is linked to; nil: unknown, or
+	// not to be looked at. Those of a passive link are not.
 	Neighbours *Neighbours
 }
 
@@ -58,6 +64,8 @@ type SnapshotConfig struct {
 	Peers []PeerState // all live links, one for each ID
 	// Records; nil: none are held.
 	Records Records
+	// Secret decides, with a frame's aim, which way a scatter frame goes.
+	Secret [SecretLen]byte
 	// PlainGreedy makes rule 6 take the relay closest to the target even where
 	// neighbour lists are known. It is there to be compared with.
 	PlainGreedy bool
@@ -71,30 +79,33 @@ type Snapshot struct {
 	leaf    bool
 	stamp   *stamp
 	relays  *routing.Snapshot[*Peer] // that are neither suspect nor doubted
+	calm    *routing.Snapshot[*Peer] // those of relays that carry frames of others; relays itself where all do
 	direct  map[wire.ID]*Peer        // relays and leaves, suspect ones aside
 	overdue map[wire.ID]*Peer        // the suspect ones; nil: there is none
-	ahead   *lookahead               // nil: plain greedy
-	records Records                  // nil: none
+	exits   []exit                   // calm, for scatter frames
+	secret  [SecretLen]byte
+	depth   int        // see depth
+	ahead   *lookahead // over calm; nil: plain greedy
+	records Records    // nil: none
 }
 
 // NewSnapshot returns the snapshot of the links in c. Its cost is that of
 // sorting all neighbours of all peers.
 func NewSnapshot(c SnapshotConfig) *Snapshot {
 	s := &Snapshot{
-		self: c.Self, selfKey: c.Self.Key(), leaf: c.Leaf, stamp: new(stamp), records: c.Records,
+		self: c.Self, selfKey: c.Self.Key(), secret: c.Secret, leaf: c.Leaf, stamp: new(stamp), records: c.Records,
 		direct: make(map[wire.ID]*Peer, len(c.Peers)),
 	}
-	relays := s.addPeers(c.Peers)
-	s.relays = routing.NewSnapshot(s.selfKey, relays)
+	s.addPeers(c.Peers)
+	s.depth = depth(&s.selfKey, c.Leaf, s.calm)
 	if !c.PlainGreedy && !c.Leaf {
 		s.ahead = newLookahead(s.selfKey, c.Peers)
 	}
 	return s
 }
 
-// addPeers enters the peers that frames can be sent to and returns the relays
-// among them.
-func (s *Snapshot) addPeers(peers []PeerState) []routing.Hop[*Peer] {
+// addPeers enters the peers that frames can be sent to.
+func (s *Snapshot) addPeers(peers []PeerState) {
 	forwards := func(p *PeerState) bool { return !p.Suspect && !p.Leaf && !p.Doubted }
 	count := 0 // most peers of a large relay are leaves
 	for i := range peers {
@@ -103,6 +114,7 @@ func (s *Snapshot) addPeers(peers []PeerState) []routing.Hop[*Peer] {
 		}
 	}
 	relays := make([]routing.Hop[*Peer], 0, count)
+	s.exits = make([]exit, 0, count)
 	for i := range peers {
 		p := &peers[i]
 		if p.Suspect {
@@ -110,11 +122,25 @@ func (s *Snapshot) addPeers(peers []PeerState) []routing.Hop[*Peer] {
 		} else {
 			s.direct[wire.ID(p.ID)] = p.Peer
 		}
-		if forwards(p) {
-			relays = append(relays, routing.Hop[*Peer]{ID: p.ID, Key: p.Key, Value: p.Peer})
+		if !forwards(p) {
+			continue
+		}
+		relays = append(relays, routing.Hop[*Peer]{ID: p.ID, Key: p.Key, Value: p.Peer})
+		if !p.Passive {
+			s.exits = append(s.exits, exit{p.Peer, keyHead(&p.Key), p.Chosen})
 		}
 	}
-	return relays
+	s.relays = routing.NewSnapshot(s.selfKey, relays)
+	s.calm = s.relays
+	if len(s.exits) == len(relays) {
+		return
+	}
+	relays = relays[:0] // NewSnapshot has copied them
+	for i := range s.exits {
+		p := s.exits[i].peer
+		relays = append(relays, routing.Hop[*Peer]{ID: p.ID, Key: p.Key, Value: p})
+	}
+	s.calm = routing.NewSnapshot(s.selfKey, relays)
 }
 
 func (s *Snapshot) addOverdue(p *Peer) {
@@ -151,11 +177,31 @@ func (s *Snapshot) findRoute(r *route, id *wire.ID) {
 	}
 }
 
-// best returns the relay that rule 6 sends to: of those strictly closer to the
-// target than this node the one that leads closest, or nil if there is none.
+// best returns the relay that rule 6 sends to, or nil if there is none: of those
+// that carry and are strictly closer to the target than this node the one that
+// leads closest; without one of these the closest of the others.
 func (s *Snapshot) best(target *routing.Key) *Peer {
-	if s.ahead != nil {
-		return s.ahead.best(&s.selfKey, target)
+	if s.ahead == nil {
+		return s.plainBest(target)
+	}
+	if peer := s.ahead.best(&s.selfKey, target); peer != nil {
+		return peer
+	}
+	return s.passiveBest(target)
+}
+
+// plainBest is best without a look at neighbours' lists.
+func (s *Snapshot) plainBest(target *routing.Key) *Peer {
+	if i, ok := s.calm.Next(*target); ok {
+		return s.calm.At(i).Value
+	}
+	return s.passiveBest(target)
+}
+
+// passiveBest is best where no relay that carries is strictly closer.
+func (s *Snapshot) passiveBest(target *routing.Key) *Peer {
+	if s.calm == s.relays {
+		return nil
 	}
 	if i, ok := s.relays.Next(*target); ok {
 		return s.relays.At(i).Value
@@ -163,11 +209,22 @@ func (s *Snapshot) best(target *routing.Key) *Peer {
 	return nil
 }
 
-// nearest returns the relay closest to the target whatever the distance, or nil
-// if there is none.
+// carries tells whether a relay carries frames of others.
+func (s *Snapshot) carries(relay *Peer) bool {
+	if s.calm == s.relays {
+		return true
+	}
+	_, ok := s.calm.Find(relay.ID)
+	return ok
+}
+
+// nearest returns the relay closest to the target whatever the distance, one
+// that carries if there is any, or nil if there is none.
 func (s *Snapshot) nearest(target *routing.Key) *Peer {
-	if i, ok := s.relays.Closest(*target); ok {
-		return s.relays.At(i).Value
+	for _, from := range [...]*routing.Snapshot[*Peer]{s.calm, s.relays} {
+		if i, ok := from.Closest(*target); ok {
+			return from.At(i).Value
+		}
 	}
 	return nil
 }

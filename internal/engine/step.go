@@ -43,6 +43,8 @@ type Config struct {
 	MaxWebRTC int
 	// PlainGreedy leaves the look-ahead out of the snapshots, to be compared with.
 	PlainGreedy bool
+	// AllCarry makes every link carry frames of others, to be compared with.
+	AllCarry bool
 }
 
 // Engine is a node's brain: it is told what happened and answers with what to
@@ -57,6 +59,8 @@ type Engine struct {
 	hot      hotPairs
 	holder   holder
 	doubts   doubts
+	misled   misled
+	aims     aims
 	attach   attachment
 	banned   map[routing.ID]time.Time // until when a peer told to go stays away
 	snapshot atomic.Pointer[Snapshot]
@@ -78,7 +82,8 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.holder.init(cfg.Self)
 	e.initMembership()
-	e.publish()
+	e.aims.init(cfg.Rand)
+	e.publish(time.Time{})
 	return e, nil
 }
 
@@ -115,9 +120,10 @@ func (e *Engine) Step(now time.Time, ev Event) []Action {
 	e.attachDue(now)
 	e.holderDue(now)
 	e.doubtsDue(now)
+	e.misledDue(now)
 	e.dialDue(now)
 	if e.redraw {
-		e.publish()
+		e.publish(now)
 	}
 	return e.actions
 }
@@ -135,8 +141,10 @@ func (e *Engine) Next() (time.Time, bool) {
 	if !e.targets.stopped {
 		e.deadlines(visit)
 	}
-	if !e.doubts.next.IsZero() {
-		visit(e.doubts.next)
+	for _, t := range []time.Time{e.doubts.next, e.misled.next} {
+		if !t.IsZero() {
+			visit(t)
+		}
 	}
 	if t, armed := e.attachNext(); armed {
 		visit(t)
@@ -249,6 +257,18 @@ type (
 		Reason   reason.Reason
 		Contacts [][]byte // contact records
 	}
+
+	// Passed is a mesh frame that Forward sent on with Verdict.Copy. The engine may
+	// keep it.
+	Passed struct {
+		Link  uint64 // number of the link it came by
+		Frame []byte // as it went on
+		End   bool   // as the verdict says
+	}
+
+	// Lost: a copy of something that left by the choice of k = 0 got lost by way of
+	// a peer that is not its destination.
+	Lost struct{ Peer routing.ID }
 
 	// Control is a mesh frame for this node that is not Data. The engine may keep it.
 	Control struct {

@@ -114,7 +114,12 @@ const (
 	StoreBurst   = 200
 	ControlRate  = 200 // frames for the control loop per second: handshakes, answers, hints
 	ControlBurst = 400
-	LoopQueue    = 1024 // events waiting for the control loop
+
+	RecordAnswerRate  = 10 // records sent back to those who look for a leaf, per second
+	RecordAnswerBurst = 20
+	AimDepthLeaf      = 6 // leading bits that a leaf's aims share with the Key of a destination at most: right among 1,024 relays
+
+	LoopQueue = 1024 // events waiting for the control loop
 )
 
 // Sessions (docs/protocol.md, section 4).
@@ -246,6 +251,9 @@ const (
 	NearSet          = 4                      // relays nearest the own Key that a node keeps links with
 	SpareLinks       = 4                      // of the relay cap, for those who need a link; own requests stop below
 	ProvenAfter      = 10 * time.Minute       // age at which a link is proven: no stranger takes its place
+	ListHold         = 10 * time.Minute       // the list of a neighbour by way of which something got lost is not looked at
+	ListLosses       = time.Hour              // for so long such a loss counts
+	ListLossesMost   = 3                      // with so many of them it is not looked at until the link ends
 	DoubtHold        = 2 * time.Minute        // a relay by way of which frames get lost is left out; then it is tried again
 	GroupLinks       = 8                      // relay links with one address group (/16, /48)
 	GroupBucketLinks = 2                      // the same within one bucket
