@@ -56,6 +56,7 @@ type Simulation struct {
 	oneWay map[[2]int32]bool
 	held   []*simEnd // by a cut
 
+	allCarry   bool // of engine.Config
 	churn      bool
 	victim     *simNode // of the Sybils
 	lastStart  time.Duration

@@ -20,6 +20,7 @@ type simLoad struct {
 	sim           *Simulation
 	messages      []*simMessage
 	open          int // that are not over
+	datagrams     int // without a number that arrived
 	duplicates    int
 	falseAcks     int
 	handshakeHops []int // of the first messages of handshakes
@@ -192,6 +193,10 @@ func (d *simLoad) handshake(frame []byte) {
 
 // delivered is the port of every node.
 func (d *simLoad) delivered(v *session.Delivery) reason.Reason {
+	if v.Kind == wire.PlainDatagram && len(v.Data) == 0 {
+		d.datagrams++
+		return reason.None
+	}
 	if len(v.Data) != 8 {
 		return reason.NoHandler
 	}

@@ -27,6 +27,7 @@ type simNode struct {
 	noURL    bool // it can be dialled only over WebRTC
 	sybil    bool
 	drops    bool // acks what it is to forward, and drops it
+	lies     bool // says that it is linked with every relay
 	dead     bool
 	silent   bool             // dead, and its carriers stay open
 	kept     []engine.Contact // what a dead one's disk holds
@@ -116,7 +117,7 @@ func (n *simNode) start() (err error) {
 		Self: n.id, Leaf: n.leaf, MaxRelays: s.opts.MaxPeers, MaxLeaves: s.opts.MaxLeaves, Homes: s.opts.Homes,
 		Rand: n.random.Rand, Sessions: n.sessions, Drops: &s.drops,
 		WebRTC: s.webRTC(), MaxWebRTC: s.opts.MaxWebRTC,
-		Sign: n.sign, Verify: s.records.verify, Contact: n.contactRecord, PlainGreedy: s.opts.PlainGreedy,
+		Sign: n.sign, Verify: s.records.verify, Contact: n.contactRecord, PlainGreedy: s.opts.PlainGreedy, AllCarry: s.allCarry,
 	})
 	if err != nil {
 		return err
@@ -290,7 +291,7 @@ func (n *simNode) perform(a engine.Action) {
 	case engine.CloseLink:
 		n.closeLink(a)
 	case engine.SendLink:
-		a.Link.AppendControl(a.Frame)
+		a.Link.AppendControl(n.lied(a.Frame))
 	case engine.SendFrame:
 		n.emit(a.Frame, session.Choice{K: a.K})
 	case engine.PingLink:
@@ -310,6 +311,21 @@ func (n *simNode) closeLink(a engine.CloseLink) {
 	n.sim.displaced(l, a.Reason)
 	n.count(l, false)
 	a.Link.Finish(wire.AppendBye(nil, &wire.Bye{Reason: uint8(a.Reason), Contacts: a.Contacts}), a.Reason)
+}
+
+// lied is a link frame of this node, a list of relays that names them all in
+// the place of an honest one if it lies.
+func (n *simNode) lied(frame []byte) []byte {
+	if !n.lies || wire.LinkType(frame[0]) != wire.LinkPeers {
+		return frame
+	}
+	var list wire.Peers
+	for _, o := range n.sim.alive {
+		if o != n && !o.leaf && len(list.Entries) < limits.PeerListEntries {
+			list.Entries = append(list.Entries, wire.PeerEntry{ID: wire.ID(o.id), Role: wire.RoleRelay})
+		}
+	}
+	return wire.AppendPeers(nil, &list)
 }
 
 // forget drops a link, also as a source on the others.
