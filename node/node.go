@@ -142,6 +142,8 @@ func (n *Node) setUp(plan *plan) (err error) {
 		Emit:        n.emit,
 		Deliver:     n.deliver,
 		Doubt:       func(hop wire.ID) { n.postControl(engine.Doubted{Peer: routing.ID(hop)}) },
+		Lost:        func(hop wire.ID) { n.postControl(engine.Lost{Peer: routing.ID(hop)}) },
+		Aim:         func(to wire.ID) [8]byte { return n.engine.Aim(to) },
 		Homes:       func() []wire.ID { return n.engine.Homes() },
 		Rank:        func(homes []wire.ID) { n.engine.Snapshot().RankHomes(homes) },
 		Arm:         func(time.Time) { poke(n.armed) },

@@ -104,6 +104,8 @@ func (n *simNode) start() (err error) {
 		Self: wire.ID(n.id), Instance: n.instance, Rand: n.random, Null: true,
 		Emit: n.emit, Deliver: s.load.delivered, Arm: n.arm, Drops: &s.drops,
 		Doubt:        func(hop wire.ID) { s.post(n, engine.Doubted{Peer: routing.ID(hop)}) },
+		Lost:         func(hop wire.ID) { s.post(n, engine.Lost{Peer: routing.ID(hop)}) },
+		Aim:          func(to wire.ID) [8]byte { return n.engine.Aim(to) },
 		Capabilities: wire.CapDatagram,
 		Rank:         func(homes []wire.ID) { n.engine.Snapshot().RankHomes(homes) },
 	}
