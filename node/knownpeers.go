@@ -70,7 +70,7 @@ func (n *Node) startKnownPeers() {
 	if len(contacts) > 0 {
 		n.post(engine.Known{Contacts: contacts})
 	}
-	n.wg.Go(n.keepKnownPeers)
+	n.task("the known peers", n.keepKnownPeers)
 }
 
 // keepKnownPeers writes the known peers while the node runs, and ends with it.

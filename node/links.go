@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
@@ -122,7 +123,7 @@ func (n *Node) spawn(f func()) bool {
 	if n.ctx.Err() != nil {
 		return false
 	}
-	n.wg.Go(f)
+	n.task("a task", f)
 	return true
 }
 
@@ -200,8 +201,13 @@ func (n *Node) runLink(conn transport.Conn, remote *link.Remote, from source, at
 	}
 	if n.admit(w, from.target, at) {
 		n.logAdmitted(conn, w.link, remote)
-		w.link.Run(n.reader(w))
-		w.passOn()
+		guard.Do("a link", func() {
+			w.link.Run(n.reader(w))
+			w.passOn()
+		}, func(p *guard.Panic) {
+			n.note(p)
+			w.link.Close(reason.ProtocolError)
+		})
 	} else {
 		w.link.Dismiss()
 	}
@@ -264,6 +270,7 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, from source) *w
 		Outbound: from.outbound, Instance: remote.Hello.Instance, Dial: from.dial, Agent: remote.Hello.Agent,
 		Contact: bytes.Clone(remote.Hello.Contact), // the rest of the Hello is not kept
 		Carrier: conn, Send: remote.Send, Recv: remote.Recv, Direct: from.direct,
+		OnPanic: n.note,
 	}
 	var w *walker
 	cfg.OnBusy = func() {

@@ -76,7 +76,7 @@ func (n *Node) setTimer(timer *time.Timer) {
 func (n *Node) perform(a engine.Action) {
 	switch a := a.(type) {
 	case engine.Dial:
-		n.wg.Go(func() { n.dial(a) })
+		n.task("a dial", func() { n.dial(a) })
 	case engine.CloseLink:
 		n.closeLink(a.Link, a.Reason, a.Contacts)
 	case engine.SendLink:
@@ -88,7 +88,7 @@ func (n *Node) perform(a engine.Action) {
 	case engine.Reforward:
 		n.reforward(a.Link)
 	case engine.Compute:
-		n.wg.Go(func() {
+		n.vital("a handshake of a session", func() {
 			n.workers <- struct{}{}
 			a.Job.Run()
 			<-n.workers

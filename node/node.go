@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/httpbound"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
@@ -60,6 +61,8 @@ type Node struct {
 	pongs         chan struct{} // one token per answer to a ping under way
 	gate          gate
 	turns         turns
+	panics        atomic.Uint64
+	failure       atomic.Pointer[guard.Panic] // why the node ended by itself
 	live          liveLinks
 	ports         ports
 	events        broadcaster
@@ -180,13 +183,13 @@ func seed() (s [32]byte) {
 
 // start runs the goroutines.
 func (n *Node) start(plan *plan) {
-	n.wg.Go(n.runLoop)
-	n.wg.Go(n.runTicker)
+	n.vital("the control loop", n.runLoop)
+	n.vital("the ticker", n.runTicker)
 	n.openPingPort()
 	n.openConnectPort()
 	n.startKnownPeers()
 	if n.listener != nil {
-		n.wg.Go(n.serve)
+		n.vital("the server", n.serve)
 	}
 	if len(plan.targets) > 0 {
 		n.post(engine.Join{Targets: plan.targets})
@@ -197,7 +200,7 @@ func (n *Node) start(plan *plan) {
 // ID returns the node's ID.
 func (n *Node) ID() routing.ID { return n.id }
 
-// Done is closed when the node has ended.
+// Done is closed when the node has ended; Err then says whether it ended by itself.
 func (n *Node) Done() <-chan struct{} { return n.closed }
 
 // Shutdown ends the node politely: what is queued is written and each peer is
@@ -224,7 +227,7 @@ func (n *Node) Close() error {
 		n.spawning.Unlock()
 		n.live.closeAll(reason.Closed)
 		n.rtc.close()
-		n.sessions.Close(time.Now())
+		n.closeSessions()
 		n.ports.closeAll()
 		n.events.close()
 		n.wg.Wait()

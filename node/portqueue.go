@@ -2,8 +2,10 @@ package node
 
 import (
 	"encoding/binary"
+	"fmt"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
@@ -219,6 +221,14 @@ func (p *Port) handleAll(b []byte, m *Message) *Message {
 	return m
 }
 
+// call calls the handler. A panic in it closes the port.
+func (p *Port) call(m *Message) {
+	guard.Do(fmt.Sprintf("the handler of port %d", p.num), func() { (*p.handler.Load()).HandleMessage(p.ctx, m) }, func(v *guard.Panic) {
+		p.n.note(v)
+		_ = p.Close()
+	})
+}
+
 // handle calls the handler for one record and returns the Message to use for
 // the next: that of a request is never used again, since its Reply may come
 // later.
@@ -230,7 +240,7 @@ func (p *Port) handle(rec []byte, m *Message) *Message {
 	if m.request, m.Transmission = binary.BigEndian.Uint64(rec[28:]), 0; !m.asks {
 		m.request, m.Transmission = 0, m.request
 	}
-	(*p.handler.Load()).HandleMessage(p.ctx, m)
+	p.call(m)
 	if m.asks {
 		return &Message{}
 	}

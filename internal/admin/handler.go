@@ -66,13 +66,13 @@ func NewHandler(cfg Config) http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return guard(mux)
+	return onlyLocal(mux)
 }
 
 type handler struct{ Config }
 
-// guard lets through what may ask; see the package's comment.
-func guard(next http.Handler) http.Handler {
+// onlyLocal lets through what may ask; see the package's comment.
+func onlyLocal(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")

@@ -52,6 +52,7 @@ var (
 	bootstraps  = desc("bootstraps", "Bootstrap URLs, by whether they are linked.", "linked")
 	hops        = desc("hops", "Links that the delivered frames crossed.")
 	forwardTime = desc("forward_seconds", "Time from opening a batch of frames to having queued them onward, of one batch in 64.")
+	panics      = desc("panics_total", "Faults of the program or of a handler that ended a part of the node; the log has their stacks.")
 	signalTime  = desc("signal_seconds", "Time from the offer of a link over WebRTC to its proof at both ends.")
 )
 
@@ -68,7 +69,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildInfo, uptime, links, suspects, frames, bytesTotal, drops, rtt, queueFill, tableSize, tableBucket, dials,
 		sessions, ports, limitUsed, limitMax, limitHits, attached, bootstraps,
-		hops, forwardTime, signalTime,
+		hops, forwardTime, signalTime, panics,
 	} {
 		ch <- d
 	}
@@ -93,6 +94,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	m.gauge(sessions, float64(s.Sessions))
 	m.gauge(ports, float64(len(s.Ports)))
 	m.gauge(attached, truth(s.Attached))
+	m.counter(panics, s.Panics)
 	m.links(s.Peers)
 	m.traffic(&s)
 	m.drops(&s)

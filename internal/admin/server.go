@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/httpbound"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/node"
@@ -94,7 +95,7 @@ func Listen(addr string, cfg Config) (*Server, error) {
 		Conns:   limits.AdminConns, Header: limits.AdminHeader, HeaderTime: limits.AdminHeaderTime, Read: limits.AdminRead, Write: limits.AdminWrite,
 	})}
 	cfg.conns.open = s.http.Open
-	s.ended.Go(func() { _ = s.http.Serve(l) })
+	s.ended.Go(func() { guard.Do("the admin listener", func() { _ = s.http.Serve(l) }, nil) })
 	return s, nil
 }
 

@@ -29,6 +29,7 @@ var house = []room{
 	{"internal/limits", nil, "a leaf: every layer is bounded by it"},
 	{"internal/budget", []string{"internal/limits"}, "what is held for others is counted in one place, by whoever holds it"},
 	{"internal/wholefile", nil, "a leaf: a file is whole whatever is in it"},
+	{"internal/guard", nil, "a leaf: whatever starts a goroutine runs it under a guard"},
 	{"internal/wire", nil, "a leaf: the bytes mean the same whatever is built on them; it does not know routing"},
 	{"internal/wire/vectors", nil, "golden vectors are read by other implementations: nothing of this one may colour them"},
 	{"routing", nil, "a leaf: which way is asked of IDs alone; it does not know wire"},
@@ -75,7 +76,7 @@ const carriersReason = "carriers know bytes, not frames: nothing of links, sessi
 
 // under returns the leaves and what is given: what the pure packages stand on.
 func under(more ...string) []string {
-	return append([]string{"internal/wire", "routing", "internal/reason", "internal/limits"}, more...)
+	return append([]string{"internal/wire", "routing", "internal/reason", "internal/limits", "internal/guard"}, more...)
 }
 
 // codecs returns what turns bytes into fields and back.
@@ -85,12 +86,12 @@ func codecs() []string {
 
 // carrier returns what a carrier stands on.
 func carrier(more ...string) []string {
-	return append([]string{"transport", "internal/limits"}, more...)
+	return append([]string{"transport", "internal/limits", "internal/guard"}, more...)
 }
 
 // onNode returns what a user of the node stands on.
 func onNode(more ...string) []string {
-	return append([]string{"node", "routing", "transport", "internal/reason", "internal/limits"}, more...)
+	return append([]string{"node", "routing", "transport", "internal/reason", "internal/limits", "internal/guard"}, more...)
 }
 
 // owner is the one place that may import a library.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/budget"
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
@@ -40,9 +41,10 @@ type Config struct {
 	Carrier  Carrier
 	Send     *session.Cipher // nil: the carrier is the encryption, or a simulation
 	Recv     *session.Cipher
-	OnBusy   func()         // an ack begins to be owed or awaited: tick soon. Called with the link's lock held: must not block or call back
-	Budget   *budget.Budget // of the node, for what waits and what is kept; nil: none
-	Wake     func()         // there is something to write, or to close once all is written: call Pump soon. Nil: Run's writer does it. Called with the link's lock held: must not call back
+	OnBusy   func()             // an ack begins to be owed or awaited: tick soon. Called with the link's lock held: must not block or call back
+	Budget   *budget.Budget     // of the node, for what waits and what is kept; nil: none
+	OnPanic  func(*guard.Panic) // the writer of the link panicked, which ends it; nil: the default log tells
+	Wake     func()             // there is something to write, or to close once all is written: call Pump soon. Nil: Run's writer does it. Called with the link's lock held: must not call back
 }
 
 // Link is one live link. Its exported methods may be called from any goroutine

@@ -2,10 +2,12 @@ package link
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
@@ -27,7 +29,7 @@ var recordBuffers = sync.Pool{New: func() any { return new([limits.MaxRecord + 1
 func (l *Link) Run(h Handler) {
 	l.mu.Lock()
 	if !l.ended {
-		l.writer.ready(l.write)
+		l.writer.ready(func() { guard.Do("the writer of a link", l.write, l.broke) })
 	}
 	if l.pending() || l.closing {
 		l.writer.Signal()
@@ -132,18 +134,33 @@ func (l *Link) flush() error {
 		l.prepare(&out)
 	}
 	l.writing = true
-	l.mu.Unlock()
-	begin, before := time.Now(), l.txBytes.Load()
-	err := l.seal(&out)
-	if err == nil {
-		err = l.Carrier.Flush()
-	}
-	slow := l.slow(time.Since(begin), l.txBytes.Load()-before)
-	l.mu.Lock()
+	slow, err := l.sealAndFlush(&out)
 	l.writing = false
 	l.queue.slow = slow
 	l.left(time.Now)
 	return err
+}
+
+// sealAndFlush does without mu what takes long; a panic in it finds mu held, as
+// the callers' deferred calls expect.
+func (l *Link) sealAndFlush(out *chunks) (slow bool, err error) {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	begin, before := time.Now(), l.txBytes.Load()
+	if err = l.seal(out); err == nil {
+		err = l.Carrier.Flush()
+	}
+	return l.slow(time.Since(begin), l.txBytes.Load()-before), err
+}
+
+// broke ends the link for a panic of its writer.
+func (l *Link) broke(p *guard.Panic) {
+	if l.OnPanic != nil {
+		l.OnPanic(p)
+	} else {
+		p.Log(slog.Default())
+	}
+	l.Close(reason.ProtocolError)
 }
 
 // writeFailed ends the link soon: why the peer went away may still wait to be

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
 )
@@ -118,7 +119,7 @@ func (c *cork) addControl(p []byte) {
 	}
 	if c.attempt(); c.pending != nil && c.err == nil {
 		c.flushing = true
-		c.helper.Go(c.flushControl)
+		c.helper.Go(func() { guard.Do("a control frame", c.flushControl, nil) })
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	pion "github.com/pion/webrtc/v4"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
 )
@@ -66,7 +67,7 @@ func (a *Attempt) SetAnswer(ctx context.Context, text string) error {
 	if err := a.endpoint.turns.enter(ctx, a.over, true); err != nil {
 		return err
 	}
-	go a.shakeHands()
+	go guard.Do("a handshake over WebRTC", a.shakeHands, nil)
 	if err := a.setRemote(pion.SDPTypeAnswer, parsed); err != nil {
 		return fmt.Errorf("%w: %w", ErrDescription, err)
 	}

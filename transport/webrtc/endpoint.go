@@ -16,6 +16,7 @@ import (
 	"github.com/pion/transport/v4/stdnet"
 	pion "github.com/pion/webrtc/v4"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
 )
@@ -100,7 +101,7 @@ func (e *Endpoint) Close() error {
 	e.mu.Unlock()
 	var ending sync.WaitGroup
 	for _, a := range live {
-		ending.Go(a.endAll)
+		ending.Go(func() { guard.Do("the end of a link over WebRTC", a.endAll, nil) })
 	}
 	ending.Wait()
 	if e.mux == nil {

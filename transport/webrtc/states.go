@@ -10,6 +10,7 @@ import (
 
 	pion "github.com/pion/webrtc/v4"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
@@ -55,7 +56,7 @@ func (a *Attempt) channelOpen(dc *pion.DataChannel) {
 	if a.conn == nil && a.cause == nil {
 		a.conn = conn
 		close(a.opened)
-		go conn.listen()
+		go guard.Do("a link over WebRTC", conn.listen, nil)
 	}
 }
 

@@ -5,6 +5,7 @@ package webrtc
 import (
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
@@ -14,10 +15,10 @@ import (
 // counts as stuck until it is over.
 func (e *Endpoint) bounded(end func()) {
 	done := make(chan struct{})
-	go func() {
+	go guard.Do("the end of a connection over WebRTC", func() {
 		defer close(done)
 		end()
-	}()
+	}, nil)
 	late := time.NewTimer(limits.CloseMost)
 	defer late.Stop()
 	select {
@@ -25,10 +26,10 @@ func (e *Endpoint) bounded(end func()) {
 	case <-late.C:
 		e.config.Logger.Error("a connection over WebRTC does not end; what it holds stays until it does, or the program ends",
 			"waited", limits.CloseMost, "stuck", e.countStuck(1), "most", limits.StuckEndsMost)
-		go func() {
+		go guard.Do("a late end of a connection over WebRTC", func() {
 			<-done
 			e.config.Logger.Warn("a connection over WebRTC has ended late", "stuck", e.countStuck(-1))
-		}()
+		}, nil)
 	}
 }
 
