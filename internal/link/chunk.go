@@ -46,7 +46,8 @@ func (c *chunk) free() {
 	c.buf, c.next, c.frames, c.kept = c.buf[:0], nil, 0, false
 	for i, size := range chunkSizes {
 		if cap(c.buf) == size {
-			chunkPools[i].Put(c)
+			chunkPools[i].Put(c) // and from here on it is somebody else's
+			return
 		}
 	}
 }
