@@ -48,6 +48,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxWebRTC == 0 {
 		c.MaxWebRTC = limits.WebRTCLinks
 	}
+	if c.MaxMemory == 0 {
+		c.MaxMemory = c.defaultMemory(machineMemory())
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -100,6 +103,7 @@ func (c *Config) checkNumbers() error {
 	}
 	bad(c.MaxPeers < 1 || c.MaxPeers > limits.MaxLinks, "MaxPeers is %d: give 1 to %d, or 0 for the default", c.MaxPeers, limits.MaxLinks)
 	bad(c.MaxLeaves < 0 || c.MaxLeaves > limits.MaxLinks, "MaxLeaves is %d: give 0 to %d", c.MaxLeaves, limits.MaxLinks)
+	bad(c.MaxMemory < limits.MemoryMin, "MaxMemory is %d: give at least %d, or 0 for the default", c.MaxMemory, limits.MemoryMin)
 	bad(c.Homes < 0 || c.Homes > limits.Homes, "Homes is %d: give 1 to %d, or 0 for the default", c.Homes, limits.Homes)
 	bad(c.NetworkKey != nil && len(c.NetworkKey) != 32, "NetworkKey has %d bytes: give 32", len(c.NetworkKey))
 	bad(len(c.Agent) > maxAgent, "Agent has %d bytes: give at most %d", len(c.Agent), maxAgent)

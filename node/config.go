@@ -54,6 +54,14 @@ type Config struct {
 	// use for it. Flag --max-leaves.
 	MaxLeaves int
 
+	// MaxMemory is how many bytes this node holds for others at most: for its links,
+	// and for what waits to be sent, acknowledged or read. Beyond it the link that
+	// holds most is the first to lose datagrams; what is acknowledged is sent again.
+	// 0: 32 MiB, 32 KiB for each link that it may have and 768 KiB for each over
+	// WebRTC, or a quarter of the memory of the machine, the control group or
+	// GOMEMLIMIT if that is less. Flag --max-memory.
+	MaxMemory int
+
 	// Leaf makes this node never forward for others. Flag --leaf.
 	Leaf bool
 

@@ -115,7 +115,7 @@ func causeOf(r reason.Reason) error {
 		return ErrNoRoute
 	case reason.NoLink:
 		return ErrNotConnected
-	case reason.QueueFull, reason.PortFull, reason.SessionLimit:
+	case reason.QueueFull, reason.PortFull, reason.SessionLimit, reason.MemoryLimit:
 		return ErrQueueFull
 	case reason.NoHandler, reason.Unsupported:
 		return ErrNoHandler

@@ -195,6 +195,13 @@ type source struct {
 // runLink runs a link that has proved itself, until it ends.
 func (n *Node) runLink(conn transport.Conn, remote *link.Remote, from source, at *engine.Origin) {
 	w := n.newLink(conn, remote, from)
+	if !n.memory.enter(conn.Kind()) {
+		n.drops.Add(reason.MemoryLimit, 1)
+		n.closeLink(w.link, reason.LinkLimit, nil)
+		w.link.Dismiss()
+		return
+	}
+	defer n.memory.leave(conn.Kind())
 	if !n.live.add(w, conn) {
 		conn.Close()
 		return
@@ -271,6 +278,7 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, from source) *w
 		Contact: bytes.Clone(remote.Hello.Contact), // the rest of the Hello is not kept
 		Carrier: conn, Send: remote.Send, Recv: remote.Recv, Direct: from.direct,
 		OnPanic: n.note,
+		Budget: n.memory.waiting,
 	}
 	var w *walker
 	cfg.OnBusy = func() {

@@ -65,6 +65,7 @@ type Node struct {
 	failure       atomic.Pointer[guard.Panic] // why the node ended by itself
 	live          liveLinks
 	ports         ports
+	memory        memory
 	events        broadcaster
 	state         stateBoard
 	senders       sync.Pool // *sender
@@ -109,6 +110,7 @@ func New(cfg Config) (*Node, error) {
 	n.clock.set(n.started)
 	n.counters.forwardTimes.first, n.counters.signalTimes.first = forwardFirst, signalFirst
 	n.edge.init()
+	n.memory.init(&n.cfg)
 	n.live.init()
 	n.ports.init()
 	n.state.init()
@@ -151,6 +153,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 		Rank:        func(homes []wire.ID) { n.engine.Snapshot().RankHomes(homes) },
 		Arm:         func(time.Time) { poke(n.armed) },
 		Drops:       &n.drops,
+		Budget:      n.memory.waiting,
 	})
 	if err != nil {
 		return err

@@ -111,6 +111,8 @@ func (q *PacketPort) refill() bool {
 	}
 	q.swap, p.fill = p.fill, q.swap[:0]
 	q.work = q.swap
+	p.taken = cap(q.swap)
+	p.charge()
 	p.held.Store(int64(len(q.work)))
 	return true
 }
@@ -183,7 +185,7 @@ func (n *Node) loopBack(from *Port, to uint16, data []byte) {
 		}
 	}
 	n.drops.Add(why, 1)
-	if why != reason.PortFull { // which the port has counted
+	if why != reason.PortFull && why != reason.MemoryLimit { // which the port has counted
 		from.drops.Add(why, 1)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/budget"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 )
@@ -27,12 +28,22 @@ type Port struct {
 	idle    atomic.Int32  // how many wait for messages: the goroutine, or readers; changed with mu held
 	space   chan struct{} // capacity 1
 	closed  bool
+	account budget.Account // of fill, and of what was taken out of it
+	taken   int            // memory of what was taken out of fill
 
 	limit atomic.Int64     // bytes that may wait
 	held  atomic.Int64     // bytes that a reader took out of fill and has not read
 	pull  chan struct{}    // capacity 1: readers wait here, see PacketPort; nil: a handler's port
 	drops *reason.Counters // of a PacketPort
 }
+
+// affords says whether n bytes more may wait; it needs mu.
+func (p *Port) affords(n int) bool {
+	return p.account.Fits(n, len(p.fill) == 0 && p.held.Load() == 0)
+}
+
+// charge brings the account up to date: memory, not what lies in it. It needs mu.
+func (p *Port) charge() { p.account.Set(cap(p.fill) + p.taken) }
 
 // Addr is the port's address.
 func (p *Port) Addr() Addr { return p.addr }
@@ -86,6 +97,7 @@ func (p *Port) Close() error {
 	defer p.mu.Unlock()
 	p.lose(p.fill)
 	p.fill, p.closed = nil, true
+	p.account.Close()
 	p.ready.Broadcast()
 	return nil
 }

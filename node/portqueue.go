@@ -73,14 +73,19 @@ func (p *Port) put(d *session.Delivery, wait bool) reason.Reason {
 	for !p.fits(size) && !p.closed {
 		if !wait || p.stalled || !p.waitForRoom() && !p.fits(size) {
 			p.stalled = p.stalled || wait
-			p.full()
+			p.full(reason.PortFull)
 			return reason.PortFull
 		}
 	}
 	if p.closed {
 		return reason.NoHandler
 	}
+	if !p.affords(size) {
+		p.full(reason.MemoryLimit)
+		return reason.MemoryLimit
+	}
 	p.fill = appendRecord(p.fill, d)
+	p.charge()
 	if p.waiters > 0 {
 		poke(p.space) // the next of those who wait
 	}
@@ -91,9 +96,9 @@ func (p *Port) put(d *session.Delivery, wait bool) reason.Reason {
 }
 
 // full counts a message that found no room.
-func (p *Port) full() {
+func (p *Port) full(why reason.Reason) {
 	if p.drops != nil {
-		p.drops.Add(reason.PortFull, 1)
+		p.drops.Add(why, 1)
 	}
 }
 
@@ -188,6 +193,7 @@ func (p *Port) run() {
 	for {
 		p.mu.Lock()
 		for len(p.fill) == 0 && !p.closed {
+			work = p.rest(work)
 			p.idle.Add(1)
 			p.ready.Wait()
 			p.idle.Add(-1)
@@ -197,6 +203,8 @@ func (p *Port) run() {
 			return
 		}
 		work, p.fill = p.fill, work[:0]
+		p.taken = cap(work)
+		p.charge()
 		if p.waiters > 0 {
 			poke(p.space)
 		}
@@ -206,6 +214,17 @@ func (p *Port) run() {
 			work = nil
 		}
 	}
+}
+
+// rest drops the memory of an empty queue if the node could use it better. It
+// needs mu.
+func (p *Port) rest(work []byte) []byte {
+	if cap(p.fill)+cap(work) > p.account.Share() {
+		p.fill, work = nil, nil
+	}
+	p.taken = cap(work)
+	p.charge()
+	return work
 }
 
 // keepQueue is the size up to which an empty queue is kept for the next messages.

@@ -106,7 +106,7 @@ func (n *Node) open(num uint16, h Handler) (*Port, error) {
 }
 
 func (n *Node) newPort(num uint16) *Port {
-	p := &Port{n: n, num: num, addr: Addr{n.id, num}, space: make(chan struct{}, 1)}
+	p := &Port{n: n, num: num, addr: Addr{n.id, num}, space: make(chan struct{}, 1), account: n.memory.waiting.Open()}
 	p.ready.L = &p.mu
 	p.limit.Store(limits.PortQueue)
 	return p

@@ -240,13 +240,28 @@ var errSpent = errors.New("session spent")
 
 // push queues a parcel on a link, and waits for room if it may.
 func (n *Node) push(l *link.Link, p *parcel, w patience) error {
-	if a := p.appendTo(l); a != link.Full && a != link.Stalled {
+	a := p.appendTo(l)
+	if !lacksRoom(a) {
 		return n.pushed(a)
 	}
 	if w.wait > 0 {
 		return n.pushWithin(l, p, w)
 	}
-	n.drops.Add(reason.QueueFull, 1)
+	return n.noRoom(a)
+}
+
+// lacksRoom says that a parcel may be queued later.
+func lacksRoom(a link.Admission) bool {
+	return a == link.Full || a == link.Stalled || a == link.Crowded
+}
+
+// noRoom counts a parcel that waited in vain, or not at all.
+func (n *Node) noRoom(a link.Admission) error {
+	why := reason.QueueFull
+	if a == link.Crowded {
+		why = reason.MemoryLimit
+	}
+	n.drops.Add(why, 1)
 	return ErrQueueFull
 }
 
@@ -267,6 +282,7 @@ func (n *Node) pushed(a link.Admission) error {
 func (n *Node) pushWithin(l *link.Link, p *parcel, w patience) error {
 	timer := time.NewTimer(w.wait)
 	defer timer.Stop()
+	var a link.Admission
 	for woken := true; woken; {
 		woken = l.WaitOr(link.Self, p.size(), timer.C, w.cancel)
 		select {
@@ -278,16 +294,18 @@ func (n *Node) pushWithin(l *link.Link, p *parcel, w patience) error {
 		if n.ended.Load() {
 			return ErrClosed
 		}
-		a := p.appendTo(l)
-		if a == link.Spent {
+		a = p.appendTo(l)
+		if a == link.Spent || a == link.Crowded {
 			l.Decline(link.Self)
 		}
-		if a != link.Full && a != link.Stalled {
+		if !lacksRoom(a) {
 			return n.pushed(a)
 		}
+		if a == link.Crowded {
+			break // nobody tells when there is room
+		}
 	}
-	n.drops.Add(reason.QueueFull, 1)
-	return ErrQueueFull
+	return n.noRoom(a)
 }
 
 // emit is how sessions send: by the first hop of their choice, without waiting.

@@ -124,6 +124,7 @@ func (n *Node) limits(s *Status) []LimitUse {
 		{"sessions", s.Sessions, limits.Sessions},
 		{"ports", len(s.Ports), limits.Ports},
 		{"loop-queue", len(n.loop), limits.LoopQueue},
+		{"memory", n.memory.used(), n.cfg.MaxMemory},
 		{"port-connections", n.connections(), limits.HTTPConns},
 	}
 }

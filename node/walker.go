@@ -264,8 +264,11 @@ func (w *walker) waitFor(to *link.Link, a link.Admission, n, frames int) bool {
 		to.MarkStalled(w.src)
 	}
 	why := reason.QueueFull
-	if a == link.Ended {
+	switch a {
+	case link.Ended:
 		why = reason.LinkLost
+	case link.Crowded:
+		why = reason.MemoryLimit
 	}
 	w.n.drops.Add(why, frames)
 	w.forwarded -= frames // which were counted when their way was found, in this batch

@@ -59,15 +59,11 @@ const maxClients = 4096
 // size reads bytes of a message.
 func size(unset int) *value[int] {
 	return &value[int]{v: unset, text: sizeText(unset), read: func(text string) (int, error) {
-		digits, factor := strings.TrimSuffix(text, "B"), 1
-		if kibi, ok := strings.CutSuffix(text, "KiB"); ok {
-			digits, factor = kibi, 1<<10
-		}
-		n, err := strconv.Atoi(digits)
-		if err != nil || n < 0 || n > limits.MaxMessage/factor {
+		n, ok := parseBytes(text)
+		if !ok || n > limits.MaxMessage {
 			return 0, fmt.Errorf("want bytes from 0 to %d, such as 64 or 1KiB", limits.MaxMessage)
 		}
-		return n * factor, nil
+		return n, nil
 	}}
 }
 

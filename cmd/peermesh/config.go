@@ -45,6 +45,7 @@ func nodeConfig(c *cli.Context, std streams) (node.Config, error) {
 	cfg.PublicURLs = list(c, "public-url")
 	cfg.TLSCert, cfg.TLSKey = c.String("cert"), c.String("key")
 	cfg.MaxPeers, cfg.MaxLeaves = get[int](c, "max-peers"), get[int](c, "max-leaves")
+	cfg.MaxMemory = int(get[byteCount](c, "max-memory"))
 	cfg.Leaf = c.Bool("leaf")
 	cfg.MaxWebRTC = get[int](c, "max-webrtc")
 	host := c.String("host")

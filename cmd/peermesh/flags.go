@@ -219,6 +219,7 @@ func nodeFlags() []cli.Flag {
 		listFlag("allow-origin", "`ORIGIN` of web pages, https://app.example.org or null, that may link though --host is a loopback address; may be repeated"),
 		valueFlag("max-peers", "most links with relays, `N`; 0: 24, or 200 with a port", number(0, 0, limits.MaxLinks)),
 		valueFlag("max-leaves", "most links with leaves, `N`; 0: none, or 256 with a port", number(0, 0, limits.MaxLinks)),
+		valueFlag("max-memory", "most memory for links and for what waits, `BYTES` such as 64MiB; 0: 32 MiB and what the links cost, at most a quarter of the machine's", memorySize()),
 		valueFlag("webrtc-port", "UDP `PORT` for all links over WebRTC, which also tells peers behind NATs their public address; 0 takes a free one; without it each link has its own", number(-1, 0, maxPort)),
 		valueFlag("max-webrtc", "most links over WebRTC, `N`; 0: 32", number(0, 0, limits.MaxLinks)),
 		textFlag("port-file", "`FILE` that holds the node's URLs, one on each line, while it serves; for scripts, with --port 0"),

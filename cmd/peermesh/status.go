@@ -134,6 +134,9 @@ func limitUses(limits []node.LimitUse) string {
 	words := make([]string, len(limits))
 	for i, l := range limits {
 		words[i] = fmt.Sprintf("%s %d/%d", l.Name, l.Used, l.Max)
+		if l.Name == "memory" {
+			words[i] = fmt.Sprintf("%s %s/%s", l.Name, humanBytes(uint64(l.Used)), humanBytes(uint64(l.Max)))
+		}
 	}
 	return orNone(words)
 }

@@ -72,6 +72,7 @@ var bounds = map[string]bound{
 	"rate-limited":  {"a peer wanted more than its share", "nothing, unless it goes on: then see the log at level debug for who"},
 	"session-limit": {"too many handshakes or sessions were under way", "nothing, unless it goes on: more peers talk to this node than it holds"},
 	"link-limit":    {"there was no place for another link", "--max-peers, --max-leaves and --max-webrtc give more"},
+	"memory-limit":  {"a link, a session or a port held as much as its part of the node's memory", "--max-memory gives more; peermesh peers tells which queue is full"},
 	"store-full":    {"there was no room for another leaf's record", "nothing: other nodes hold it too"},
 	"connection-limit": {"the port had no room for a connection", fmt.Sprintf(
 		"somebody opens more connections to the port than %d in all, or %d from one address: a firewall can slow them; if it is a proxy of yours, name it with --trusted-proxy",

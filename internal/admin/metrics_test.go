@@ -77,13 +77,14 @@ func TestMetricsFollowTheRules(t *testing.T) {
 }
 
 func TestMetricsOfAStatus(t *testing.T) {
-	relay := startNode(t, node.Config{MaxPeers: 9, MaxLeaves: 3})
+	relay := startNode(t, node.Config{MaxPeers: 9, MaxLeaves: 3, MaxMemory: 64 << 20})
 	err := testutil.CollectAndCompare(newCollector(Config{Node: relay, Version: "1.2.3"}), strings.NewReader(fmt.Sprintf(`
 # HELP peermesh_limit_max The bound.
 # TYPE peermesh_limit_max gauge
 peermesh_limit_max{limit="leaf-links"} 3
 peermesh_limit_max{limit="links-under-way"} 256
 peermesh_limit_max{limit="loop-queue"} 1024
+peermesh_limit_max{limit="memory"} 6.7108864e+07
 peermesh_limit_max{limit="port-connections"} 1024
 peermesh_limit_max{limit="ports"} 1024
 peermesh_limit_max{limit="relay-links"} 9
@@ -96,6 +97,7 @@ peermesh_limit_hits_total{limit="admin-connections"} 0
 peermesh_limit_hits_total{limit="connection-limit"} 0
 peermesh_limit_hits_total{limit="detour-budget"} 0
 peermesh_limit_hits_total{limit="link-limit"} 0
+peermesh_limit_hits_total{limit="memory-limit"} 0
 peermesh_limit_hits_total{limit="port-full"} 0
 peermesh_limit_hits_total{limit="queue-full"} 0
 peermesh_limit_hits_total{limit="rate-limited"} 0

@@ -61,6 +61,12 @@ const (
 
 // What a node holds for others (docs/adr/028): on links, for sessions and for ports.
 const (
+	MemoryWaiting    = 32 << 20          // bytes of what waits that Config.MaxMemory has room for by itself: half of what a node may grow by however many links misuse it
+	MemoryLeast      = 16 << 20          // bytes, the least default on a small machine
+	MemoryMin        = 4 << 20           // bytes, the least that can be set
+	LinkMemory       = 32 << 10          // bytes of a link on which nothing waits (TestIdleLinkBudget)
+	LinkMemoryWebRTC = (256 + 512) << 10 // the same over WebRTC, and what its library holds unsent at most
+
 	BudgetPart    = 16 // one account may hold this part of what is free: of 60 that take all they can, each gets a 76th of the whole
 	BudgetReserve = 8  // this part is for accounts on which nothing waits yet
 )
@@ -240,10 +246,10 @@ const (
 	SearchLate        = time.Second            // longest mean round trip that a volley waits for, though the pace is shorter: strangers can make sessions slow
 	SearchRate        = 20                     // handshakes a second that may send more than one copy of a first message
 	SearchBurst       = 20
-	NoRouteCopies     = 16                     // copies of a first message that have left before nobody has the ID: by then 97.9 to 100 % were found where a fifth of the mesh hides them (simulated)
-	NoRouteAfter      = 2 * time.Second        // from the first copy, after which those not heard of count for nothing
-	NoRouteAgain      = 4                      // copies of a message in a session that have left before it ends as no-route: two of them scatter frames
-	BlameGap          = MessageRTOMin          // losses by one first hop within this time count once
+	NoRouteCopies     = 16              // copies of a first message that have left before nobody has the ID: by then 97.9 to 100 % were found where a fifth of the mesh hides them (simulated)
+	NoRouteAfter      = 2 * time.Second // from the first copy, after which those not heard of count for nothing
+	NoRouteAgain      = 4               // copies of a message in a session that have left before it ends as no-route: two of them scatter frames
+	BlameGap          = MessageRTOMin   // losses by one first hop within this time count once
 )
 
 // internal/engine: membership (docs/protocol.md, section 2).

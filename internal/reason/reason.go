@@ -64,6 +64,9 @@ const (
 	ConnectionLimit // a connection that is no link yet was closed: too many at once, from its address or in all
 	ForeignOrigin   // a page of another site, at a listener for this machine alone
 
+	// All of a node.
+	MemoryLimit // the holder has its part of what the node may hold for others: a link, a session or a port
+
 	count
 )
 
@@ -71,7 +74,7 @@ const (
 // wanted of it than it gives, by whom ever.
 func (r Reason) IsLimit() bool {
 	switch r {
-	case QueueFull, PortFull, DetourBudget, RateLimited, SessionLimit, LinkLimit, StoreFull, ConnectionLimit:
+	case QueueFull, PortFull, DetourBudget, RateLimited, SessionLimit, LinkLimit, StoreFull, ConnectionLimit, MemoryLimit:
 		return true
 	}
 	return false
@@ -93,7 +96,7 @@ var names = [count]string{
 	Stalled: "stalled", Replaced: "replaced", LinkLimit: "link-limit", Leaving: "leaving",
 	Disconnected: "disconnected", Closed: "closed", CarrierFailed: "carrier-failed",
 	ProtocolError: "protocol-error", TooLarge: "too-large", Banned: "banned",
-	StoreFull: "store-full", ConnectionLimit: "connection-limit", ForeignOrigin: "foreign-origin",
+	StoreFull: "store-full", ConnectionLimit: "connection-limit", ForeignOrigin: "foreign-origin", MemoryLimit: "memory-limit",
 }
 
 // String returns the one name of r, or "unknown" for a number that this version has no name for.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/budget"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
@@ -38,6 +39,7 @@ type answer struct {
 	mu        sync.Mutex // guards what follows; taken last
 	held      []heldFrame
 	heldBytes int
+	account   budget.Account // of heldBytes
 	closed    bool
 }
 
@@ -81,7 +83,7 @@ func (t *Table) onFirst(now time.Time, at time.Duration, f *wire.Frame, b *wire.
 	if why := t.admit(at, f, b, &key.hash, ingress); why != reason.None {
 		return nil, why
 	}
-	a := &answer{key: key, ingress: ingress, born: at, home: bytes.Clone(f.Return), tag: b.Receiver}
+	a := &answer{key: key, ingress: ingress, born: at, home: bytes.Clone(f.Return), tag: b.Receiver, account: t.cfg.Budget.Open()}
 	if p != nil {
 		a.told, a.began = p.standing()
 	}
@@ -191,8 +193,12 @@ func (a *answer) hold(frame []byte, at time.Duration) reason.Reason {
 	if len(a.held) >= limits.HeldFrames || a.heldBytes+len(frame) > limits.WaitingBytes {
 		return reason.SessionLimit
 	}
+	if !a.account.Fits(len(frame), a.heldBytes == 0) {
+		return reason.MemoryLimit
+	}
 	a.held = append(a.held, heldFrame{bytes.Clone(frame), at})
 	a.heldBytes += len(frame)
+	a.account.Set(a.heldBytes)
 	return reason.None
 }
 
@@ -202,6 +208,7 @@ func (a *answer) release() []heldFrame {
 	defer a.mu.Unlock()
 	held := a.held
 	a.held, a.closed = nil, true
+	a.account.Close()
 	return held
 }
 

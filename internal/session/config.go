@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/budget"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
@@ -39,7 +40,7 @@ type Config struct {
 	// during the call. It must not block. Locked.
 	Emit func(frame []byte, c Choice) (hop wire.ID, ok bool)
 	// Deliver hands what arrived to its port: reason.None accepts it;
-	// reason.PortFull leaves a message with its sender, who tries again; any
+	// reason.PortFull or MemoryLimit leaves a message with its sender, who tries again; any
 	// other reason is told to the sender as a refusal. May wait limits.TransitWait.
 	Deliver func(d *Delivery) reason.Reason
 	// Arm asks for a Tick at the given time, which is earlier than every time
@@ -58,6 +59,10 @@ type Config struct {
 	Aim func(to wire.ID) [8]byte
 	// Notify tells what became of peers. Nil: nobody listens.
 	Notify func(Event)
+	// Budget is charged with what waits for peers: datagrams and messages without a
+	// session, messages that were copied, frames that are held. Who has its part of it
+	// is refused. Nil: it is bounded for each peer alone.
+	Budget *budget.Budget
 	// Drops counts every reason that a method of the Table returns, and those
 	// that come up later. Nil: a counter of its own.
 	Drops *reason.Counters

@@ -103,7 +103,7 @@ type waitingDatagram struct {
 // for one, at most limits.DatagramPatience, and causes the handshake. data is
 // copied. Errors: reason.TooLarge, reason.OwnID, reason.Closed, and
 // reason.SessionLimit when limits.WaitingMessages or WaitingBytes already wait
-// for this peer. What waits in vain is counted as reason.Expired. Any goroutine.
+// for this peer, and reason.MemoryLimit when Config.Budget is used up. What waits in vain is counted as reason.Expired. Any goroutine.
 func (t *Table) Datagram(now time.Time, to wire.ID, dstPort, srcPort uint16, class wire.Class, data []byte) error {
 	if len(data) > limits.MaxMessage {
 		return reason.TooLarge
@@ -124,9 +124,13 @@ func (t *Table) Datagram(now time.Time, to wire.ID, dstPort, srcPort uint16, cla
 	if p.waitingFull(len(data)) {
 		return reason.SessionLimit
 	}
+	if !p.affords(len(data)) {
+		return reason.MemoryLimit
+	}
 	d.data = bytes.Clone(data)
 	p.datagrams.list = append(p.datagrams.list, d)
 	p.datagrams.bytes += len(data)
+	p.charge()
 	p.arm(at + limits.DatagramPatience)
 	p.flush(at)
 	return nil
@@ -176,6 +180,7 @@ func (p *peer) flushDatagrams(s *session, at time.Duration) {
 		p.sendDatagram(s, &p.datagrams.list[i], at)
 	}
 	p.datagrams = datagramQueue{}
+	p.charge()
 }
 
 // expireDatagrams drops what has waited too long. mu is held.
@@ -200,4 +205,5 @@ func (p *peer) dropDatagrams(n int, why reason.Reason) {
 	if len(p.datagrams.list) == 0 {
 		p.datagrams = datagramQueue{}
 	}
+	p.charge()
 }

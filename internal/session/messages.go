@@ -95,7 +95,8 @@ type Pending struct {
 // returns an error: reason.TooLarge, Unsupported for another kind, OwnID, Closed,
 // or QueueFull when, for one that is not Patient, as much waits as is kept for
 // one peer: limits.WaitingMessages and WaitingBytes without a session, else
-// limits.MessageWindow and UnackedBytes. Any goroutine.
+// limits.MessageWindow and UnackedBytes; for such a one reason.MemoryLimit too, when
+// Config.Budget is used up. Any goroutine.
 func (t *Table) Send(now time.Time, m Message, done func(Result)) (*Pending, error) {
 	if m.Kind != wire.PlainMessage && m.Kind != wire.PlainRequest && m.Kind != wire.PlainResponse {
 		return nil, reason.Unsupported
@@ -120,8 +121,12 @@ func (p *peer) submit(m Message, at time.Duration, done func(Result)) (*Pending,
 		if p.out.full(len(m.Data)) || p.usable() == nil && p.waitingFull(len(m.Data)) {
 			return nil, reason.QueueFull
 		}
+		if !p.affords(len(m.Data)) {
+			return nil, reason.MemoryLimit
+		}
 		m.Data = bytes.Clone(m.Data)
 		p.out.bytes += len(m.Data)
+		p.charge()
 	}
 	x := &Pending{peer: p, done: done, m: m}
 	p.out.count++
@@ -182,6 +187,7 @@ func (p *peer) retire(m *Pending) {
 	p.out.count--
 	if !m.m.Patient {
 		p.out.bytes -= len(m.m.Data)
+		p.charge()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/budget"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/wire"
 )
@@ -48,13 +49,14 @@ type peer struct {
 	in        *inbox   // nil: no session yet
 	acks      ackList
 	datagrams datagramQueue
-	srtt      time.Duration // smoothed round trip; 0: not measured
+	account   budget.Account // of what waits and was copied
+	srtt      time.Duration  // smoothed round trip; 0: not measured
 	lead      lead
 	timer     timer
 }
 
 func newPeer(t *Table, id wire.ID, floor uint64) *peer {
-	p := &peer{id: id, table: t}
+	p := &peer{id: id, table: t, account: t.cfg.Budget.Open()}
 	p.timer.peer = p
 	p.out.next, p.out.lowest = floor, floor
 	p.route.Store(newRoute(t.cfg.Self, id, nil))

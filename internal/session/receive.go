@@ -211,7 +211,7 @@ func (t *Table) onMessage(b *Batch, s *session, at time.Duration, m *wire.Messag
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	in.finished(m.ID)
-	if why == reason.PortFull {
+	if why == reason.PortFull || why == reason.MemoryLimit {
 		return why // neither acked nor marked: the sender tries again
 	}
 	in.decide(m.ID, why)

@@ -176,6 +176,7 @@ func (t *Table) remove(p *peer, cause error, fx *effects) {
 	t.trips.change(p.srtt, 0)
 	p.endAll(cause, fx)
 	p.dropSessions(fx)
+	p.account.Close()
 	t.timers.remove(&p.timer)
 	t.floor = max(t.floor, p.out.next)
 	delete(t.peers, p.id)
