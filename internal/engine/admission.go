@@ -22,10 +22,13 @@ func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
 	case n.direct:
 		return e.admitDirect(n, now)
 	case n.Leaf:
-		if !n.link.Outbound && e.links.leaves >= e.cfg.MaxLeaves || n.webRTC && !e.carries(n, now) {
+		if n.webRTC && !e.carries(n, now) {
 			return reason.LinkLimit
 		}
-		return reason.None
+		if n.link.Outbound {
+			return reason.None
+		}
+		return e.leafPlace(n, now)
 	case n.webRTC && (e.crowded(n) || !e.carries(n, now)):
 		return reason.LinkLimit
 	case n.target != nil: // the user's own choice

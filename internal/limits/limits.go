@@ -95,9 +95,10 @@ const (
 
 // Links: how many.
 const (
-	RelayLinks         = 24  // relay links of a node without a port
-	RelayLinksPort     = 200 // relay links of a node with a port
-	LeafLinksPort      = 256 // leaf links of a node with a port
+	RelayLinks         = 24              // relay links of a node without a port
+	RelayLinksPort     = 200             // relay links of a node with a port
+	LeafLinksPort      = 256             // leaf links of a node with a port
+	LeafSilent         = 2 * time.Second // a leaf that has not answered its first ping for so long yields its place
 	ReplacedWait       = 60 * time.Second
 	ReplacedWaitMax    = 10 * time.Minute
 	DisconnectHold     = 10 * time.Minute // a peer told to go stays away
