@@ -140,7 +140,7 @@ func topicRecords(t *testing.T, n *node.Node, l *hostile.Link) {
 	drops(t, n, "unsupported", 1, func() error {
 		return l.Send(wire.AppendLinkRecord(nil, &wire.RecordCopy{Remaining: 60, Record: topic}))
 	})
-	drops(t, n, "unsolicited", 1, func() error { // nobody asked for any record, of whatever kind
+	drops(t, n, "unsupported", 1, func() error {
 		return l.Send(frame(l, wire.TypeAnswer, wire.AppendAnswerBody(nil, &wire.AnswerBody{Nonce: [16]byte{2}, Kind: wire.AnswerRecord, Record: topic})))
 	})
 }
