@@ -278,7 +278,7 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, from source) *w
 		Contact: bytes.Clone(remote.Hello.Contact), // the rest of the Hello is not kept
 		Carrier: conn, Send: remote.Send, Recv: remote.Recv, Direct: from.direct,
 		OnPanic: n.note,
-		Budget: n.memory.waiting,
+		Budget:  n.memory.waiting,
 	}
 	var w *walker
 	cfg.OnBusy = func() {
