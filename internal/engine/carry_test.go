@@ -436,7 +436,7 @@ func TestPassedFirstMessageIsToldTheRecord(t *testing.T) {
 	key := routing.ID(leaf.ID()).Key()
 	b.step(Passed{Link: 1, Frame: storeFrame(wire.ID{9}, wire.Key(key), record)})
 	first := func(to wire.ID) []byte {
-		body := make([]byte, 240)
+		body := make([]byte, wire.FirstFrameLen-wire.HeaderLen)
 		body[0], body[3] = wire.HandshakeFirst, 77
 		home := wire.ID{6}
 		return wire.AppendFrame(nil, &wire.Frame{Type: wire.TypeHandshake, HopLimit: 60, Dst: to, Src: wire.ID{9}, Return: home[:], Body: body})
@@ -452,4 +452,20 @@ func TestPassedFirstMessageIsToldTheRecord(t *testing.T) {
 	if _, bodies := answers(t, b.step(Passed{Link: 1, Frame: first(wire.ID{4})})); len(bodies) != 0 {
 		t.Error("got an answer about an ID of which nothing is held")
 	}
+	many := attestation(leaf, leaf.ID(), b.now.Add(time.Second), limits.AttachmentTTL, wire.ID{8}, wire.ID{7}, wire.ID{6}, wire.ID{5})
+	b.step(Passed{Link: 1, Frame: storeFrame(wire.ID{9}, wire.Key(key), many)})
+	f := parsed(t, frame)
+	f.Waypoints, f.Found = make([]byte, 20), true // as it goes on
+	if frames, _ := answers(t, b.step(Passed{Link: 1, Frame: wire.AppendFrame(nil, &f)})); len(frames) != 0 {
+		t.Errorf("got an answer of %d bytes to a question of %d", frames[0].Len(), len(frame))
+	}
+}
+
+func parsed(t *testing.T, frame []byte) wire.Frame {
+	t.Helper()
+	f, err := wire.ParseFrame(frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 	"time"
 
@@ -131,7 +130,7 @@ func (e *Engine) layAnew(now time.Time, l *laying) {
 	l.laid[1] = l.laid[0]
 	l.laid[0] = generation{told: e.tellLinks(l), any: true}
 	for i := range l.laid[0].aims {
-		binary.BigEndian.PutUint64(l.laid[0].aims[i][:], e.cfg.Rand.Uint64())
+		l.laid[0].aims[i] = e.Aim(l.leaf)
 	}
 	e.planStore(l)
 }
@@ -196,7 +195,7 @@ func (e *Engine) tellLinks(l *laying) (told []uint64) {
 		}
 	}
 	e.cfg.Rand.Shuffle(len(to), func(i, j int) { to[i], to[j] = to[j], to[i] })
-	slices.SortStableFunc(to, func(a, b *neighbour) int { return rank(!a.link.Outbound) - rank(!b.link.Outbound) })
+	slices.SortStableFunc(to, func(a, b *neighbour) int { return rank(!a.chosen) - rank(!b.chosen) })
 	for _, n := range to[:min(len(to), limits.RecordTold)] {
 		e.do(SendLink{n.link, recordFrame(l.record, limits.AttachmentTTL)})
 		told = append(told, n.link.Number)

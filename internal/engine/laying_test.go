@@ -130,8 +130,9 @@ func TestLayingTells(t *testing.T) {
 	p := b.ownLeaf()
 	var chosen []*link.Link
 	for i := range 30 {
-		other := b.peer(routing.ID(person(1000+i).ID()), func(c *link.Config) { c.Outbound = i%5 == 0 })
+		other := b.peer(routing.ID(person(1000+i).ID()), nil)
 		b.up(other, nil)
+		b.links.byNumber[other.Link.Number].chosen = i%5 == 0
 		b.step(Pong{other.Link})
 		if i%5 == 0 {
 			chosen = append(chosen, other.Link)

@@ -44,12 +44,16 @@ func (e *Engine) passedNearest(now time.Time, ev *Passed, f *wire.Frame) {
 }
 
 // tellRecord sends the record by which the first message of a session went on to
-// its source, who checks it. It is never longer than that message.
+// its source, who checks it. It is never longer than that message as it came, without
+// the home that was put in here: of a leaf with four homes nothing is told.
 func (e *Engine) tellRecord(now time.Time, f *wire.Frame) {
 	r := e.holder.store.byLeaf[f.Dst]
 	if r == nil || !now.Before(r.end) {
 		return
 	}
-	reply := e.replyTo(f)
-	e.sendAnswer(&reply, &wire.AnswerBody{Nonce: wire.Echo(f.Body), Kind: wire.AnswerRecord, Record: r.raw})
+	reply, came := e.replyTo(f), *f
+	came.Waypoints = nil
+	if reply.Len()+wire.NonceLen+1+len(r.raw) <= came.Len() {
+		e.sendAnswer(&reply, &wire.AnswerBody{Nonce: wire.Echo(f.Body), Kind: wire.AnswerRecord, Record: r.raw})
+	}
 }
