@@ -264,10 +264,9 @@ func (w *walker) waitFor(to *link.Link, a link.Admission, n, frames int) bool {
 		to.MarkStalled(w.src)
 	}
 	why := reason.QueueFull
-	switch a {
-	case link.Ended:
+	if a == link.Ended {
 		why = reason.LinkLost
-	case link.Crowded:
+	} else if a == link.Crowded {
 		why = reason.MemoryLimit
 	}
 	w.n.drops.Add(why, frames)

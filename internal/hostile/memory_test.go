@@ -176,15 +176,22 @@ func TestPushersToPeersThatDoNotReadCostLittle(t *testing.T) {
 	before := held()
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
+	var still sync.RWMutex // held to measure: what is made meanwhile would count as in use
 	for _, p := range pushers {
 		all.Go(func() {
-			body := make([]byte, 1_000)
+			var frames [30][]byte // made once, so that what clients throw away is little
+			for k := range frames {
+				frames[k] = data(p, wire.ID{}, wire.ClassAck, make([]byte, 1_000))
+			}
 			for i := 0; ctx.Err() == nil; i++ {
-				frames := make([][]byte, 30)
-				for k := range frames {
-					frames[k] = data(p, deaf[i%count].Self.ID(), wire.Class(1+i%3), body)
+				for _, f := range frames {
+					f[1] = byte(1 + i%3) // the class
+					*wire.FrameDst(f) = deaf[i%count].Self.ID()
 				}
-				if p.Send(frames...) != nil {
+				still.RLock()
+				err := p.Send(frames[:]...)
+				still.RUnlock()
+				if err != nil {
 					return
 				}
 			}
@@ -192,7 +199,9 @@ func TestPushersToPeersThatDoNotReadCostLittle(t *testing.T) {
 	}
 	most := 0
 	for began := time.Now(); time.Since(began) < limits.WriteStall+time.Second; time.Sleep(100 * time.Millisecond) {
+		still.Lock()
 		most = max(most, held()-before)
+		still.Unlock()
 	}
 	stop()
 	for _, p := range pushers {

@@ -377,7 +377,7 @@ func (l *Link) TakeRing() []byte {
 func (l *Link) Leftover() (batch []byte, lost int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	defer l.charge()
+	defer l.settle()
 	batch = l.ring.take()
 	kept, lost := l.queue.drain()
 	return append(batch, kept...), lost

@@ -22,6 +22,14 @@ func (l *Link) affords(n int) bool {
 	return l.account.Fits(n, l.queue.held+l.flight == 0)
 }
 
+// settle closes the account of a link that has ended, once nothing waits or is kept
+// any more: what does goes another way first, see Leftover. It needs mu.
+func (l *Link) settle() {
+	if l.charge(); l.ended && l.queue.bytes == 0 && l.ring.empty() {
+		l.account.Close()
+	}
+}
+
 // ringMost is how many bytes the ring may keep: half of what the link may hold, so
 // that there is room for what waits. It needs mu.
 func (l *Link) ringMost() int { return min(l.account.Share()/2, limits.SentRing) }

@@ -353,7 +353,7 @@ func (l *Link) Close(cause reason.Reason) {
 		l.cause = cause
 	}
 	l.writer.stop()
-	l.account.Close()
+	l.settle()
 	l.mu.Unlock()
 	l.Carrier.Close()
 	close(l.done)
