@@ -222,11 +222,17 @@ func (s *Simulation) add(keys *identity.Identity, leaf bool) *simNode {
 }
 
 func (s *Simulation) make(keys *identity.Identity, leaf, noURL bool) *simNode {
+	n := s.prepare(keys, leaf, noURL)
+	s.run(n)
+	return n
+}
+
+// prepare gives a node its place; run starts it.
+func (s *Simulation) prepare(keys *identity.Identity, leaf, noURL bool) *simNode {
 	n := &simNode{
 		sim: s, index: int32(len(s.nodes)), leaf: leaf, noURL: noURL, keys: keys,
 	}
 	s.nodes = append(s.nodes, n)
-	s.run(n)
 	return n
 }
 

@@ -171,7 +171,7 @@ func (d *simDial) answered(s *Simulation) {
 		d.failed(s, stageHandshake, err.Reason, err)
 		return
 	}
-	d.hello = d.from.hello(d.action.Count, d.action.Need)
+	d.hello = d.from.hello(d.action.Count, d.action.Need || d.from.needy)
 	here := &simEnd{node: d.from, latency: d.latency, webRTC: d.webRTC}
 	there := &simEnd{node: d.to, latency: d.latency, other: here, webRTC: d.webRTC}
 	here.other, d.here = there, here

@@ -3,6 +3,7 @@ package testnet
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/reason"
@@ -23,7 +24,8 @@ type simLoad struct {
 	datagrams     int // without a number that arrived
 	duplicates    int
 	falseAcks     int
-	handshakeHops []int // of the first messages of handshakes
+	asking        []*simMessage // whose handshakes are counted
+	handshakeHops []int         // of the first messages of handshakes
 	counting      bool
 }
 
@@ -38,6 +40,7 @@ type simMessage struct {
 	hops     int
 	first    copyMark // of the first transmission
 	copies   int
+	firsts   int // copies of the first message of a handshake that left for the receiver
 
 	reached   bool // the first transmission did
 	delivered bool
@@ -154,13 +157,33 @@ func (d *simLoad) identify(frame []byte) (m *simMessage, mark copyMark) {
 }
 
 // emitted notes a transmission.
-func (d *simLoad) emitted(frame []byte) {
+func (d *simLoad) emitted(from *simNode, frame []byte) {
+	if len(d.asking) > 0 {
+		d.asked(from, frame)
+	}
 	m, mark := d.identify(frame)
 	if m == nil {
 		return
 	}
 	if m.copies++; m.copies == 1 {
 		m.first = mark
+	}
+}
+
+// asked counts a first message of a handshake, for the messages that wait for it.
+func (d *simLoad) asked(from *simNode, frame []byte) {
+	if wire.FrameType(frame) != wire.TypeHandshake {
+		return
+	}
+	f, err := wire.ParseFrame(frame)
+	if err != nil || len(f.Body) == 0 || f.Body[0] != wire.HandshakeFirst {
+		return
+	}
+	d.asking = slices.DeleteFunc(d.asking, func(m *simMessage) bool { return m.over || m.delivered })
+	for _, m := range d.asking {
+		if m.from == from && wire.ID(m.to.id) == f.Dst {
+			m.firsts++
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ type simNode struct {
 	sybil    bool
 	drops    bool // acks what it is to forward, and drops it
 	lies     bool // says that it is linked with every relay
+	mum      bool // sends nothing of its own: its links stand, and nothing comes of them
+	needy    bool // says that it needs every link that it asks for
+	cap      int  // links with relays; 0: as the others
 	dead     bool
 	silent   bool             // dead, and its carriers stay open
 	kept     []engine.Contact // what a dead one's disk holds
@@ -116,7 +119,7 @@ func (n *simNode) start() (err error) {
 		return err
 	}
 	n.engine, err = engine.New(engine.Config{
-		Self: n.id, Leaf: n.leaf, MaxRelays: s.opts.MaxPeers, MaxLeaves: s.opts.MaxLeaves, Homes: s.opts.Homes,
+		Self: n.id, Leaf: n.leaf, MaxRelays: n.maxRelays(), MaxLeaves: s.opts.MaxLeaves, Homes: s.opts.Homes,
 		Rand: n.random.Rand, Sessions: n.sessions, Drops: &s.drops,
 		WebRTC: s.webRTC(), MaxWebRTC: s.opts.MaxWebRTC,
 		Sign: n.sign, Verify: s.records.verify, Contact: n.contactRecord, PlainGreedy: s.opts.PlainGreedy, AllCarry: s.allCarry,
@@ -293,9 +296,13 @@ func (n *simNode) perform(a engine.Action) {
 	case engine.CloseLink:
 		n.closeLink(a)
 	case engine.SendLink:
-		a.Link.AppendControl(n.lied(a.Frame))
+		if !n.hidesLink(a.Frame) {
+			a.Link.AppendControl(n.lied(a.Frame))
+		}
 	case engine.SendFrame:
-		n.emit(a.Frame, session.Choice{K: a.K})
+		if !n.hides(a.Frame) {
+			n.emit(a.Frame, session.Choice{K: a.K})
+		}
 	case engine.PingLink:
 		a.Link.Ping(n.sim.time(), n.nonce())
 	case engine.Reforward:
@@ -366,7 +373,7 @@ func (n *simNode) emit(frame []byte, c session.Choice) (wire.ID, bool) {
 	}
 	ok := n.queue(v.Peer.Link, link.Self, wire.FrameFlags(v.Frame).Class(), v.Frame) == link.Queued
 	if ok {
-		n.sim.load.emitted(frame)
+		n.sim.load.emitted(n, frame)
 	}
 	return wire.ID(v.Peer.ID), ok
 }
@@ -398,11 +405,22 @@ func (n *simNode) count(l *simLink, up bool) {
 		return
 	}
 	n.relays++
+	if n.sybil {
+		return
+	}
 	if n.relays > n.sim.opts.MaxPeers && n.over == 0 {
 		n.over = n.sim.now
 	} else if n.over == 0 {
 		n.sim.mostRelays = max(n.sim.mostRelays, n.relays)
 	}
+}
+
+// maxRelays is how many links with relays the node may have.
+func (n *simNode) maxRelays() int {
+	if n.cap > 0 {
+		return n.cap
+	}
+	return n.sim.opts.MaxPeers
 }
 
 // checkCap looks whether the node has had too many links for longer than two
