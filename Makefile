@@ -3,6 +3,7 @@
 # make fuzz   each fuzz target for FUZZTIME seconds
 # make natlab nodes behind address translators, in network namespaces; writes docs/natlab.md
 # make sim    the figures of whole meshes in virtual time; most of an hour
+# make siege  identities ground next to a leaf, also among 1,000 relays; some minutes
 # make bench  the benchmarks, against others
 # make build  bin/peermesh
 
@@ -12,7 +13,7 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools natlab tools browser fuzz sim bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools natlab tools browser fuzz sim siege bench build fmt
 
 # What the check leaves out where it is missing is needed here.
 test: export REQUIRE_CHROMIUM = 1
@@ -80,6 +81,10 @@ fuzz: tools
 
 sim:
 	.ci/sim
+
+siege:
+	go test -run Siege -v -timeout 60m ./testnet -large
+	go test -run Siege -v -timeout 60m ./internal/hostile -large
 
 bench:
 	cd bench && go run .

@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"testing"
@@ -15,6 +16,8 @@ type besieged struct {
 	leaf    *simNode
 	senders []*simNode // honest relays that have not talked to the leaf yet
 }
+
+var large = flag.Bool("large", false, "lay the large sieges, too")
 
 // siegeOptions says how a siege is laid.
 type siegeOptions struct {
@@ -135,15 +138,22 @@ func TestSimOfASiege(t *testing.T) {
 		siegeOptions
 		seeds          uint64
 		quick, sixteen int // least share in percent; 0: no promise
+		large          bool
 	}{
-		{siegeOptions{relays: 32, sybils: 4, senders: 29}, 4, 99, 0},
-		{siegeOptions{relays: 32, sybils: 16, senders: 29}, 4, 99, 0},
-		{siegeOptions{relays: 32, sybils: 64, senders: 29}, 2, 99, 0},
-		{siegeOptions{relays: 32, sybils: 4, first: true, senders: 29}, 4, 0, 95},
-		{siegeOptions{relays: 32, sybils: 64, first: true, senders: 29}, 2, 0, 0},
+		{siegeOptions{relays: 32, sybils: 4, senders: 29}, 4, 99, 0, false},
+		{siegeOptions{relays: 32, sybils: 16, senders: 29}, 2, 99, 0, false},
+		{siegeOptions{relays: 32, sybils: 64, senders: 29}, 2, 99, 0, true},
+		{siegeOptions{relays: 32, sybils: 4, first: true, senders: 29}, 4, 0, 95, false},
+		{siegeOptions{relays: 32, sybils: 64, first: true, senders: 29}, 2, 0, 0, true},
+		{siegeOptions{relays: 1000, sybils: 4, senders: 200}, 1, 99, 0, true},
+		{siegeOptions{relays: 1000, sybils: 16, senders: 200}, 1, 99, 0, true},
+		{siegeOptions{relays: 1000, sybils: 64, senders: 200}, 1, 99, 0, true},
+		{siegeOptions{relays: 1000, sybils: 64, first: true, senders: 200}, 1, 0, 95, true},
 	} {
 		t.Run(c.String(), func(t *testing.T) {
-			t.Parallel()
+			if c.large && !*large {
+				t.Skip("takes minutes: make siege lays it")
+			}
 			var all outcome
 			for seed := range c.seeds {
 				c.seed = seed + 1
