@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -89,4 +90,45 @@ func sendWithin(t *testing.T, s *Simulation, from, to int) *simMessage {
 		t.Fatalf("message from node %d to %d: got no ack within 30 s", from, to)
 	}
 	return s.load.messages[i]
+}
+
+// TestSimOfManyDroppers has a fifth of all relays ack what they should forward,
+// and drop it. The others reach each other all the same.
+func TestSimOfManyDroppers(t *testing.T) {
+	const messages = 2_000
+	s := newSim(t, Options{Nodes: 100, Seed: 5, LatencyMin: 2 * time.Millisecond, LatencyMax: 10 * time.Millisecond, Patience: 20 * time.Second})
+	s.startNodes()
+	s.Settle()
+	var honest []int
+	for i, n := range s.nodes {
+		if n.drops = i%5 == 4; !n.drops {
+			honest = append(honest, i)
+		}
+	}
+	var sent []*simMessage
+	for range messages {
+		from, to := honest[s.rand.IntN(len(honest))], honest[s.rand.IntN(len(honest))]
+		if from == to {
+			continue
+		}
+		sent = append(sent, s.load.messages[s.Send(from, to)])
+		s.Advance(20 * time.Millisecond)
+	}
+	for s.load.open > 0 {
+		s.Advance(overtimeLook)
+	}
+	acked := 0
+	var took []time.Duration
+	for _, m := range sent {
+		if m.acked {
+			acked++
+			took = append(took, m.took)
+		}
+	}
+	slices.Sort(took)
+	p95 := took[len(took)*95/100]
+	t.Logf("%d of %d Sends acked, p95 %v, the slowest %v", acked, len(sent), p95, took[len(took)-1])
+	if acked*100 < 99*len(sent) || p95 > 1_500*time.Millisecond {
+		t.Errorf("got %d of %d Sends acked, p95 %v, want 99 %% and 1.5 s", acked, len(sent), p95)
+	}
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
-// besieged is a network with a leaf whose Key Sybils were ground next to.
+// besieged is a network with a node whose Key Sybils were ground next to.
 type besieged struct {
 	siege
-	leaf    *simNode
-	senders []*simNode // honest relays that have not talked to the leaf yet
+	victim  *simNode
+	senders []*simNode // honest relays without a link with it, which have not talked to it yet
 }
 
 var large = flag.Bool("large", false, "lay the large sieges, too")
@@ -23,6 +23,7 @@ var large = flag.Bool("large", false, "lay the large sieges, too")
 type siegeOptions struct {
 	relays, sybils int
 	first          bool // the Sybils are there while the mesh grows; else they come once it stands
+	relay          bool // they stand next to a relay, not to a leaf
 	senders        int
 	seed           uint64
 }
@@ -32,10 +33,13 @@ func (o siegeOptions) String() string {
 	if o.first {
 		when = "first"
 	}
+	if o.relay {
+		when += " beside a relay"
+	}
 	return fmt.Sprintf("%d relays, %d Sybils %s", o.relays, o.sybils, when)
 }
 
-// lay builds the network: relays, Sybils, and the leaf.
+// lay builds the network: relays, Sybils, and the victim.
 func lay(t *testing.T, o siegeOptions) *besieged {
 	t.Helper()
 	s := newSim(t, Options{Nodes: o.relays, Seed: o.seed, LatencyMin: 2 * time.Millisecond, LatencyMax: 10 * time.Millisecond, Patience: 20 * time.Second})
@@ -58,11 +62,16 @@ func lay(t *testing.T, o siegeOptions) *besieged {
 	if !o.first {
 		s.Advance(limits.ProvenAfter)
 	}
-	b.leaf = s.add(keys, true)
-	for range 3 {
-		s.join(b.leaf, s.randomRelay(b.leaf))
+	if o.relay {
+		b.victim = s.nodes[o.relays/2]
+		key = b.victim.id.Key()
+	} else {
+		b.victim = s.add(keys, true)
+		for range 3 {
+			s.join(b.victim, s.randomRelay(b.victim))
+		}
+		s.Settle()
 	}
-	s.Settle()
 	if !o.first {
 		for range o.sybils {
 			b.storm(b.add(key, o.relays))
@@ -76,7 +85,7 @@ func lay(t *testing.T, o siegeOptions) *besieged {
 	}
 	s.Advance(2 * limits.AttachmentTTL * time.Second) // what lies in the mesh was laid under siege
 	b.senders = slices.DeleteFunc(b.relays(), func(n *simNode) bool {
-		return slices.Contains(s.Links(int(n.index)), int(b.leaf.index))
+		return n == b.victim || slices.Contains(s.Links(int(n.index)), int(b.victim.index))
 	})
 	s.rand.Shuffle(len(b.senders), func(i, j int) { b.senders[i], b.senders[j] = b.senders[j], b.senders[i] })
 	b.senders = b.senders[:min(len(b.senders), o.senders)]
@@ -105,7 +114,7 @@ func (b *besieged) send() (o outcome) {
 	for _, from := range b.senders {
 		m := s.load.add()
 		s.load.asking = append(s.load.asking, m)
-		m.send(from, b.leaf)
+		m.send(from, b.victim)
 		s.drain()
 		sent = append(sent, m)
 		s.Advance(50 * time.Millisecond)
@@ -145,6 +154,7 @@ func TestSimOfASiege(t *testing.T) {
 		{siegeOptions{relays: 32, sybils: 64, senders: 29}, 2, 99, 0, true},
 		{siegeOptions{relays: 32, sybils: 4, first: true, senders: 29}, 4, 0, 95, false},
 		{siegeOptions{relays: 32, sybils: 64, first: true, senders: 29}, 2, 0, 0, true},
+		{siegeOptions{relays: 100, sybils: 64, relay: true, senders: 80}, 1, 99, 0, true},
 		{siegeOptions{relays: 1000, sybils: 4, senders: 200}, 1, 99, 0, true},
 		{siegeOptions{relays: 1000, sybils: 16, senders: 200}, 1, 99, 0, true},
 		{siegeOptions{relays: 1000, sybils: 64, senders: 200}, 1, 99, 0, true},
@@ -164,5 +174,21 @@ func TestSimOfASiege(t *testing.T) {
 				t.Errorf("got %v, want %d %% within 1 s and %d %% within 16 copies", all, c.quick, c.sixteen)
 			}
 		})
+	}
+}
+
+// TestSimOfASiegeLeavesTheLinks: of the links of a relay that stood before the
+// Sybils most are honest ones.
+func TestSimOfASiegeLeavesTheLinks(t *testing.T) {
+	b := lay(t, siegeOptions{relays: 60, sybils: 32, relay: true, seed: 3})
+	links, honest := b.sim.Links(int(b.victim.index)), 0
+	for _, i := range links {
+		if !b.sim.nodes[i].sybil {
+			honest++
+		}
+	}
+	t.Logf("%d of %d links are with honest relays", honest, len(links))
+	if 2*honest < len(links) || len(links) == 0 {
+		t.Errorf("got %d honest ones of %d links, want half at least", honest, len(links))
 	}
 }

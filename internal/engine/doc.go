@@ -34,10 +34,10 @@
 // first link looks up its own Key (asks.go), learns of others by signed contact
 // records (contacts.go, findnode.go) and by neighbours' lists (peers.go), and
 // dials whom routing.Filler wants (membership.go). Who asks for a link gets a
-// place or is told whom else to try (admission.go). A leaf chooses homes and has
-// a record of them stored near its Key (homes.go); relays keep such records for
-// others (records.go, store.go) from each Store that passes (passed.go), and rule
-// 5 reads them. A relay by way of which frames get lost is left out for a while
+// place or is told whom else to try (admission.go). A leaf chooses homes and
+// gives each its record (homes.go, attach.go); the homes lay it at relays all over
+// the mesh (laying.go). Relays keep such records for others (records.go, store.go)
+// from each Store that passes (passed.go), and rule 5 reads them. A relay by way of which frames get lost is left out for a while
 // (doubt.go), and the list of one before (misled.go).
 //
 // Links over WebRTC are capped (webrtc.go), and go to who has no URL (prefer.go).

@@ -17,18 +17,17 @@ const (
 	LinkHeld     LinkType = 0x89 // a home holds the record of its leaf
 )
 
-var linkNames = [...]string{
-	LinkPing - LinkPing: "ping", LinkPong - LinkPing: "pong", LinkAck - LinkPing: "ack", LinkBye - LinkPing: "bye",
-	LinkRecord - LinkPing: "record", LinkPeers - LinkPing: "peers", LinkFindNode - LinkPing: "find-node",
-	LinkNodes - LinkPing: "nodes", LinkHeld - LinkPing: "held",
+var linkNames = map[LinkType]string{
+	LinkPing: "ping", LinkPong: "pong", LinkAck: "ack", LinkBye: "bye", LinkRecord: "record", LinkPeers: "peers",
+	LinkFindNode: "find-node", LinkNodes: "nodes", LinkHeld: "held",
 }
 
 // String returns the lower-case name of t, or "unknown".
 func (t LinkType) String() string {
-	if t < LinkPing || t > LinkHeld || linkNames[t-LinkPing] == "" {
-		return "unknown"
+	if name, ok := linkNames[t]; ok {
+		return name
 	}
-	return linkNames[t-LinkPing]
+	return "unknown"
 }
 
 // IsLink reports whether b, one frame of a batch, is a link frame. The frame is
