@@ -70,15 +70,17 @@ func (n *simNode) hides(frame []byte) bool {
 	if n.mum || !n.sybil || !n.drops {
 		return n.mum
 	}
-	switch wire.FrameType(frame) {
-	case wire.TypeHint:
+	f, err := wire.ParseFrame(frame)
+	if err != nil || f.Type == wire.TypeHint {
 		return true
-	case wire.TypeAnswer:
-		f, err := wire.ParseFrame(frame)
-		return err != nil || len(f.Body) <= wire.NonceLen || f.Body[wire.NonceLen] != byte(wire.AnswerNodes)
-	case wire.TypeNearest:
-		f, err := wire.ParseFrame(frame)
-		return err != nil || len(f.Body) < wire.NearestHeaderLen || f.Body[wire.NearestHeaderLen-1] != byte(wire.OpFindNode)
+	}
+	if f.Type == wire.TypeAnswer {
+		body, err := wire.ParseAnswerBody(f.Body)
+		return err != nil || body.Kind != wire.AnswerNodes
+	}
+	if f.Type == wire.TypeNearest {
+		body, err := wire.ParseNearestBody(f.Body)
+		return err != nil || body.Op != wire.OpFindNode
 	}
 	return false
 }
