@@ -213,7 +213,7 @@ func BenchmarkFindPeer(b *testing.B) {
 		for i := range 4000 {
 			id := identity.IDOf([32]byte{byte(i), byte(i >> 8)})
 			ids = append(ids, id)
-			d.a.peers[id] = newPeer(d.a, id, 1)
+			d.a.peers[id] = newPeer(d.a, id, nil, 1)
 		}
 		i := 0
 		for b.Loop() {

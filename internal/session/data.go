@@ -35,7 +35,7 @@ func (t *Table) AppendDatagram(dst []byte, now time.Time, to wire.ID, dstPort, s
 	if frame, ok = p.appendDatagram(dst, s, dstPort, srcPort, class, data); !ok {
 		return dst, false
 	}
-	p.touch(at)
+	p.speak(at)
 	if s.sent.Load() >= s.renew {
 		s.askRenewal(at)
 	}
@@ -139,9 +139,9 @@ func (t *Table) Datagram(now time.Time, to wire.ID, dstPort, srcPort uint16, cla
 // lock returns the entry of a peer with its lock held, making one if need be.
 func (t *Table) lock(id wire.ID, at time.Duration, fx *effects) (*peer, error) {
 	for {
-		p, err := t.ensure(id, at, fx)
-		if err != nil {
-			return nil, err
+		p, why := t.ensure(id, 0, at, fx)
+		if why != reason.None {
+			return nil, why
 		}
 		p.mu.Lock()
 		if !p.gone {
@@ -170,7 +170,7 @@ func (p *peer) sendDatagram(s *session, d *waitingDatagram, at time.Duration) {
 	if !ok {
 		t.drop(reason.QueueFull)
 	}
-	p.touch(at)
+	p.speak(at)
 }
 
 // flushDatagrams sends what waited for a session. mu is held.

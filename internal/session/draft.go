@@ -39,7 +39,7 @@ func (t *Table) Open(o *Opening, dst []byte, now time.Time, to *wire.ID, dstPort
 		return false
 	}
 	at := t.at(now)
-	p.touch(at)
+	p.speak(at)
 	if s.sent.Load() >= s.renew {
 		s.askRenewal(at)
 	}

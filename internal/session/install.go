@@ -174,9 +174,9 @@ func (t *Table) finishLast(now time.Time, at time.Duration, j *Job, fx *effects)
 // is not so any more.
 func (t *Table) stand(at time.Duration, j *Job, fx *effects) reason.Reason {
 	a := j.answer
-	p, err := t.ensure(a.key.src, at, fx)
-	if err != nil {
-		return reason.Closed
+	p, why := t.ensure(a.key.src, a.ingress, at, fx)
+	if why != reason.None {
+		return why
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

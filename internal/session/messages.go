@@ -131,6 +131,9 @@ func (p *peer) submit(m Message, at time.Duration, done func(Result)) (*Pending,
 	x := &Pending{peer: p, done: done, m: m}
 	p.out.count++
 	p.awaited.Add(1)
+	if x.asks() {
+		p.asked.Add(1)
+	}
 	p.out.fresh.push(x)
 	p.out.freshBytes += len(m.Data)
 	p.flush(at)
@@ -158,6 +161,9 @@ func (p *peer) end(m *Pending, r Result, fx *effects) {
 	delete(p.out.asking, m.id)
 	m.over = true
 	p.awaited.Add(-1)
+	if m.asks() {
+		p.asked.Add(-1)
+	}
 	switch {
 	case m.acked:
 		r.Outcome = Delivered
@@ -311,8 +317,17 @@ func (p *peer) departed(m *Pending, hop wire.ID, c Choice, at time.Duration) {
 	m.hop = hop
 	f, pace := o.flightBy(hop), p.pace(m)
 	f.depart(m, pace, at)
-	p.touch(at)
+	if m.asks() {
+		p.speak(at)
+	} else {
+		p.touch(at)
+	}
 	p.arm(at + p.rto(pace))
+}
+
+// asks reports whether this node sent m of its own accord.
+func (m *Pending) asks() bool {
+	return m.m.Kind == wire.PlainMessage || m.m.Kind == wire.PlainRequest
 }
 
 // messageHead is the most bytes between the plaintext header and the data.

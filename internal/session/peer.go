@@ -16,6 +16,7 @@ type peer struct {
 	// set when made
 	id    wire.ID
 	table *Table
+	share *share // of the ingress link by which it began; nil: we did
 
 	// read without a lock, written with mu held
 	current atomic.Pointer[session] // the session to send on; nil: none
@@ -25,6 +26,8 @@ type peer struct {
 	moved   atomic.Uint64 // see moves
 	ours    atomic.Bool   // we began the current session
 	awaited atomic.Int32  // messages that wait for an ack or a response
+	asked   atomic.Int32  // those of them that this node began: no responses, no homes
+	spoken  atomic.Int64  // when such a one or a datagram was sent, Table time; 0: never
 
 	mu   sync.Mutex // guards what follows; taken after the Table's
 	gone bool       // dropped from the Table: look it up again
@@ -55,24 +58,23 @@ type peer struct {
 	timer     timer
 }
 
-func newPeer(t *Table, id wire.ID, floor uint64) *peer {
-	p := &peer{id: id, table: t, account: t.cfg.Budget.Open()}
+func newPeer(t *Table, id wire.ID, by *share, floor uint64) *peer {
+	p := &peer{id: id, table: t, share: by, account: t.cfg.Budget.Open()}
 	p.timer.peer = p
 	p.out.next, p.out.lowest = floor, floor
 	p.route.Store(newRoute(t.cfg.Self, id, nil))
 	return p
 }
 
-// rank orders peers for eviction: 0 goes first.
-func (p *peer) rank() int {
-	if p.awaited.Load() > 0 || p.ours.Load() {
-		return 1
-	}
-	return 0
-}
-
 // touch notes that the peer was used.
 func (p *peer) touch(at time.Duration) { note(&p.used, at) }
+
+// speak notes that this node sent something of its own accord. What peers can
+// make it send, as acks and responses, does not count.
+func (p *peer) speak(at time.Duration) {
+	p.touch(at)
+	note(&p.spoken, at)
+}
 
 // note stores a time that is often the same as the last one: looking first
 // spares the cache line that others read.

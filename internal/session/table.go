@@ -2,7 +2,6 @@ package session
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -37,7 +36,8 @@ type Table struct {
 
 	mu     sync.RWMutex // guards what follows; taken before the mu of a peer
 	peers  map[wire.ID]*peer
-	floor  uint64 // above every message id of the peers that were dropped
+	shares map[uint64]*share // by ingress link, of those that began some of peers
+	floor  uint64            // above every message id of the peers that were dropped
 	closed bool
 
 	// owned by the control calls
@@ -59,6 +59,7 @@ func New(cfg Config) (*Table, error) {
 		cfg:    cfg,
 		counts: counts{limits.RekeyMessages, limits.HardMessages},
 		peers:  make(map[wire.ID]*peer),
+		shares: make(map[uint64]*share),
 	}
 	t.timers.arm = t.armed
 	t.index.init()
@@ -121,14 +122,15 @@ func (t *Table) find(id *wire.ID) *peer {
 	return p
 }
 
-// ensure returns the entry of a peer and makes one if need be. Only the least
-// recently used entry has to go for it.
-func (t *Table) ensure(id wire.ID, at time.Duration, fx *effects) (*peer, error) {
+// ensure returns the entry of a peer and makes one if need be, which counts for
+// the ingress link by which the peer began; 0: we do. In a full Table another has
+// to go for it; where none may, the reason is SessionLimit.
+func (t *Table) ensure(id wire.ID, link uint64, at time.Duration, fx *effects) (*peer, reason.Reason) {
 	if id == t.cfg.Self {
 		return nil, reason.OwnID
 	}
 	if p := t.find(&id); p != nil {
-		return p, nil
+		return p, reason.None
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -136,35 +138,19 @@ func (t *Table) ensure(id wire.ID, at time.Duration, fx *effects) (*peer, error)
 		return nil, reason.Closed
 	}
 	if p := t.peers[id]; p != nil {
-		return p, nil
+		return p, reason.None
 	}
 	if len(t.peers) >= limits.Sessions {
-		t.remove(t.leastUsed(), reason.SessionLimit, fx)
+		worst := t.yielding(link, at)
+		if worst == nil {
+			return nil, reason.SessionLimit
+		}
+		t.remove(worst, reason.SessionLimit, fx)
 	}
-	p := newPeer(t, id, t.floor)
+	p := newPeer(t, id, t.charge(link), t.floor)
 	p.used.Store(int64(at))
 	t.peers[id] = p
-	return p, nil
-}
-
-// leastUsed picks who has to go: those in whom we await an ack or whose session
-// we began come last. mu is held.
-func (t *Table) leastUsed() *peer {
-	var worst *peer
-	for _, p := range t.peers {
-		if worst == nil || goesBefore(p, worst) {
-			worst = p
-		}
-	}
-	return worst
-}
-
-func goesBefore(a, b *peer) bool {
-	return cmp.Or(
-		cmp.Compare(a.rank(), b.rank()),
-		cmp.Compare(a.used.Load(), b.used.Load()),
-		bytes.Compare(a.id[:], b.id[:]),
-	) < 0
+	return p, reason.None
 }
 
 // remove drops the entry of p: its sessions, its window and what waits in it,
@@ -180,6 +166,7 @@ func (t *Table) remove(p *peer, cause error, fx *effects) {
 	t.timers.remove(&p.timer)
 	t.floor = max(t.floor, p.out.next)
 	delete(t.peers, p.id)
+	t.discharge(p.share)
 	t.recent[p.id[0]].CompareAndSwap(p, nil)
 }
 
