@@ -41,6 +41,8 @@ var bounds = map[string]map[string]string{
 		"neighbour.replaces":   allLinks,
 		"neighbour.contact":    "limits.PreAuthBytes: it came in a hello; later ones are as long",
 		"Engine.banned":        "limits.Bans",
+		"Engine.shunned":       "limits.BadPeers",
+		"Engine.owing":         "limits.BadPeers",
 		"Engine.actions":       "bounded by what one event causes; the next begins anew",
 		"doubts.until":         "limits.ScoredHops",
 		"misled.byID":          "limits.ScoredHops",

@@ -45,15 +45,6 @@ func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
 	return e.swap(n, now)
 }
 
-func (e *Engine) isBanned(now time.Time, id routing.ID) bool {
-	until, ok := e.banned[id]
-	if ok && !now.Before(until) {
-		delete(e.banned, id)
-		ok = false
-	}
-	return ok
-}
-
 // crowded says that the peer's address group has its share of links already.
 func (e *Engine) crowded(n *neighbour) bool {
 	if !n.from.Group.IsValid() {
@@ -181,8 +172,8 @@ func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
 	e.cfg.Drops.Add(why, 1)
 	if n.target != nil {
 		e.retry(n.target, now, "admission", why)
-		if why == reason.Banned {
-			n.target.hold(e.banned[n.ID])
+		if until, away := e.awayUntil(now, n.ID); away {
+			n.target.hold(until)
 		}
 	}
 	if n.direct {

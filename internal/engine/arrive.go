@@ -19,6 +19,7 @@ func (e *Engine) arrived(now time.Time, ev *LinkUp) *neighbour {
 		Peer: ev.Peer, link: ev.Peer.Link, target: ev.Target, from: ev.From, up: e.clock(now), rtt: ev.From.RTT,
 		webRTC: ev.Peer.Link.Carrier.Kind() == kindWebRTC, direct: ev.From.Direct, wanted: ev.From.Wanted, talked: e.clock(now),
 	}
+	e.owes(n)
 	w := e.reach[n.ID]
 	n.chosen = e.chose(n)
 	if n.target != nil {
@@ -103,10 +104,16 @@ func (e *Engine) contactOf(now time.Time, n *neighbour, raw []byte) {
 
 // contactCopy takes a contact record that came in a Record frame: a peer's own,
 // newer than the one it came with.
-func (e *Engine) contactCopy(now time.Time, l *link.Link, signer wire.ID, raw []byte) {
-	if n := e.links.byNumber[l.Number]; n != nil && n.usable() && wire.ID(n.ID) == signer {
-		e.contactOf(now, n, bytes.Clone(raw))
+func (e *Engine) contactCopy(now time.Time, n *neighbour, raw []byte) error {
+	_, signer, err := e.cfg.Verify(raw, now)
+	switch {
+	case err != nil:
+		return err
+	case wire.ID(n.ID) != signer:
+		return identity.ErrWrongID
 	}
+	e.contactOf(now, n, bytes.Clone(raw))
+	return nil
 }
 
 // duplicate applies the rule for two links to one peer.

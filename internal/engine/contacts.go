@@ -87,42 +87,58 @@ func (b *book) init(links int) {
 // good for these scopes. It keeps a copy. It returns nil for one that is of no
 // use here.
 func (e *Engine) learn(now time.Time, raw []byte, told Scopes) *known {
-	rec, err := wire.ParseRecord(raw)
+	k, err := e.contactTold(now, raw, told)
 	if err != nil {
 		e.cfg.Drops.Add(reason.BadRecord, 1)
-		return nil
+	}
+	return k
+}
+
+// learnFrom is learn of what a neighbour itself said.
+func (e *Engine) learnFrom(now time.Time, n *neighbour, raw []byte) {
+	if _, err := e.contactTold(now, raw, n.from.Scope.Told()); err != nil {
+		e.cfg.Drops.Add(reason.BadRecord, 1)
+		e.blame(now, n, err)
+	}
+}
+
+func (e *Engine) contactTold(now time.Time, raw []byte, told Scopes) (*known, error) {
+	rec, err := wire.ParseRecord(raw)
+	if err != nil {
+		return nil, err
 	}
 	id := routing.ID(identity.IDOf(rec.Public))
 	if id == e.cfg.Self {
-		return nil
+		return nil, nil
 	}
 	k := e.book.byID[id]
 	if k != nil && bytes.Equal(k.Record, raw) {
 		k.heard = e.clock(now)
 		k.Scopes |= told
-		return k
+		return k, nil
 	}
 	rec, signer, err := e.cfg.Verify(raw, now)
-	if err != nil || rec.Kind != wire.RecordContact {
-		e.cfg.Drops.Add(reason.BadRecord, 1)
-		return nil
-	}
-	if k != nil && rec.Sequence <= k.sequence {
-		return k
+	switch {
+	case err != nil:
+		return nil, err
+	case rec.Kind != wire.RecordContact:
+		return nil, reason.BadRecord
+	case k != nil && rec.Sequence <= k.sequence:
+		return k, nil
 	}
 	c, err := wire.ParseContact(rec.Body)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	contact := Contact{ID: routing.ID(signer), URLs: addresses(c.URLs), Scopes: told}
 	if c.WebRTC {
 		contact.URLs = append(contact.URLs, WebRTCURL(contact.ID))
 	}
 	if c.Role != wire.RoleRelay || !e.dialable(contact.URLs) || !now.Before(identity.HeldUntil(&rec, now, rec.TTL)) {
-		return nil
+		return nil, nil
 	}
 	contact.Record = bytes.Clone(raw)
-	return e.note(now, contact, rec.Sequence)
+	return e.note(now, contact, rec.Sequence), nil
 }
 
 func (e *Engine) dialable(urls []string) bool {

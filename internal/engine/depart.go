@@ -17,6 +17,7 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 		return // never admitted
 	}
 	e.links.remove(n)
+	e.remember(now, n)
 	e.redraw = true
 	e.do(Reforward{n.link})
 	cause := ev.Cause
@@ -70,7 +71,7 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 	}
 	n.said = ev.Reason
 	for _, raw := range ev.Contacts {
-		e.learn(now, raw, n.from.Scope.Told())
+		e.learnFrom(now, n, raw)
 		e.fillSoon(now, 0)
 	}
 	others := 0
@@ -110,30 +111,10 @@ func (e *Engine) signedElsewhere(now time.Time, raw []byte) bool {
 }
 
 func (ev Disconnect) step(e *Engine, now time.Time) {
-	e.ban(ev.ID, now)
-	for _, t := range e.targets.list {
-		if t.peer == ev.ID || t.Pin == ev.ID {
-			t.hold(now.Add(limits.DisconnectHold))
-		}
-	}
+	until := now.Add(limits.DisconnectHold)
+	e.banned.set(ev.ID, now, until, limits.Bans)
+	e.holdTargets(ev.ID, until)
 	for _, n := range slices.Clone(e.links.byID[ev.ID]) {
 		e.end(n, reason.Disconnected, now)
 	}
-}
-
-// ban keeps a peer away; expired bans are swept, and the number is bounded by
-// dropping the one that ends first.
-func (e *Engine) ban(id routing.ID, now time.Time) {
-	var first routing.ID
-	for b, until := range e.banned {
-		if !now.Before(until) {
-			delete(e.banned, b)
-		} else if first.IsZero() || until.Before(e.banned[first]) {
-			first = b
-		}
-	}
-	if len(e.banned) >= limits.Bans {
-		delete(e.banned, first)
-	}
-	e.banned[id] = now.Add(limits.DisconnectHold)
 }

@@ -24,11 +24,12 @@ func (ev LinkFrame) step(e *Engine, now time.Time) {
 	case wire.LinkNodes:
 		err = e.onNodes(now, n, ev.Frame)
 	case wire.LinkRecord:
-		e.recordCopy(now, n, ev.Frame)
+		err = e.recordCopy(now, n, ev.Frame)
 	case wire.LinkHeld:
 		err = e.heldFrame(now, n, ev.Frame)
 	}
 	if err != nil {
+		e.blame(now, n, err)
 		e.cfg.Drops.Add(reason.Malformed, 1)
 	}
 }
@@ -86,7 +87,10 @@ func (e *Engine) onNodes(now time.Time, n *neighbour, frame []byte) error {
 		return err
 	}
 	for _, raw := range nodes.Records {
-		e.learn(now, raw, n.from.Scope.Told())
+		if n.closing {
+			return nil // for those before
+		}
+		e.learnFrom(now, n, raw)
 	}
 	e.fillSoon(now, 0)
 	return nil

@@ -70,7 +70,7 @@ func (s *layings) forget(leaf wire.ID) {
 // takeOwn takes the record that a leaf gives of itself by its link, lays it if
 // this relay is one of the homes in it, and tells the leaf what became of it. A
 // home answers for its leaf by the link, whatever the store has room for.
-func (e *Engine) takeOwn(now time.Time, n *neighbour, c *wire.RecordCopy) reason.Reason {
+func (e *Engine) takeOwn(now time.Time, n *neighbour, c *wire.RecordCopy) error {
 	rec, signer, err := e.cfg.Verify(c.Record, now)
 	why := reason.None
 	switch {
@@ -78,7 +78,7 @@ func (e *Engine) takeOwn(now time.Time, n *neighbour, c *wire.RecordCopy) reason
 		why = recordReason(err)
 		rec, _ = wire.ParseRecord(c.Record)
 	case signer != wire.ID(n.ID):
-		return reason.BadRecord
+		return identity.ErrWrongID
 	default:
 		o := offered{Record: rec, signer: signer, raw: c.Record, by: n.ID, held: identity.HeldUntil(&rec, now, c.Remaining)}
 		if why = e.holder.store.put(&o, now); why == reason.StoreFull {
@@ -90,6 +90,9 @@ func (e *Engine) takeOwn(now time.Time, n *neighbour, c *wire.RecordCopy) reason
 	}
 	if rec.TTL > 0 {
 		e.do(SendLink{n.link, wire.AppendHeld(nil, wire.Held{Sequence: rec.Sequence, Reason: uint8(why)})})
+	}
+	if err != nil || why == reason.None {
+		return err
 	}
 	return why
 }

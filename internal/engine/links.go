@@ -31,6 +31,7 @@ type neighbour struct {
 	kept     bool          // of those: the user asked for it
 	talked   time.Duration // of those: when its ends last had much to say to each other
 	said     reason.Reason // why the peer ends the link, from its bye
+	forgiven time.Time     // when all is that it said and that did not verify: see faults.go
 	replaces []*neighbour  // closed once this one answers a ping
 	instead  *neighbour    // a slower one of the same bucket, the same
 	trial    bool          // dialled to see whether it is faster than another

@@ -31,7 +31,7 @@ func (ev Reach) step(e *Engine, now time.Time) {
 		ev.Done(reason.LinkLimit)
 		return
 	}
-	delete(e.banned, id)
+	e.welcome(id)
 	k := e.reachable(now, ev.Contact)
 	switch {
 	case k == nil:

@@ -62,7 +62,9 @@ type Engine struct {
 	misled   misled
 	aims     aims
 	attach   attachment
-	banned   map[routing.ID]time.Time // until when a peer told to go stays away
+	banned   peerTimes // until when a peer stays away that the user told to go
+	shunned  peerTimes // the same of one that broke the rules: see faults.go
+	owing    peerTimes // when what a peer said wrong is forgiven, of those without a link
 	snapshot atomic.Pointer[Snapshot]
 	actions  []Action
 	picture  []PeerState // publish's memory: with many links it is called often
@@ -78,7 +80,9 @@ func New(cfg Config) (*Engine, error) {
 		cfg:     cfg,
 		links:   links{table: table, byID: make(map[routing.ID][]*neighbour), byNumber: make(map[uint64]*neighbour)},
 		targets: targets{byURL: make(map[string]*Target)},
-		banned:  make(map[routing.ID]time.Time),
+		banned:  make(peerTimes),
+		shunned: make(peerTimes),
+		owing:   make(peerTimes),
 	}
 	e.holder.init(cfg.Self)
 	e.initMembership()

@@ -8,7 +8,6 @@ import (
 
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
-	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
@@ -45,14 +44,14 @@ func (e *Engine) storeRequest(now time.Time, link uint64, body *wire.NearestBody
 
 // takeStore keeps the record of a Store, whether that ends here or goes on.
 func (e *Engine) takeStore(now time.Time, link uint64, body *wire.NearestBody) reason.Reason {
-	leaf, _, why := subject(body.Rest)
-	if why == reason.None && routing.ID(leaf).Key() != routing.Key(body.Target) {
-		why = reason.BadRecord
+	leaf, _, err := subject(body.Rest)
+	if err == nil && routing.ID(leaf).Key() != routing.Key(body.Target) {
+		return reason.BadRecord
 	}
-	if why == reason.None {
-		why = e.keep(now, leaf, body.Rest, limits.AttachmentTTL, e.behind(link))
+	if err == nil {
+		err = e.keep(now, leaf, body.Rest, limits.AttachmentTTL, e.behind(link))
 	}
-	return why
+	return recordReason(err)
 }
 
 // behind is the peer at a link; zero: it is gone, or this node itself.
@@ -64,38 +63,42 @@ func (e *Engine) behind(link uint64) (id routing.ID) {
 }
 
 // subject is whose attachment a record tells. Nothing is verified.
-func subject(raw []byte) (leaf wire.ID, homes []wire.ID, why reason.Reason) {
+func subject(raw []byte) (leaf wire.ID, homes []wire.ID, err error) {
 	rec, err := wire.ParseRecord(raw)
 	if err != nil {
-		return leaf, nil, reason.BadRecord
+		return leaf, nil, err
 	}
 	if rec.Kind != wire.RecordAttachment {
 		return leaf, nil, reason.Unsupported
 	}
 	a, err := wire.ParseAttachment(rec.Body)
-	if err != nil {
-		return leaf, nil, reason.BadRecord
-	}
-	return a.Leaf, a.Homes, reason.None
+	return a.Leaf, a.Homes, err
 }
 
 // keep verifies an attachment record of leaf that has so many seconds left, and
 // puts it into the store. The very one that is there already costs nothing.
-func (e *Engine) keep(now time.Time, leaf wire.ID, raw []byte, remaining uint16, by routing.ID) reason.Reason {
+func (e *Engine) keep(now time.Time, leaf wire.ID, raw []byte, remaining uint16, by routing.ID) error {
 	s := &e.holder.store
 	if r := s.byLeaf[leaf]; r != nil && now.Before(r.end) && bytes.Equal(r.raw, raw) {
-		return reason.None
+		return nil
 	}
 	rec, signer, err := e.cfg.Verify(raw, now)
 	if err != nil {
-		return recordReason(err)
+		return err
 	}
-	return s.put(&offered{Record: rec, signer: signer, raw: raw, by: by, held: identity.HeldUntil(&rec, now, remaining)}, now)
+	if why := s.put(&offered{Record: rec, signer: signer, raw: raw, by: by, held: identity.HeldUntil(&rec, now, remaining)}, now); why != reason.None {
+		return why
+	}
+	return nil
 }
 
 // recordReason names what is wrong with a record.
 func recordReason(err error) reason.Reason {
-	if errors.Is(err, identity.ErrExpired) {
+	var why reason.Reason
+	switch {
+	case err == nil, errors.As(err, &why):
+		return why
+	case errors.Is(err, identity.ErrExpired):
 		return reason.Expired
 	}
 	return reason.BadRecord
@@ -123,30 +126,30 @@ func (e *Engine) copyTo(to *Peer, record []byte, left time.Duration) {
 
 // recordCopy takes a record from a neighbour: an attachment, or the neighbour's
 // own contact.
-func (e *Engine) recordCopy(now time.Time, n *neighbour, frame []byte) {
+func (e *Engine) recordCopy(now time.Time, n *neighbour, frame []byte) error {
 	c, err := wire.ParseLinkRecord(frame)
 	if err != nil {
-		e.cfg.Drops.Add(reason.Malformed, 1)
-		return
+		return err
 	}
-	why := reason.None
-	if rec, err := wire.ParseRecord(c.Record); err == nil && rec.Kind == wire.RecordContact {
-		why = e.takeContact(now, n.link, c.Record)
+	if rec, bad := wire.ParseRecord(c.Record); bad == nil && rec.Kind == wire.RecordContact {
+		err = e.contactCopy(now, n, c.Record)
 	} else {
-		why = e.takeCopy(now, n, &c)
+		err = e.takeCopy(now, n, &c)
 	}
-	if why != reason.None {
-		e.cfg.Drops.Add(why, 1)
+	if err != nil {
+		e.cfg.Drops.Add(recordReason(err), 1)
+		e.blame(now, n, err)
 	}
+	return nil
 }
 
 // takeCopy takes an attachment from one of the homes that it names, or if this
 // node is one of those whom it would be laid at.
-func (e *Engine) takeCopy(now time.Time, n *neighbour, c *wire.RecordCopy) reason.Reason {
-	leaf, homes, why := subject(c.Record)
+func (e *Engine) takeCopy(now time.Time, n *neighbour, c *wire.RecordCopy) error {
+	leaf, homes, err := subject(c.Record)
 	switch {
-	case why != reason.None:
-		return why
+	case err != nil:
+		return err
 	case e.cfg.Leaf || n.direct:
 		return reason.Unsolicited // only relays hold records
 	case n.Leaf && leaf == wire.ID(n.ID):
@@ -177,15 +180,6 @@ func (e *Engine) nearestTo(key routing.Key) bool {
 		count(k.key)
 	}
 	return nearer < limits.RecordHolders
-}
-
-func (e *Engine) takeContact(now time.Time, l *link.Link, raw []byte) reason.Reason {
-	_, signer, err := e.cfg.Verify(raw, now)
-	if err != nil {
-		return recordReason(err)
-	}
-	e.contactCopy(now, l, signer, raw)
-	return reason.None
 }
 
 // holderDue does what a holder has to do by now.

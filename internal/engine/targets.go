@@ -78,8 +78,8 @@ func (ev Join) step(e *Engine, now time.Time) {
 			e.targets.byURL[spec.URL] = t
 			e.targets.list = append(e.targets.list, t)
 		}
-		delete(e.banned, t.peer)
-		delete(e.banned, spec.Pin)
+		e.welcome(t.peer)
+		e.welcome(spec.Pin)
 		t.next, t.lastErr, t.stage, t.never = now, nil, "", false
 	}
 }

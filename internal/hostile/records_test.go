@@ -9,6 +9,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/hostile"
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/routing"
@@ -112,4 +113,56 @@ func TestARecordAboutSomebodyElse(t *testing.T) {
 		}
 	}
 	box.wait(t, 3)
+}
+
+// A relay that says records which do not verify, of itself or of others, loses its
+// link and stays away for a while. Who keeps the rules beside it stays.
+func TestBadRecordsCostTheLink(t *testing.T) {
+	bad := func(self *hostile.Self) []byte {
+		b := self.Contact()
+		b[len(b)-1] ^= 1
+		return b
+	}
+	for name, lie := range map[string]func(l *hostile.Link, self *hostile.Self) error{
+		"of itself": func(l *hostile.Link, self *hostile.Self) error {
+			for range limits.BadRecords {
+				if err := l.Send(wire.AppendLinkRecord(nil, &wire.RecordCopy{Remaining: 60, Record: bad(self)})); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"of others": func(l *hostile.Link, _ *hostile.Self) error {
+			if _, err := l.Await(within(t, amply), hostile.IsLink(wire.LinkFindNode)); err != nil {
+				return err
+			}
+			records := make([][]byte, limits.BadRecords)
+			for i := range records {
+				records[i] = bad(hostile.NewSelf(wire.RoleRelay))
+			}
+			return l.Send(wire.AppendNodes(nil, &wire.Nodes{Records: records}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := relay(t)
+			self, honest := hostile.NewSelf(wire.RoleRelay), hostile.NewSelf(wire.RoleRelay)
+			l := dial(t, n, self, hostile.Habits{})
+			beside := dial(t, n, honest, hostile.Habits{})
+			until(t, "both are linked", func() bool { return peers(n, self.ID()) && peers(n, honest.ID()) })
+			if err := lie(l, self); err != nil {
+				t.Fatal(err)
+			}
+			bye, err := l.Ended(within(t, amply))
+			if err != nil || bye == nil || reason.Reason(bye.Reason) != reason.ProtocolError {
+				t.Errorf("the link ended with %+v, %v, want a Bye with protocol-error", bye, err)
+			}
+			bye, err = dial(t, n, self, hostile.Habits{}).Ended(within(t, amply))
+			if err != nil || bye == nil || reason.Reason(bye.Reason) != reason.Banned {
+				t.Errorf("when it came back: got %+v, %v, want a Bye with banned", bye, err)
+			}
+			if err := beside.Ping(within(t, amply), [8]byte{1}); err != nil || !peers(n, honest.ID()) {
+				t.Errorf("who keeps the rules: %v", err)
+			}
+		})
+	}
 }

@@ -105,6 +105,9 @@ const (
 	BootstrapRetry     = 2 * time.Second  // longest pause between tries of a bootstrap while no link is up
 	BootstrapRetryLive = 30 * time.Second // the same beside live links
 	Bans               = 256              // peers told to stay away
+	BadRecords         = 8                // records or link frames of a peer's own that no honest one says, as their form or signature is wrong: the link ends; more than a flipped bit or a bug brings, fewer than one Nodes frame holds
+	BadRecordsForget   = 10 * time.Minute // until all of them are forgiven, one after the other
+	BadPeers           = 256              // peers sent away for that, and so many that have left and are not forgiven
 	OwnContacts        = 256              // contact records of this process whose sequences are remembered: one is signed each half hour, or when addresses change
 	MaxLinks           = 65_536           // either cap may be set no higher
 	BootstrapURLs      = 64               // URLs remembered to join by

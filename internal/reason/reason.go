@@ -55,7 +55,7 @@ const (
 	CarrierFailed  // the connection below broke
 	ProtocolError  // the peer broke the rules of the link
 	TooLarge       // larger than the largest message
-	Banned         // disconnected by the user and not yet welcome again
+	Banned         // disconnected, by the user or because it broke the rules, and not yet welcome again
 
 	// Records.
 	StoreFull // a holder has no room for the record
