@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +130,7 @@ func testMeetRefusals(t *testing.T, p *page) {
 		{"somebody else at the page", func(e *encounter) { e.peer = stranger }, reason.WrongID, "does not verify"},
 		{"somebody else here", func(e *encounter) { e.page["peer"] = hex.EncodeToString(stranger[:]) }, reason.BadCertificate, "another ID"},
 		{"another network", func(e *encounter) { e.page["network"] = "" }, reason.WrongNetwork, "network"},
-		{"another version", func(e *encounter) { e.local.Hello.Version = 2 }, reason.None, "version 2"},
+		{"another version", func(e *encounter) { e.local.Hello.Version = wire.ProtocolVersion + 1 }, reason.None, fmt.Sprintf("version %d", wire.ProtocolVersion+1)},
 		{"no proof", func(e *encounter) { e.local.Prove = func(identity.Claim) []byte { return nil } }, reason.None, "no proof"},
 		{"a contact of long ago", func(e *encounter) {
 			self := identity.FromSeed([32]byte(bytes.Repeat([]byte{8}, 32)))
