@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -208,13 +209,20 @@ func TestNodeThatServesWSSSpeaks(t *testing.T) {
 }
 
 // memPipe is a Pipe over memory.
-type memPipe struct{ transport.Conn }
+type memPipe struct {
+	transport.Conn
+	writing *sync.Mutex // a Pong may come in between
+}
 
 func (p memPipe) Read() ([]byte, error) {
 	return p.Receive(func() []byte { return make([]byte, p.Max()+1) })
 }
 
-func (p memPipe) Write(msg []byte) error { return errors.Join(p.Send(msg), p.Flush()) }
+func (p memPipe) Write(msg []byte) error {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	return errors.Join(p.Send(msg), p.Flush())
+}
 
 // What a peer sends in place of a record, or seals in place of a batch of frames, ends
 // its link and nothing else, whatever carries it.
@@ -224,7 +232,7 @@ func TestMessagesThatAreNoBatches(t *testing.T) {
 		"mem": func() (hostile.Pipe, error) {
 			near, far := mem.Pipe()
 			plain["mem"].Accept(far)
-			return memPipe{near}, nil
+			return memPipe{near, new(sync.Mutex)}, nil
 		},
 	}
 	for _, name := range []string{"ws", "wss"} {

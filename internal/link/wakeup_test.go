@@ -437,8 +437,12 @@ func TestNoWakeUpIsLost(t *testing.T) {
 					b.WriteByte(letters[random.IntN(len(letters))])
 				}
 				left, settle, quiet := leaves(random.IntN(3)), random.IntN(2) == 0, random.IntN(2) == 0
-				if fault := newModelLink(left).play(b.String(), settle, quiet); fault != "" {
-					t.Fatalf("seed %d, order %d: %s (carrier leaves %d, settle %v, quiet %v): %s", *wakeSeed, i, b.String(), left, settle, quiet, fault)
+				order := b.String()
+				if !settle { // what is appended while a bye is may come behind it
+					order = strings.ReplaceAll(order, "F", "X")
+				}
+				if fault := newModelLink(left).play(order, settle, quiet); fault != "" {
+					t.Fatalf("seed %d, order %d: %s (carrier leaves %d, settle %v, quiet %v): %s", *wakeSeed, i, order, left, settle, quiet, fault)
 				}
 			}
 		})
