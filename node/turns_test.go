@@ -76,8 +76,11 @@ func TestPlacesInTheQueueAreShared(t *testing.T) {
 		for g := 1; g <= 20; g++ {
 			enter(g)
 		}
-		if ts.waiting != limits.LinkHandshakesWaiting {
-			t.Errorf("waiting: got %d, want %d", ts.waiting, limits.LinkHandshakesWaiting)
+		ts.mu.Lock()
+		waiting := ts.waiting
+		ts.mu.Unlock()
+		if waiting != limits.LinkHandshakesWaiting {
+			t.Errorf("waiting: got %d, want %d", waiting, limits.LinkHandshakesWaiting)
 		}
 		time.Sleep(25 * turnEvery)
 		synctest.Wait()
