@@ -35,12 +35,14 @@ func TestFloodOfHandshakesDelaysItself(t *testing.T) {
 			}
 			time.Sleep(time.Second / each)
 		}
+		ts.mu.Lock()
 		if got, most := ts.given, uint64(limits.LinkHandshakeBurst+(seconds+2)*limits.LinkHandshakes); got > most {
 			t.Errorf("turns given: got %d, want at most %d", got, most)
 		}
 		if ts.waiting > limits.LinkHandshakesWaiting {
 			t.Errorf("waiting: got %d, want at most %d", ts.waiting, limits.LinkHandshakesWaiting)
 		}
+		ts.mu.Unlock()
 		slices.Sort(waits)
 		if p95 := waits[len(waits)*95/100]; p95 > 10*time.Millisecond {
 			t.Errorf("honest ones waited %v (p95), want at most 10ms", p95)
@@ -49,9 +51,11 @@ func TestFloodOfHandshakesDelaysItself(t *testing.T) {
 		for range each * seconds {
 			<-refused
 		}
+		ts.mu.Lock()
 		if ts.waiting != 0 || len(ts.groups) != 0 {
 			t.Errorf("after all have gone: %d waiting in %d groups, want none", ts.waiting, len(ts.groups))
 		}
+		ts.mu.Unlock()
 		time.Sleep(time.Second) // the timer ends by itself
 	})
 }
