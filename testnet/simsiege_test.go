@@ -143,6 +143,9 @@ func (b *besieged) send() (o outcome) {
 // every relay and drop what they should carry. Those that come late hide nobody;
 // those that were there first cost copies.
 func TestSimOfASiege(t *testing.T) {
+	if raced {
+		t.Skip("one goroutine: without the race detector make budgets runs it in a tenth of the time")
+	}
 	for _, c := range []struct {
 		siegeOptions
 		seeds          uint64
@@ -180,6 +183,9 @@ func TestSimOfASiege(t *testing.T) {
 // TestSimOfASiegeLeavesTheLinks: of the links of a relay that stood before the
 // Sybils most are honest ones.
 func TestSimOfASiegeLeavesTheLinks(t *testing.T) {
+	if raced {
+		t.Skip("one goroutine: without the race detector make budgets runs it in a tenth of the time")
+	}
 	b := lay(t, siegeOptions{relays: 60, sybils: 32, relay: true, seed: 3})
 	links, honest := b.sim.Links(int(b.victim.index)), 0
 	for _, i := range links {
