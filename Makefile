@@ -3,7 +3,7 @@
 # make fuzz   each fuzz target for FUZZTIME seconds
 # make natlab nodes behind address translators, in network namespaces; writes docs/natlab.md
 # make sim    the figures of whole meshes in virtual time; most of an hour
-# make siege  identities ground next to a leaf, also among 1,000 relays; some minutes
+# make siege  identities ground next to a leaf, also among 1,000 relays; long
 # make bench  the benchmarks, against others
 # make build  bin/peermesh
 
