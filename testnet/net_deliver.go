@@ -76,7 +76,8 @@ func atOnce() int { return 2 * runtime.GOMAXPROCS(0) }
 // that are left count as sent and not delivered.
 //
 // A message counts as first when the transmission that was delivered is the first
-// one: that it was sent again because its ack came late does not matter.
+// one. On a busy machine a later one, which goes another way, can overtake it: in
+// real time the number is a measurement, not a promise.
 func (n *Net) Deliver(ctx context.Context, pairs []Pair) Report {
 	all := n.all()
 	flights := make([]*flight, len(pairs))

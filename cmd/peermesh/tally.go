@@ -83,9 +83,10 @@ func askTally(ctx context.Context, from *node.Port, to routing.ID) (t tally, err
 	return t, nil
 }
 
-// harmless are the reasons by which no message is lost: what came twice, an answer
-// that nobody waits for any more, and what nodes ask of each other in vain.
-var harmless = []reason.Reason{reason.Duplicate, reason.Replayed, reason.Unsolicited, reason.Unsupported}
+// harmless are the reasons by which nothing that was sent to this node is lost:
+// what came twice, an answer that nobody waits for any more, what nodes ask of each
+// other in vain, and what this node wanted to send when it had no link.
+var harmless = []reason.Reason{reason.Duplicate, reason.Replayed, reason.Unsolicited, reason.Unsupported, reason.NoLink}
 
 // losses is what a node has dropped that was not there a second time.
 func losses(n *node.Node) map[string]uint64 {

@@ -38,8 +38,8 @@ func testnetCommand(std streams) *cli.Command {
 			"else: real nodes on loopback sockets, or simulated ones in virtual time. Then sends acknowledged\n"+
 			"messages between random pairs. The report is one line of JSON, the last on standard output.\n"+
 			"Fails when a node has more links than its cap, a message arrives twice or is acknowledged and\n"+
-			"not delivered; and, in a network that nothing was done to, when not every message arrives by\n"+
-			"its first transmission.",
+			"not delivered; and, in a network that nothing was done to, when a message is not acknowledged\n"+
+			"or, in virtual time, needs more than its first transmission.",
 			"peermesh testnet --nodes 50 --messages 1000",
 			"peermesh testnet --nodes 20 --keep --json",
 			"peermesh testnet --nodes 50 --kill 30% --silent 50%",
