@@ -71,6 +71,7 @@ var bounds = map[string]bound{
 	"detour-budget": {"what came by one link looked for too many ways round", "links that are late cause that; peermesh peers tells which"},
 	"rate-limited":  {"a peer wanted more than its share", "nothing, unless it goes on: then see the log at level debug for who"},
 	"session-limit": {"too many handshakes or sessions were under way", "nothing, unless it goes on: more peers talk to this node than it holds"},
+	"group-limit":   {"one address group has its share of the places, and none is free", "name a proxy of yours with --trusted-proxy; --max-peers gives more places"},
 	"link-limit":    {"there was no place for another link", "--max-peers, --max-leaves and --max-webrtc give more"},
 	"memory-limit":  {"a link, a session or a port held as much as its part of the node's memory", "--max-memory gives more; peermesh peers tells which queue is full"},
 	"store-full":    {"there was no room for another leaf's record", "nothing: other nodes hold it too"},

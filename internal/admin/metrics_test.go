@@ -96,6 +96,7 @@ peermesh_limit_max{limit="webrtc-stuck"} 16
 peermesh_limit_hits_total{limit="admin-connections"} 0
 peermesh_limit_hits_total{limit="connection-limit"} 0
 peermesh_limit_hits_total{limit="detour-budget"} 0
+peermesh_limit_hits_total{limit="group-limit"} 0
 peermesh_limit_hits_total{limit="link-limit"} 0
 peermesh_limit_hits_total{limit="memory-limit"} 0
 peermesh_limit_hits_total{limit="port-full"} 0

@@ -29,13 +29,15 @@ func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
 			return reason.None
 		}
 		return e.leafPlace(n, now)
-	case n.webRTC && (e.crowded(n) || !e.carries(n, now)):
+	case n.webRTC && !e.carries(n, now):
 		return reason.LinkLimit
 	case n.target != nil: // the user's own choice
 		return e.makeRoom(n, now)
-	case e.crowded(n):
-		return reason.LinkLimit
 	case e.links.relays < e.filler.Room:
+		return reason.None
+	case e.crowded(n):
+		return e.groupInNeed(n)
+	case e.groupYields(n, now):
 		return reason.None
 	case n.trial:
 		return e.swap(n, now)
@@ -43,24 +45,6 @@ func (e *Engine) admit(n *neighbour, now time.Time) reason.Reason {
 		return e.makeRoom(n, now)
 	}
 	return e.swap(n, now)
-}
-
-// crowded says that the peer's address group has its share of links already.
-func (e *Engine) crowded(n *neighbour) bool {
-	if !n.from.Group.IsValid() {
-		return false
-	}
-	bucket := e.filler.Self.CommonPrefixLen(n.Key)
-	all, same := 0, 0
-	for _, o := range e.links.list {
-		if o.ofTable() && o.from.Group == n.from.Group {
-			all++
-			if e.filler.Self.CommonPrefixLen(o.Key) == bucket {
-				same++
-			}
-		}
-	}
-	return all >= limits.GroupLinks || same >= limits.GroupBucketLinks
 }
 
 // makeRoom frees a place for n if there is none.
@@ -181,11 +165,14 @@ func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
 	}
 	e.answerReach(n.ID, why)
 	var contacts [][]byte
-	if why == reason.LinkLimit {
+	if noPlace(why) {
 		contacts = e.nearestRecords(now, n.Key, limits.ByeContacts, n.ID)
 	}
 	e.do(CloseLink{Link: n.link, Reason: why, Contacts: contacts})
 	if !n.trial {
-		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: why, URL: n.url}})
+		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: why, URL: n.url, Err: e.refusal(n, why)}})
 	}
 }
+
+// noPlace says that a peer was refused for want of a place, and may find one elsewhere.
+func noPlace(why reason.Reason) bool { return why == reason.LinkLimit || why == reason.GroupLimit }

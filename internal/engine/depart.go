@@ -55,7 +55,7 @@ func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
 			k.linked = e.clock(now)
 		}
 		if !n.direct || cause != reason.LinkLimit { // else it went for another pair's sake: the table need not wait
-			e.failed(now, k, cause == reason.LinkLimit || cause == reason.Leaving || cause == reason.Disconnected)
+			e.failed(now, k, noPlace(cause) || cause == reason.Leaving || cause == reason.Disconnected)
 		}
 	}
 	if e.links.relays == 0 {
@@ -94,7 +94,7 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 			t.hold(now.Add(limits.DisconnectHold))
 		}
 		fallthrough
-	case ev.Reason == reason.LinkLimit && (!n.direct || n.kept):
+	case noPlace(ev.Reason) && (!n.direct || n.kept):
 		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
 	}
 }

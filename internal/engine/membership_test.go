@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -233,16 +232,6 @@ func TestMembershipAdmissionNearTheCap(t *testing.T) {
 					t.Fatalf("stranger %d: a proven link was closed", i)
 				}
 			}
-		}
-	})
-	t.Run("an address group has its share", func(t *testing.T) {
-		b := newBrain(t, func(c *Config) { c.MaxRelays = 100 })
-		group := netip.MustParsePrefix("203.0.0.0/16")
-		for i := range 60 {
-			b.step(LinkUp{Peer: b.peer(routing.ID(stranger(i).ID()), nil), From: Origin{Scope: ScopePublic, Group: group}})
-		}
-		if b.links.relays > limits.GroupLinks {
-			t.Errorf("links with one group: got %d, want at most %d", b.links.relays, limits.GroupLinks)
 		}
 	})
 }

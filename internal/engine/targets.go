@@ -169,7 +169,7 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 		}
 	}
 	if k != nil {
-		e.failed(now, k, ev.Reason == reason.LinkLimit)
+		e.failed(now, k, noPlace(ev.Reason))
 		e.answerReach(k.ID, cmp.Or[error](ev.Err, ev.Reason))
 		e.fillSoon(now, 0)
 		return

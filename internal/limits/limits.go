@@ -267,8 +267,9 @@ const (
 	ListLosses       = time.Hour              // for so long such a loss counts
 	ListLossesMost   = 3                      // with so many of them it is not looked at until the link ends
 	DoubtHold        = 2 * time.Minute        // a relay by way of which frames get lost is left out; then it is tried again
-	GroupLinks       = 8                      // relay links with one address group (/16, /48)
-	GroupBucketLinks = 2                      // the same within one bucket
+	GroupLinks       = 8                      // relay links with one address group (/16, /48) while no place is free, of up to 24
+	GroupPart        = 3                      // the part of more places than that
+	GroupBucketLinks = 2                      // of GroupLinks, those in one bucket
 	ContactsPerLink  = 3                      // contacts kept for each relay link that a node may have
 	ContactsMin      = 48                     // contacts kept at least
 	LearntDials      = 4                      // dials under way to nodes that peers told of

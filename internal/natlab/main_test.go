@@ -27,6 +27,7 @@ const roleVariable = "PEERMESH_NATLAB_ROLE"
 var roles = map[string]func() error{
 	"socket": socketRole,
 	"node":   nodeRole,
+	"crowd":  crowdRole,
 }
 
 func TestMain(m *testing.M) {

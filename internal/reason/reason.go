@@ -67,6 +67,9 @@ const (
 	// All of a node.
 	MemoryLimit // the holder has its part of what the node may hold for others: a link, a session or a port
 
+	// Links again; numbers are added at the end.
+	GroupLimit // no slot is free, and the peer's address group has its share of them
+
 	count
 )
 
@@ -74,7 +77,7 @@ const (
 // wanted of it than it gives, by whom ever.
 func (r Reason) IsLimit() bool {
 	switch r {
-	case QueueFull, PortFull, DetourBudget, RateLimited, SessionLimit, LinkLimit, StoreFull, ConnectionLimit, MemoryLimit:
+	case QueueFull, PortFull, DetourBudget, RateLimited, SessionLimit, LinkLimit, StoreFull, ConnectionLimit, MemoryLimit, GroupLimit:
 		return true
 	}
 	return false
@@ -97,6 +100,7 @@ var names = [count]string{
 	Disconnected: "disconnected", Closed: "closed", CarrierFailed: "carrier-failed",
 	ProtocolError: "protocol-error", TooLarge: "too-large", Banned: "banned",
 	StoreFull: "store-full", ConnectionLimit: "connection-limit", ForeignOrigin: "foreign-origin", MemoryLimit: "memory-limit",
+	GroupLimit: "group-limit",
 }
 
 // String returns the one name of r, or "unknown" for a number that this version has no name for.

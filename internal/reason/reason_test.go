@@ -52,7 +52,7 @@ func TestLimitsAreBoundsOfThisNode(t *testing.T) {
 			got = append(got, r.String())
 		}
 	}
-	want := []string{"queue-full", "port-full", "detour-budget", "rate-limited", "session-limit", "link-limit", "store-full", "connection-limit", "memory-limit"}
+	want := []string{"queue-full", "port-full", "detour-budget", "rate-limited", "session-limit", "link-limit", "store-full", "connection-limit", "memory-limit", "group-limit"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
