@@ -19,12 +19,14 @@ const (
 
 // Links: establishing.
 const (
-	HandshakeTimeout  = 5 * time.Second // from the carrier's opening to the last handshake message
-	PreAuthBytes      = 4 << 10         // bytes held for a link that has not proved itself
-	PreAuthLinks      = 256             // links under way at once, accepted ones
-	PreAuthLinksPerIP = 8               // the same from one /32 or /56; loopback exempt
-	PreAuthLinksGroup = 64              // the same from one /16 or /48; loopback exempt
-	DialsInFlight     = 8               // dials under way at once
+	HandshakeTimeout  = 5 * time.Second        // from the carrier's opening to the last handshake message
+	PreAuthBytes      = 4 << 10                // bytes held for a link that has not proved itself
+	PreAuthLinks      = 256                    // links under way at once, accepted ones
+	PreAuthLinksPerIP = 8                      // the same from one /32 or /56; loopback exempt
+	PreAuthLinksGroup = 64                     // the same from one /16 or /48; loopback exempt
+	DialStagger       = 250 * time.Millisecond // before the next address of a name is dialled beside one that says nothing (RFC 8305)
+	DialAddresses     = 16                     // addresses of a name that one dial tries
+	DialsInFlight     = 8                      // dials under way at once
 
 	LinkHandshakes        = 256             // handshakes of accepted links that are computed per second: 0.28 ms each for a first message alone, 0.55 ms for a whole one (measured): 0.07 to 0.14 of a core
 	LinkHandshakeBurst    = 64              // of them at once: a mesh that starts together

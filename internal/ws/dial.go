@@ -6,9 +6,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,13 +31,20 @@ type DialOptions struct {
 	// Control, if set, sees each resolved address before it is connected to
 	// and may refuse it (net.Dialer.ControlContext).
 	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
+	// Lookup resolves a name. nil: net.DefaultResolver.
+	Lookup Lookup
 	Settings
 }
+
+// Lookup returns the addresses of a host name, the preferred one first.
+type Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 
 // Dial connects to a ws or wss URL; its fragment is ignored. No proxy is used
 // and no redirect followed. An error is a *transport.DialError. The context
 // bounds the dial alone; the addresses connected to are those that it allows
-// (transport.WithAddressCheck).
+// (transport.WithAddressCheck), in its order (transport.WithAddressOrder). A name
+// is as many targets as it has addresses: the first that upgrades is taken, and one
+// that says nothing delays the next by limits.DialStagger alone (RFC 8305).
 func Dial(ctx context.Context, u *url.URL, opts DialOptions) (*Conn, error) {
 	if opts.Timeout <= 0 {
 		opts.Timeout = limits.HandshakeTimeout
@@ -47,27 +55,59 @@ func Dial(ctx context.Context, u *url.URL, opts DialOptions) (*Conn, error) {
 	if err := checkURL(&target); err != nil {
 		return nil, d.wrap(err)
 	}
-	conn, err := d.upgrade(ctx)
+	ctx, cancel := context.WithTimeout(ctx, opts.Timeout)
+	defer cancel()
+	d.stage = transport.StageResolve
+	addrs, err := resolve(ctx, target.Hostname(), opts.Lookup)
 	if err != nil {
-		d.abandon()
-		return nil, d.wrap(err)
+		return nil, d.wrap(d.explain(nil, err))
+	}
+	conn, failed := race(ctx, addrs, func(ctx context.Context, addr netip.Addr, progress func()) (*Conn, error) {
+		d := &dial{url: &target, opts: &opts, addr: addr, progress: progress}
+		conn, err := d.upgrade(ctx)
+		if err != nil {
+			d.abandon()
+			return nil, d.wrap(err)
+		}
+		return conn, nil
+	})
+	if conn == nil {
+		return nil, d.failure(failed)
 	}
 	return conn, nil
 }
 
-// dial is one dial under way, on one goroutine.
+// failure is the error of a dial of which no address came to anything.
+func (d *dial) failure(failed []outcome) error {
+	if len(failed) == 1 {
+		return failed[0].err
+	}
+	all := &AddressesError{}
+	furthest := 0
+	for _, o := range failed {
+		err := o.err
+		if e := (*transport.DialError)(nil); errors.As(err, &e) {
+			furthest, err = max(furthest, slices.Index(stages, e.Stage)), e.Err
+		}
+		all.Addrs, all.Errs = append(all.Addrs, o.addr), append(all.Errs, err)
+	}
+	d.stage = stages[furthest]
+	return d.wrap(all)
+}
+
+// dial is one dial of one address under way, on one goroutine.
 type dial struct {
-	url   *url.URL
-	opts  *DialOptions
-	stage string
+	url      *url.URL
+	opts     *DialOptions
+	addr     netip.Addr
+	progress func() // the server has answered a step
+	stage    string
 
 	mu   sync.Mutex // for abandon, which the context's end calls
 	cork *cork
 }
 
 func (d *dial) upgrade(ctx context.Context) (*Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.opts.Timeout)
-	defer cancel()
 	stop := context.AfterFunc(ctx, d.abandon)
 	client := &http.Client{Transport: d, CheckRedirect: noRedirect}
 	sock, resp, err := dialSocket(ctx, d.url.String(), client, d.opts)
@@ -112,26 +152,27 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 
 // open connects, with TLS for https, and puts the cork on top.
 func (d *dial) open(ctx context.Context, u *url.URL) error {
-	conn, err := d.connect(ctx, "tcp", address(u))
+	conn, err := d.connect(ctx, "tcp", net.JoinHostPort(d.addr.String(), port(u)))
 	if err != nil {
 		return err
 	}
+	d.progress()
 	if u.Scheme == "https" {
 		if conn, err = d.secure(ctx, conn); err != nil {
 			return err
 		}
+		d.progress()
 	}
 	d.ready(ctx, conn)
 	return nil
 }
 
-// address is the host and port of the URL.
-func address(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+// port is the port of the URL, or that of its scheme.
+func port(u *url.URL) string {
+	if port := u.Port(); port != "" {
+		return port
 	}
-	return net.JoinHostPort(u.Hostname(), port)
+	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
 }
 
 func (d *dial) secure(ctx context.Context, conn net.Conn) (net.Conn, error) {
@@ -159,10 +200,8 @@ func (d *dial) tlsConfig() *tls.Config {
 }
 
 func (d *dial) connect(ctx context.Context, network, addr string) (net.Conn, error) {
-	d.stage = transport.StageResolve
-	var resolved atomic.Bool // the dialer may try two addresses at once
+	d.stage = transport.StageConnect
 	dialer := net.Dialer{ControlContext: func(ctx context.Context, network, address string, c syscall.RawConn) error {
-		resolved.Store(true)
 		if err := transport.CheckAddress(ctx, address); err != nil {
 			return err
 		}
@@ -171,11 +210,7 @@ func (d *dial) connect(ctx context.Context, network, addr string) (net.Conn, err
 		}
 		return d.opts.Control(ctx, network, address, c)
 	}}
-	conn, err := dialer.DialContext(ctx, network, addr)
-	if resolved.Load() {
-		d.stage = transport.StageConnect
-	}
-	return conn, err
+	return dialer.DialContext(ctx, network, addr)
 }
 
 // ready is the last step below HTTP.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"syscall"
 	"time"
@@ -26,12 +27,17 @@ type Dialer struct {
 	// Control, if set, sees each resolved address ("ip:port") before it is
 	// connected to; its error refuses the address.
 	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
+	// Lookup resolves a host name to its addresses, the preferred one first. nil:
+	// net.DefaultResolver. It may be called by several goroutines at once.
+	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 }
 
 // Dial opens a pipe to a URL such as ws://host:port/path. A fragment (the ID
 // that a link is pinned to) is none of its business. Proxies of the
 // environment are not used and redirects not followed. Every address connected
-// to is one that ctx allows (transport.WithAddressCheck). An error is a
+// to is one that ctx allows (transport.WithAddressCheck). All addresses of a name
+// are dialled, one after the other, and one that says nothing does not hold up the
+// next; transport.WithAddressOrder chooses among them. An error is a
 // *transport.DialError.
 func (d *Dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 	c, err := ws.Dial(ctx, u, ws.DialOptions{
@@ -40,6 +46,7 @@ func (d *Dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		TLSConfig:    d.TLSConfig,
 		Timeout:      d.HandshakeTimeout,
 		Control:      d.Control,
+		Lookup:       d.Lookup,
 	})
 	if err != nil {
 		return nil, explainVersion(err)
