@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
@@ -255,11 +256,17 @@ func parseTarget(raw string, known dialers) (engine.TargetSpec, error) {
 			return engine.TargetSpec{}, fmt.Errorf("port %q: give a number from 1 to 65535", port)
 		}
 	}
-	spec := engine.TargetSpec{URL: raw}
+	spec := engine.TargetSpec{URL: raw, Name: hasName(u)}
 	if u.Fragment != "" {
 		if spec.Pin, err = routing.ParseID(strings.TrimSpace(u.Fragment)); err != nil {
 			return engine.TargetSpec{}, fmt.Errorf("pinned ID: %w", err)
 		}
 	}
 	return spec, nil
+}
+
+// hasName says whether the host of a URL is a name, which may have several addresses.
+func hasName(u *url.URL) bool {
+	_, err := netip.ParseAddr(u.Hostname())
+	return err != nil && (u.Scheme == "ws" || u.Scheme == "wss")
 }

@@ -19,7 +19,10 @@ var errLearnt = errors.New("a peer told of a URL with a user or an unusual path 
 
 // dialTarget opens a carrier to a target: to a URL of the user's wherever it
 // leads, to one that a peer told of only within its scopes.
-func (n *Node) dialTarget(t *engine.Target) (transport.Conn, error) {
+func (n *Node) dialTarget(t *engine.Target, look bool) (transport.Conn, error) {
+	if t.Name {
+		return n.dialers.dial(n.names.ordered(n.ctx, t.URL, look), t.URL)
+	}
 	if t.Scopes == 0 {
 		return n.dialers.dial(n.ctx, t.URL)
 	}

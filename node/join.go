@@ -80,6 +80,9 @@ func (n *Node) Join(ctx context.Context, urls ...string) error {
 	if len(specs) == 0 {
 		return errors.New("join: no URL given")
 	}
+	for _, url := range urls {
+		n.names.forget(url)
+	}
 	posted := join{engine.Join{Targets: specs}, make(chan struct{})}
 	if !n.post(posted) {
 		return ErrClosed

@@ -32,37 +32,45 @@ func (n *Node) dial(d engine.Dial) {
 		return
 	}
 	n.log.Debug("dialling", "url", t.URL, "tries", d.Count)
-	conn, err := n.dialTarget(t)
+	conn, err := n.dialTarget(t, d.Look)
 	if err != nil {
-		n.counters.dialsFailed.Add(1)
 		stage := transport.StageConnect
 		if d := (*transport.DialError)(nil); errors.As(err, &d) {
 			stage, err = d.Stage, d.Err
 		}
-		n.dialFailed(t, stage, refusalOf(err), err)
+		n.dialFailed(d, nil, stage, err)
 		return
 	}
 	now := time.Now()
 	remote, err := n.handshake(conn, func() (*link.Remote, error) {
 		local := n.local(now)
-		local.Hello.Need = d.Need
+		local.Hello.Need, local.Wants = d.Need, n.wants(d.Look)
 		return link.Dial(conn, local, wire.ID(t.Pin), d.Count, now)
 	})
 	if err != nil {
-		n.counters.dialsFailed.Add(1)
 		n.lookForOwnKey(conn, err)
-		n.dialFailed(t, stageHandshake, refusalOf(err), err)
+		n.dialFailed(d, conn, stageHandshake, err)
 		return
 	}
 	n.counters.dialsLinked.Add(1)
+	n.dialled(d, conn)
 	n.spawnLink(conn, remote, source{target: t, outbound: true, dial: d.Count, direct: d.Direct})
 }
 
-func (n *Node) dialFailed(t *engine.Target, stage string, why reason.Reason, err error) {
-	if n.ctx.Err() == nil {
-		n.log.Debug("dial failed", "url", t.URL, "stage", stage, "err", err)
-		n.post(engine.DialFailed{Target: t, Stage: stage, Reason: why, Err: err})
+// dialFailed tells the engine that a dial came to nothing. The carrier is nil if
+// there was none.
+func (n *Node) dialFailed(d engine.Dial, conn transport.Conn, stage string, err error) {
+	if n.ctx.Err() != nil {
+		return
 	}
+	failed := engine.DialFailed{Target: d.Target, Stage: stage, Reason: refusalOf(err), Err: err}
+	if d.Target.Name && n.failedByName(d, conn, &failed) {
+		n.post(engine.Looked{Target: d.Target})
+		return
+	}
+	n.counters.dialsFailed.Add(1)
+	n.log.Debug("dial failed", "url", d.Target.URL, "stage", stage, "err", err)
+	n.post(failed)
 }
 
 // refusalOf is the reason of a handshake that the other side, or a check of

@@ -33,7 +33,9 @@ type listening struct {
 // start starts a node that dials by mem://name.
 func (m *mesh) start(name string, cfg Config) *Node {
 	m.t.Helper()
-	cfg.Dialers = map[string]transport.Dialer{"mem": m.net.Dialer(name)}
+	if cfg.Dialers == nil {
+		cfg.Dialers = map[string]transport.Dialer{"mem": m.net.Dialer(name)}
+	}
 	cfg.WebRTC = WebRTCOff // real sockets know no virtual time
 	if testing.Verbose() {
 		cfg.Logger = slog.New(slog.NewTextHandler(testLog{m.t}, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", name)

@@ -63,6 +63,7 @@ type Node struct {
 	turns         turns
 	panics        atomic.Uint64
 	failure       atomic.Pointer[guard.Panic] // why the node ended by itself
+	names         names
 	live          liveLinks
 	ports         ports
 	memory        memory

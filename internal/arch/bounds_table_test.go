@@ -244,6 +244,7 @@ var bounds = map[string]map[string]string{
 		"eventQueue.events":    "limits.EventQueue",
 		"eventQueue.ready":     oneSignal,
 		"knownPeers.peers":     "limits.KnownPeers",
+		"names.byURL":          "limits.NameAddresses for each of limits.BootstrapURLs",
 		"knownLine.Record":     "limits.KnownPeersBytes",
 		"knownLine.Scopes":     "limits.KnownPeersBytes",
 		"knownLine.URLs":       "limits.KnownPeersBytes",

@@ -176,8 +176,13 @@ type (
 		Stage  string
 		Err    error
 		Reason reason.Reason // None: the network's fault, not the peer's
+		More   bool          // of a name: the verdict is about one address, and there is another to try
 		Silent bool          // over WebRTC: the node that was asked has not answered in time
 	}
+
+	// Looked: a Dial with Look ended without news, or no address of a name is worth a
+	// dial now.
+	Looked struct{ Target *Target }
 
 	// LinkUp: a link has proved itself and runs. Target is nil for one that was accepted.
 	LinkUp struct {
@@ -298,6 +303,7 @@ type (
 		Count  uint32 // of dials, for the Hello
 		Need   bool   // for the Hello: this node has no link that would do instead
 		Direct bool   // for the ask of a link over WebRTC, and for link.Config
+		Look   bool   // at another address of a name that has led to a link: ends with LinkUp or Looked
 	}
 
 	// SendLink queues a link frame.

@@ -13,6 +13,9 @@ import (
 type TargetSpec struct {
 	URL string
 	Pin routing.ID // zero: whoever answers
+	// Name: the URL has a host name, which may lead to several nodes, and to others
+	// tomorrow.
+	Name bool
 	// Scopes are the address scopes that the URL may lead to; zero: any, as the
 	// user gave it.
 	Scopes Scopes
@@ -31,6 +34,7 @@ type Target struct {
 	attempts int  // since the last link
 	failures int  // times replaced in a row
 	next     time.Time
+	lookAt   time.Time     // of a name: when another address of it is tried beside the link; zero: not yet
 	began    time.Duration // of one to a known node: when it was dialled, by Engine.clock
 	lastErr  error
 	stage    string
@@ -80,7 +84,7 @@ func (ev Join) step(e *Engine, now time.Time) {
 		}
 		e.welcome(t.peer)
 		e.welcome(spec.Pin)
-		t.next, t.lastErr, t.stage, t.never = now, nil, "", false
+		t.next, t.lastErr, t.stage, t.never, t.lookAt = now, nil, "", false, time.Time{}
 	}
 }
 
@@ -98,14 +102,21 @@ func (e *Engine) dialDue(now time.Time) {
 	for e.targets.flying < limits.DialsInFlight {
 		t := e.firstDue()
 		if t == nil || now.Before(t.next) {
-			return
+			break
 		}
-		t.dialing = true
 		t.attempts++
-		e.targets.flying++
-		e.targets.dials++
-		e.do(Dial{Target: t, Count: e.targets.dials, Need: true})
+		e.dialNow(t, Dial{Need: true})
 	}
+	e.lookDue(now)
+}
+
+// dialNow dials a target of the user's.
+func (e *Engine) dialNow(t *Target, d Dial) {
+	t.dialing = true
+	e.targets.flying++
+	e.targets.dials++
+	d.Target, d.Count = t, e.targets.dials
+	e.do(d)
 }
 
 // nextTarget is when the first target is due.
@@ -113,11 +124,11 @@ func (e *Engine) nextTarget() (at time.Time, ok bool) {
 	if e.targets.stopped || e.targets.flying >= limits.DialsInFlight {
 		return at, false
 	}
-	t := e.firstDue()
-	if t == nil {
-		return at, false
+	at, ok = e.nextLook()
+	if t := e.firstDue(); t != nil && (!ok || t.next.Before(at)) {
+		return t.next, true
 	}
-	return t.next, true
+	return at, ok
 }
 
 // firstDue is the target whose next try comes first, or nil.
@@ -174,7 +185,13 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 		e.fillSoon(now, 0)
 		return
 	}
-	ev.Target.never = ev.Reason == reason.OwnID
+	if ev.More { // the verdict is about one address of the name
+		ev.Target.next = now
+		return
+	}
+	if ev.Reason == reason.OwnID {
+		e.foundSelf(ev.Target, now)
+	}
 	ev.Target.lastErr, ev.Target.stage = ev.Err, ev.Stage
 	e.schedule(ev.Target, now)
 	kind := NoticeRetry

@@ -106,6 +106,10 @@ const (
 	DisconnectHold     = 10 * time.Minute // a peer told to go stays away
 	BootstrapRetry     = 2 * time.Second  // longest pause between tries of a bootstrap while no link is up
 	BootstrapRetryLive = 30 * time.Second // the same beside live links
+	NameLookFew        = 15 * time.Second // longest pause between looks at other addresses of a bootstrap name, while links are few
+	NameLook           = 45 * time.Second // the same later
+	NameLookAgain      = 10 * time.Minute // longest pause until an address that led to nothing new is looked at again
+	NameAddresses      = 64               // addresses of a bootstrap name that are remembered
 	Bans               = 256              // peers told to stay away
 	BadRecords         = 8                // records or link frames of a peer's own that no honest one says, as their form or signature is wrong: the link ends; more than a flipped bit or a bug brings, fewer than one Nodes frame holds
 	BadRecordsForget   = 10 * time.Minute // until all of them are forgiven, one after the other

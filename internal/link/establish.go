@@ -29,6 +29,7 @@ type Local struct {
 	Rand       io.Reader
 	Prove      func(identity.Claim) []byte // identity.Identity.Prove; nil: Meet is refused
 	Clock      func() time.Time            // to measure the round trip by; nil: it is not measured
+	Wants      func(wire.ID) error         // asked by Dial about a proven peer before the last message; an error ends the handshake. Nil: anybody
 	Turn       func() bool                 // waits until Accept may compute its answer to a first message that came; false: it may not. Nil: always
 }
 
@@ -86,6 +87,11 @@ func Dial(c Carrier, local *Local, want wire.ID, dial uint32, now time.Time) (*R
 	remote, err := local.verifyNoise(hs, payload, want, now)
 	if err != nil {
 		return nil, err
+	}
+	if local.Wants != nil {
+		if err := local.Wants(remote.ID); err != nil {
+			return nil, &HandshakeError{reason.Duplicate, err}
+		}
 	}
 	hello := local.Hello
 	hello.Dial = dial

@@ -138,7 +138,25 @@ func remove(name string) error {
 		}
 	}
 	_, gone := run("", "ip", "netns", "del", name)
-	return errors.Join(err, gone)
+	return errors.Join(err, gone, os.RemoveAll(filesOf(name)))
+}
+
+// filesOf is the directory of the files that programs in a namespace see in /etc.
+func filesOf(name string) string { return filepath.Join("/etc/netns", name) }
+
+// hosts is what the programs of a namespace resolve a name to, in this order.
+func (s space) hosts(t *testing.T, name string, addrs ...string) {
+	t.Helper()
+	var text strings.Builder
+	for _, addr := range addrs {
+		fmt.Fprintf(&text, "%s %s\n", addr, name)
+	}
+	if err := os.MkdirAll(filesOf(string(s)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(filesOf(string(s)), "hosts"), []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // space is a network namespace.

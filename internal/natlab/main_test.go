@@ -28,6 +28,7 @@ var roles = map[string]func() error{
 	"socket": socketRole,
 	"node":   nodeRole,
 	"crowd":  crowdRole,
+	"mute":   muteRole,
 }
 
 func TestMain(m *testing.M) {

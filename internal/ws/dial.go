@@ -79,15 +79,15 @@ func Dial(ctx context.Context, u *url.URL, opts DialOptions) (*Conn, error) {
 
 // failure is the error of a dial of which no address came to anything.
 func (d *dial) failure(failed []outcome) error {
-	if len(failed) == 1 {
+	if _, err := netip.ParseAddr(d.url.Hostname()); err == nil {
 		return failed[0].err
 	}
-	all := &AddressesError{}
+	all := &transport.AddressesError{}
 	furthest := 0
 	for _, o := range failed {
 		err := o.err
 		if e := (*transport.DialError)(nil); errors.As(err, &e) {
-			furthest, err = max(furthest, slices.Index(stages, e.Stage)), e.Err
+			furthest, err = max(furthest, slices.Index(stages[:], e.Stage)), e.Err
 		}
 		all.Addrs, all.Errs = append(all.Addrs, o.addr), append(all.Errs, err)
 	}

@@ -119,7 +119,7 @@ func TestFailureNamesEachAddress(t *testing.T) {
 	free.Close()
 	_, err = dialName(t, t.Context(), port, "127.0.0.1", "127.0.0.2")
 	var failed *transport.DialError
-	var each *AddressesError
+	var each *transport.AddressesError
 	if !errors.As(err, &failed) || failed.Stage != transport.StageConnect || !errors.As(err, &each) || len(each.Errs) != 2 {
 		t.Fatalf("got %v, want both addresses, refused", err)
 	}
@@ -137,7 +137,7 @@ func TestOrderOfAddressesIsTheCallers(t *testing.T) {
 		return nil
 	})
 	_, err := dialName(t, ctx, "1", "127.0.0.1", "127.0.0.2")
-	if !errors.Is(err, ErrNoAddress) || !slices.Equal(given, addresses("127.0.0.1", "127.0.0.2")) {
+	if !errors.Is(err, transport.ErrNoAddress) || !slices.Equal(given, addresses("127.0.0.1", "127.0.0.2")) {
 		t.Errorf("got %v after the order got %v, want no address to dial", err, given)
 	}
 }

@@ -48,7 +48,7 @@ func (d *dial) explain(resp *http.Response, err error) error {
 	}
 	switch d.stage {
 	case transport.StageResolve:
-		if errors.Is(err, ErrNoAddress) {
+		if errors.Is(err, transport.ErrNoAddress) {
 			return err
 		}
 		return fmt.Errorf("no address for %q; check its spelling and the name server: %w", d.url.Hostname(), err)

@@ -3,10 +3,8 @@ package ws
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/guard"
@@ -34,14 +32,10 @@ func resolve(ctx context.Context, host string, lookup Lookup) ([]netip.Addr, err
 	}
 	addrs = transport.OrderAddresses(ctx, byTurns(addrs))
 	if len(addrs) == 0 {
-		return nil, ErrNoAddress
+		return nil, transport.ErrNoAddress
 	}
 	return addrs[:min(len(addrs), limits.DialAddresses)], nil
 }
-
-// ErrNoAddress says that a name has no address to dial, or none that the caller's
-// order left.
-var ErrNoAddress = errors.New("no address to dial")
 
 // byTurns takes one address of each family by turns, beginning with that of the first.
 func byTurns(addrs []netip.Addr) []netip.Addr {
@@ -93,18 +87,16 @@ func race(ctx context.Context, addrs []netip.Addr, try func(ctx context.Context,
 		begun++
 		running++
 		next.Reset(limits.DialStagger)
-		go func() {
+		go guard.Do("a dial", func() {
 			o := outcome{addr: addr, err: errBroken}
 			defer func() { outcomes <- o }()
-			guard.Do("a dial", func() {
-				o.conn, o.err = try(ctx, addr, func() {
-					select {
-					case progress <- number:
-					default:
-					}
-				})
-			}, nil)
-		}()
+			o.conn, o.err = try(ctx, addr, func() {
+				select {
+				case progress <- number:
+				default:
+				}
+			})
+		}, nil)
 	}
 	var won *Conn
 	var failed []outcome
@@ -136,31 +128,4 @@ func race(ctx context.Context, addrs []netip.Addr, try func(ctx context.Context,
 var errBroken = errors.New("the dial ended by a fault of this program")
 
 // stages are those of a dial, in order.
-var stages = []string{transport.StageResolve, transport.StageConnect, transport.StageTLS, transport.StageUpgrade, transport.StageSubprotocol}
-
-// AddressesError is why no address of a name led to a connection.
-type AddressesError struct {
-	Addrs []netip.Addr
-	Errs  []error // of each, a *transport.DialError
-}
-
-// Error names the first few addresses with their reasons.
-func (e *AddressesError) Error() string {
-	var b strings.Builder
-	for i, err := range e.Errs[:min(len(e.Errs), addressesNamed)] {
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		fmt.Fprintf(&b, "%v: %v", e.Addrs[i], err)
-	}
-	if more := len(e.Errs) - addressesNamed; more > 0 {
-		fmt.Fprintf(&b, "; and %d more addresses", more)
-	}
-	return b.String()
-}
-
-// addressesNamed is how many addresses the text of an AddressesError has.
-const addressesNamed = 4
-
-// Unwrap returns the errors of all addresses.
-func (e *AddressesError) Unwrap() []error { return e.Errs }
+var stages = [...]string{transport.StageResolve, transport.StageConnect, transport.StageTLS, transport.StageUpgrade, transport.StageSubprotocol}
