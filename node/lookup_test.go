@@ -14,13 +14,15 @@ import (
 )
 
 // relaysOn starts relays on loopback that join by the first one, and waits until
-// all are linked with it.
+// all are linked with each other.
 func relaysOn(t *testing.T, count int) []*Node {
 	t.Helper()
 	all := []*Node{relayOn(t, Config{})}
 	for range count - 1 {
 		n := relayOn(t, Config{Bootstrap: all[0].URLs()})
-		awaitPeer(t, n, all[0].ID())
+		for _, other := range all {
+			awaitPeer(t, n, other.ID())
+		}
 		all = append(all, n)
 	}
 	return all
