@@ -32,6 +32,8 @@ type attacker struct {
 	cert   tls.Certificate
 	tag    uint32 // of the other end
 	cookie []byte // that it gave
+
+	controls byte // messages of the channel's own protocol written
 }
 
 func newAttacker(t *testing.T) *attacker {
@@ -206,29 +208,80 @@ func TestCookieAfterTheEnd(t *testing.T) {
 	}
 }
 
-// A message that has no end is not held for as long as a Hello may take.
-func TestEndlessMessage(t *testing.T) {
-	e := endpoint(t, webrtc.Config{})
-	peer := newAttacker(t)
-	a, err := e.Answer(soon(t), local, peer.offer(t))
-	if err != nil {
-		t.Fatal(err)
+// data writes a piece of a message of one kind (PPID) on channel 0, the i-th that
+// is written.
+func (a *attacker) data(t *testing.T, i int, flags, kind byte, piece []byte) {
+	t.Helper()
+	var head [12]byte // number, stream 0, message, kind
+	binary.BigEndian.PutUint32(head[:], 1_000+uint32(i))
+	head[7], head[11] = a.controls, kind // the binary message comes behind them
+	if kind == ppidControl {
+		a.controls++
 	}
-	peer.connect(t, a.Description())
-	peer.shake(t)
-	c := open(t, a)
+	part := chunk(chunkData, append(head[:], piece...))
+	part[1] = flags
+	a.send(t, part)
+}
+
+// Kinds of messages of a data channel (RFC 8831, section 8), and flags of a chunk.
+const (
+	ppidControl = 50
+	ppidBinary  = 53
+
+	chunkEnds   = 1
+	chunkBegins = 2
+)
+
+// endless writes a message that has no end: more than a peer may send that has not
+// proved itself. Before it are so many pieces.
+func (a *attacker) endless(t *testing.T, before int) {
+	t.Helper()
 	const piece = 1_000
 	for i := range limits.UnprovenBytes/piece + 1 {
-		var head [12]byte // number, stream 0, message 0, binary
-		binary.BigEndian.PutUint32(head[:], 1_000+uint32(i))
-		head[11] = 53
-		part := chunk(chunkData, append(head[:], make([]byte, piece)...))
+		flags := byte(0)
 		if i == 0 {
-			part[1] = 2 // it begins here
+			flags = chunkBegins
 		}
-		peer.send(t, part)
+		a.data(t, before+i, flags, ppidBinary, make([]byte, piece))
 	}
-	if _, err := c.Receive(nil); err == nil || errors.Is(err, io.EOF) {
-		t.Fatalf("got %v, want an error of its own", err)
+}
+
+// A message that has no end is not held for as long as a Hello may take, also behind
+// whole messages of the channel's own protocol, which say nothing of who sends them.
+func TestEndlessMessage(t *testing.T) {
+	for name, control := range map[string][][]byte{
+		"alone":                  nil,
+		"behind an ack":          {{2}},
+		"behind what is none":    {{0xff}},
+		"behind several of them": {{2}, {2}, {3, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := endpoint(t, webrtc.Config{})
+			peer := newAttacker(t)
+			a, err := e.Answer(soon(t), local, peer.offer(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			peer.connect(t, a.Description())
+			peer.shake(t)
+			c := open(t, a)
+			for i, msg := range control {
+				peer.data(t, i, chunkBegins|chunkEnds, ppidControl, msg)
+			}
+			peer.endless(t, len(control))
+			received := make(chan error, 1)
+			go func() {
+				_, err := c.Receive(func() []byte { return make([]byte, limits.PreAuthBytes+1) })
+				received <- err
+			}()
+			select {
+			case err := <-received:
+				if err == nil || errors.Is(err, io.EOF) {
+					t.Fatalf("got %v, want an error of its own", err)
+				}
+			case <-soon(t).Done():
+				t.Fatal("the message is still waited for")
+			}
+		})
 	}
 }

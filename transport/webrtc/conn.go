@@ -44,7 +44,7 @@ type Conn struct {
 	closing sync.Once
 	recv    sync.Mutex  // held while a goroutine receives
 	heeded  atomic.Bool // the first message is received, or waited for
-	spoken  atomic.Bool // a whole message has come
+	spoken  atomic.Bool // a whole message was received
 
 	mu    sync.Mutex
 	cause error // why no call succeeds any more

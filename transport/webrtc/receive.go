@@ -23,14 +23,16 @@ func (c *Conn) Receive(buf func() []byte) ([]byte, error) {
 	if _, err := c.raw.Read(nil); !errors.Is(err, io.ErrShortBuffer) {
 		return nil, c.because(io.EOF)
 	}
-	if first {
-		c.spoken.Store(true)
-	}
 	if err := c.deaf(); err != nil {
 		return nil, err
 	}
 	room := buf()
+	// What is complete may be a message of the channel's own protocol, which anybody
+	// can send: the library takes it here, and goes on to wait.
 	n, err := c.raw.Read(room)
+	if first && err == nil {
+		c.spoken.Store(true)
+	}
 	switch {
 	case errors.Is(err, io.ErrShortBuffer), err == nil && n >= len(room):
 		err = c.because(transport.ErrMessageTooBig)
