@@ -14,6 +14,7 @@ import (
 	"github.com/peermesh/peermesh/internal/signal"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport"
 	"github.com/peermesh/peermesh/transport/webrtc"
 )
 
@@ -195,23 +196,29 @@ func (n *Node) finishAnswer(a *attempt) {
 	n.spawnLink(conn, remote, source{dial: remote.Hello.Dial, direct: a.direct})
 }
 
-// told is what a message that came over the mesh may tell of addresses, and may
-// be told. It decides of URLs and of loopback candidates; of private candidates,
-// which cost less than a dial, more are tried (see package transport/webrtc).
+// told is what a message that came over the mesh may tell of URLs, and may be told.
 type told struct{ scopes engine.Scopes }
 
 // believed is what every link of this node may tell: a message does not say by
 // which one it came. Once none is left, that is what anybody may: public ones.
-func (n *Node) believed() told {
+func (n *Node) believed() told { return told{n.common(scopeOf)} }
+
+// candidateScopes is the same of candidates, which cost less than a dial: a link over
+// WebRTC counts by its address. Of private candidates more are tried (see package
+// transport/webrtc).
+func (n *Node) candidateScopes() engine.Scopes { return n.common(addressScope) }
+
+// common is what all links may tell.
+func (n *Node) common(scope func(transport.Conn) engine.Scopes) engine.Scopes {
 	links := n.live.all()
 	if len(links) == 0 {
-		return told{engine.ScopePublic}
+		return engine.ScopePublic
 	}
 	scopes := engine.AllScopes
 	for _, l := range links {
-		scopes &= scopeOf(l.conn).Told()
+		scopes &= scope(l.conn).Told()
 	}
-	return told{scopes}
+	return scopes
 }
 
 // allowed are the URLs that may lead to such an address; where a name leads is

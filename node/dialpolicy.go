@@ -52,10 +52,20 @@ func redacted(raw string) string {
 	return u.Redacted()
 }
 
-// scopeOf is the scope of a peer's own address: 0 for a carrier without
+// scopeOf is the scope for which a peer's word on URLs counts: that of its
+// address, and over WebRTC public alone. A page in a browser on this machine or LAN
+// links over WebRTC as any program there does, and no Origin gives it away.
+func scopeOf(conn transport.Conn) engine.Scopes {
+	if conn.Kind() == rtcKind {
+		return engine.ScopePublic
+	}
+	return addressScope(conn)
+}
+
+// addressScope is the scope of a peer's own address: 0 for a carrier without
 // addresses, public (which is believed least) when it is of none, or proves
 // nothing about the peer.
-func scopeOf(conn transport.Conn) engine.Scopes {
+func addressScope(conn transport.Conn) engine.Scopes {
 	switch {
 	case conn.Kind() == memKind:
 		return 0

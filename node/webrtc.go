@@ -81,10 +81,10 @@ func (r *rtc) close() {
 	}
 }
 
-// iceSetup is how a connection looks for a way now. Take is told's rule; the carrier
-// adds private addresses of networks that this machine is in or whose NAT it is behind.
+// iceSetup is how a connection looks for a way now. Take is the rule of all links; the
+// carrier adds private addresses of networks that this machine is in or whose NAT it is behind.
 func (n *Node) iceSetup() webrtc.Setup {
-	told := n.believed().scopes
+	told := n.candidateScopes()
 	tell := engine.ScopePublic | told&engine.ScopeLoopback
 	if !n.cfg.WebRTCHidePrivate {
 		tell |= engine.ScopePrivate

@@ -15,6 +15,7 @@ import (
 	"github.com/pion/transport/v4/vnet"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 	"github.com/peermesh/peermesh/transport"
@@ -44,7 +45,7 @@ func (s seemingly) Dial(ctx context.Context, u *url.URL) (transport.Conn, error)
 }
 
 // aLAN are the sockets of a LAN without a server and without a way out, one for
-// each host.
+// each address. Those with one address are on one host.
 func aLAN(t *testing.T, hosts ...string) []*webrtc.Endpoint {
 	t.Helper()
 	lan, err := vnet.NewRouter(&vnet.RouterConfig{
@@ -54,15 +55,19 @@ func aLAN(t *testing.T, hosts ...string) []*webrtc.Endpoint {
 		t.Fatal(err)
 	}
 	ends := make([]*webrtc.Endpoint, 0, len(hosts))
+	nets := make(map[string]*vnet.Net)
 	for _, ip := range hosts {
-		host, err := vnet.NewNet(&vnet.NetConfig{StaticIPs: []string{ip}})
-		if err == nil {
-			err = lan.AddNet(host)
+		if nets[ip] == nil {
+			host, err := vnet.NewNet(&vnet.NetConfig{StaticIPs: []string{ip}})
+			if err == nil {
+				err = lan.AddNet(host)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			nets[ip] = host
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		end, err := webrtc.New(webrtc.Config{Net: host})
+		end, err := webrtc.New(webrtc.Config{Net: nets[ip]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,5 +166,49 @@ func TestMixedLinksSpeakForNobody(t *testing.T) {
 	}
 	if !take(netip.MustParseAddr("8.8.8.8")) {
 		t.Error("8.8.8.8: got it refused")
+	}
+}
+
+// A page on this machine links over WebRTC as a program does: the link's addresses are
+// both of this machine, and its word is good for public URLs alone.
+func TestAPeerOverWebRTCSpeaksForNoScope(t *testing.T) {
+	for _, test := range []struct {
+		name, own, other string // hosts
+		seen             string // the peer's address
+		scope            engine.Scopes
+	}{
+		{"on this machine", "192.168.1.7", "192.168.1.7", "127.0.0.1:", engine.ScopeLoopback},
+		{"on this LAN", "192.168.1.7", "192.168.1.8", "192.168.1.8:", engine.ScopePrivate},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			accepted, port := countAccepts(t, "tcp4")
+			ends := aLAN(t, test.own, test.other)
+			first, second := twoRelays(t)
+			a, b := leafOf(t, first, Config{}), leafOf(t, second, Config{})
+			for i, n := range []*Node{a, b} {
+				before := n.rtc.endpoint
+				n.rtc.endpoint = ends[i] // no attempt yet: nobody looks at it
+				before.Close()
+			}
+			connected(t, a, b)
+			if p := peerInfo(t, a, b.ID()); p.Transport != rtcKind || !strings.HasPrefix(p.Address, test.seen) {
+				t.Fatalf("got %+v, want a link over WebRTC with %s", p, test.seen)
+			}
+			for _, l := range a.live.all() {
+				if l.conn.Kind() != rtcKind {
+					continue
+				}
+				if got := addressScope(l.conn); got != test.scope {
+					t.Errorf("scope of its address: got %04b, want %04b", got, test.scope)
+				}
+				if got := origin(l.conn, new(link.Remote), source{}).Scope; got != engine.ScopePublic {
+					t.Errorf("scope of its word: got %04b, want public alone", got)
+				}
+			}
+			ask := wire.ConnectAsk{Kind: wire.ConnectLinkBack, URLs: []string{"ws://127.0.0.1:" + port, "ws://localhost:" + port}}
+			if got, _ := a.answerAsk(within(t, amply), routing.ID{1}, &ask); got.Kind != wire.ConnectNoWay || accepted() != 0 {
+				t.Errorf("asked to dial this machine: got %v and %d connects, want %d and none", got, accepted(), wire.ConnectNoWay)
+			}
+		})
 	}
 }
