@@ -68,6 +68,8 @@ bench-test:
 lab-tools:
 	@[ "$$(id -u)" != 0 ] || { PATH="$$PATH:/usr/sbin:/sbin"; command -v ip && command -v nft; } >/dev/null || { apt-get update && apt-get install -y iproute2 nftables; }
 
+lab natlab: export REQUIRE_LAB_TOOLS = 1
+
 # In the directory of the package, so that go test shows the table. It measures
 # times, so it runs beside no other package and without the race detector.
 lab: lab-tools

@@ -1,7 +1,8 @@
-// Package natlab runs the built program behind real address translators: the
-// network namespaces, bridges and packet filters of Linux. It holds tests
-// alone. They need root, and the programs ip and nft; where root may make
-// namespaces, a lab that cannot be built is a failure and not a skip.
+// Package natlab runs the built program behind real address translators, and beside
+// crowds of other hosts: the network namespaces, bridges and packet filters of
+// Linux. It holds tests alone. They need root, and the programs ip and nft. Where
+// one of these is missing they skip, unless REQUIRE_LAB_TOOLS is set; a lab that
+// cannot be built with them is a failure.
 //
 // Each cell of the lab is a network of its own, with nothing of the machine's
 // in it:
@@ -13,6 +14,9 @@
 //	 5.11.0.1 nat1        nat2 5.12.0.1     translators, one of the shapes each
 //	          |              |
 //	192.168.1.2 a        b 192.168.2.2      nodes without a URL
+//
+// The tests without a translator put a node on one host of the wide net, and pages,
+// proxies, leaves and floods on others: each host is of another group of addresses.
 //
 // The addresses of the wide net look public and are seen by nobody: no
 // namespace has a link to the machine that runs the lab. All that the lab makes
