@@ -29,6 +29,9 @@ var roles = map[string]func() error{
 	"node":   nodeRole,
 	"crowd":  crowdRole,
 	"mute":   muteRole,
+
+	"prey": preyRole, "lure": lureRole, "proxy": proxyRole, "links": linksRole,
+	"halfopen": halfOpenRole, "flood": floodRole, "joins": joinsRole,
 }
 
 func TestMain(m *testing.M) {
