@@ -29,12 +29,13 @@ type waiting struct {
 	conn        transport.Conn
 	host, group netip.Prefix  // zero: they are not counted, but for being one group
 	at          *list.Element // nil: it gave its place back, or lost it
+	lost        chan struct{} // closed when it lost its place
 }
 
 // enter takes a place, and returns the carrier that has to be closed for it; nil:
 // none.
 func (g *gate) enter(conn transport.Conn) (place *waiting, old transport.Conn) {
-	w := &waiting{conn: conn}
+	w := &waiting{conn: conn, lost: make(chan struct{})}
 	w.host, w.group = groupsOf(conn)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -43,6 +44,7 @@ func (g *gate) enter(conn transport.Conn) (place *waiting, old transport.Conn) {
 	}
 	if o := g.yields(w); o != nil {
 		g.remove(o)
+		close(o.lost)
 		old = o.conn
 	}
 	w.at = g.inOrder.PushBack(w)

@@ -142,7 +142,7 @@ func (n *Node) accept(conn transport.Conn, place *waiting) {
 		ctx, cancel := context.WithTimeout(n.ctx, limits.HandshakeTimeout)
 		defer cancel()
 		local.Turn = func() bool {
-			return n.turns.take(place.host, ctx.Done()) // loopback is a group as any other
+			return n.turns.take(place.host, place.group, ctx.Done(), place.lost) // loopback is a group as any other
 		}
 		return link.Accept(conn, local, now)
 	})
