@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -21,7 +22,10 @@ func (n *Node) setUpListener(plan *plan) error {
 	if n.cfg.Listen == "" {
 		return nil
 	}
-	l, err := net.Listen("tcp", n.cfg.Listen)
+	// Links have pings and requests deadlines of their own: keepalive costs four system
+	// calls for each connection that comes.
+	without := net.ListenConfig{KeepAlive: -1}
+	l, err := without.Listen(context.Background(), "tcp", n.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen %s: %w", n.cfg.Listen, err)
 	}

@@ -76,8 +76,8 @@ var bounds = map[string]bound{
 	"memory-limit":  {"a link, a session or a port held as much as its part of the node's memory", "--max-memory gives more; peermesh peers tells which queue is full"},
 	"store-full":    {"there was no room for another leaf's record", "nothing: other nodes hold it too"},
 	"connection-limit": {"the port had no room for a connection", fmt.Sprintf(
-		"somebody opens more connections to the port than %d in all, or %d from one address: a firewall can slow them; if it is a proxy of yours, name it with --trusted-proxy",
-		limits.HTTPConns, limits.HTTPConnsPerSource)},
+		"somebody opens more connections to the port than %d at once or %d a second in all, or %d at once from one address: a firewall can slow them; if it is a proxy of yours, name it with --trusted-proxy",
+		limits.HTTPConns, limits.HTTPConnRate, limits.HTTPConnsPerSource)},
 	connectionsLimit: {"the admin page had no room for a connection", "scrapers, browsers or profiles have them all"},
 }
 

@@ -26,11 +26,12 @@ const (
 // what else does, "not remote" that no peer has a hand in it.
 var bounds = map[string]map[string]string{
 	"internal/httpbound": {
-		"conns.byConn":   "limits.HTTPConns, limits.AdminConns",
-		"conns.bySource": "limits.HTTPConns, limits.AdminConns",
-		"conns.inOrder":  "limits.HTTPConns, limits.AdminConns",
-		"conns.exempt":   setOnce,
-		"Options.Exempt": setOnce,
+		"conns.byConn":    "limits.HTTPConns, limits.AdminConns",
+		"conns.bySource":  "limits.HTTPConns, limits.AdminConns",
+		"conns.inOrder":   "limits.HTTPConns, limits.AdminConns",
+		"conns.exempt":    setOnce,
+		"arrivals.groups": "limits.HTTPGroups",
+		"Options.Exempt":  setOnce,
 	},
 	"internal/engine": {
 		// links

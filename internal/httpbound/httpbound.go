@@ -1,11 +1,12 @@
 // Package httpbound bounds what HTTP clients can make a server hold: the bytes
-// and the time of a request, the time of an answer, and how many connections
-// there are at once, in all and from one source.
+// and the time of a request, the time of an answer, how many connections there are
+// at once, in all and from one source, and how many come.
 package httpbound
 
 import (
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -17,7 +18,10 @@ import (
 type Options struct {
 	Conns      int            // connections at once; one that is hijacked counts no longer
 	PerSource  int            // of them, from one IPv4 address or IPv6 /64; 0: as many. Loopback is not bounded by it
-	Exempt     []netip.Prefix // sources beside loopback that PerSource does not bound, such as proxies that stand for many
+	Exempt     []netip.Prefix // sources beside loopback that PerSource and Rate do not bound, such as proxies that stand for many
+	Rate       int            // connections that Serve takes per second; 0: any number
+	Burst      int            // of them at once
+	GroupRate  int            // connections per second of one /16 or /48 that it takes in any case
 	Header     int            // bytes of request line and headers
 	HeaderTime time.Duration  // for those, and for a TLS handshake
 	Read       time.Duration  // for a whole request, its body included
@@ -29,6 +33,7 @@ type Options struct {
 func Public(exempt []netip.Prefix, refused func()) Options {
 	return Options{
 		Conns: limits.HTTPConns, PerSource: limits.HTTPConnsPerSource, Exempt: exempt, Refused: refused,
+		Rate: limits.HTTPConnRate, Burst: limits.HTTPConns, GroupRate: limits.HTTPGroupRate,
 		Header: limits.HTTPHeaderBytes, HeaderTime: limits.HTTPHeaderTimeout,
 		Read: limits.HTTPRequestTime, Write: limits.HTTPRequestTime,
 	}
@@ -37,7 +42,8 @@ func Public(exempt []netip.Prefix, refused func()) Options {
 // Server is an HTTP server that knows how many connections it has.
 type Server struct {
 	*http.Server
-	conns *conns
+	conns   *conns
+	options Options
 }
 
 // NewServer returns a server of HTTP/1.1 alone, the only version that upgrades
@@ -46,12 +52,13 @@ type Server struct {
 //
 // Where a bound is reached, the connection that has waited longest without a
 // whole request is closed for the new one: who opens many and sends little keeps
-// nobody out. The new one is closed unread if every other is being answered.
+// nobody out. The new one is closed unread if every other is being answered, or if
+// more come than Rate and its group has brought its part.
 func NewServer(handler http.Handler, o Options) *Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	c := newConns(o)
-	return &Server{conns: c, Server: &http.Server{
+	return &Server{conns: c, options: o, Server: &http.Server{
 		Handler:           handler,
 		Protocols:         protocols,
 		ReadHeaderTimeout: o.HeaderTime,
@@ -62,6 +69,11 @@ func NewServer(handler http.Handler, o Options) *Server {
 		ErrorLog:          log.New(io.Discard, "", 0),
 		ConnState:         c.changed,
 	}}
+}
+
+// Serve is that of http.Server, within the rate of the options.
+func (s *Server) Serve(l net.Listener) error {
+	return s.Server.Serve(&listener{Listener: l, conns: s.conns, arrivals: newArrivals(s.options)})
 }
 
 // Open is how many connections there are now that are not hijacked.

@@ -214,6 +214,9 @@ const (
 	EdgeWarnings       = 10 * time.Minute  // between two warnings about proxies that are not declared, and between two about pages that are refused
 	HTTPConns          = 1_024             // connections of the public port that are no link yet: four times PreAuthLinks, 16 MiB in all
 	HTTPConnsPerSource = 64                // of them, from one IPv4 address or IPv6 /64: eight times PreAuthLinksPerIP, a 16th of all; loopback and trusted proxies exempt
+	HTTPConnRate       = LinkHandshakes    // connections of the public port served per second, HTTPConns at once: some 100 µs each with an upgrade (measured), and a link takes a turn too; loopback and trusted proxies exempt
+	HTTPGroupRate      = 32                // of one /16 or /48, served in any case
+	HTTPGroups         = 1_024             // groups told apart in a second; others share HTTPConnRate
 	AdminConns         = 32                // connections of the admin listener: a few browsers and commands
 	AdminHeaderTime    = time.Second       // to read a request's header there: it comes from this machine
 	AdminHeader        = 8 << 10           // bytes of request line and headers there

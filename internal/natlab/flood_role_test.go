@@ -145,18 +145,20 @@ func floodRole() error {
 }
 
 // joinsRole joins by the URL of its first argument, as often as its second says, each
-// time as a new leaf, and prints how long each took in milliseconds.
+// time as a new leaf, a quarter of a second after the one before, and prints how long
+// each took in milliseconds.
 func joinsRole() error {
 	times, err := strconv.Atoi(os.Args[2])
 	if err != nil {
 		return err
 	}
-	for range times {
+	for pause := time.NewTicker(250 * time.Millisecond); times > 0; times-- {
 		took, err := joinOnce(os.Args[1])
 		if err != nil {
 			return err
 		}
 		fmt.Println(took.Milliseconds())
+		<-pause.C
 	}
 	return nil
 }

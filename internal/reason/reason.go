@@ -61,7 +61,7 @@ const (
 	StoreFull // a holder has no room for the record
 
 	// The public port.
-	ConnectionLimit // a connection that is no link yet was closed: too many at once, from its address or in all
+	ConnectionLimit // a connection that is no link yet was closed: too many at once or in a second, from its address or in all
 	ForeignOrigin   // a page of another site, at a listener for this machine alone
 
 	// All of a node.
