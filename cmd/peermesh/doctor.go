@@ -67,12 +67,13 @@ type patient struct {
 	failed   int
 	err      error // of telling
 
-	urls     []string      // that a node would tell others
-	serving  bool          // a node of this doctor, or one that runs, answers on the port
-	own      *node.Node    // serves on the port for as long as this takes; nil: it cannot
-	linked   []string      // bootstrap URLs that a link came up by
-	farthest time.Duration // clock difference to one of them; valid if compared
-	compared bool
+	urls       []string      // that a node would tell others
+	serving    bool          // a node of this doctor, or one that runs, answers on the port
+	own        *node.Node    // serves on the port for as long as this takes; nil: it cannot
+	linked     []string      // bootstrap URLs that a link came up by
+	distrusted bool          // the certificate of an own URL does not hold here
+	farthest   time.Duration // clock difference to one of them; valid if compared
+	compared   bool
 }
 
 func examine(c *cli.Context, std streams) error {

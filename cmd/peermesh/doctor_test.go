@@ -64,7 +64,7 @@ func TestDoctorInAMesh(t *testing.T) {
 		strings.Replace(secondURL, "ws://", "http://", 1))
 	wantFinding(t, found(t, all, "listen", ""), verdictOK, "served")
 	wantFinding(t, found(t, all, "state", dir), verdictOK, "writable; the key is private; ID ")
-	wantFinding(t, found(t, all, "limits", ""), found(t, all, "limits", "").Verdict, "520 needed")
+	wantFinding(t, found(t, all, "limits", ""), found(t, all, "limits", "").Verdict, "1800 needed")
 	wantFinding(t, found(t, all, "clock", ""), verdictOK, "within 1s")
 	wantFinding(t, found(t, all, "reach", ""), verdictOK, "peer "+secondID[:8]+" dialled this node")
 	wantFinding(t, found(t, all, "node", secondID), verdictOK, "a direct link works")

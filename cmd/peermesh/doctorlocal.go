@@ -83,9 +83,16 @@ func (p *patient) taken(ctx context.Context, err error) {
 		}
 	}
 	p.urls = p.urlsBeside()
-	if errors.Is(err, syscall.EADDRINUSE) && p.answersHere(ctx) == nil {
-		p.serving = true
-		f = finding{Verdict: verdictOK, Check: "listen", Subject: p.cfg.Listen, Detail: "a node runs there already and answers /healthz"}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		secure, err := p.answersHere(ctx)
+		switch {
+		case err == nil && secure != (p.cfg.TLSCert != ""):
+			f.Detail = "a node runs there already, " + schemeWords[secure]
+			f.Hint = "give the flags that it runs with"
+		case err == nil:
+			p.serving = true
+			f = finding{Verdict: verdictOK, Check: "listen", Subject: p.cfg.Listen, Detail: "a node runs there already and answers /healthz"}
+		}
 	}
 	p.say(f)
 }
@@ -111,19 +118,32 @@ func (p *patient) urlsBeside() []string {
 	return urls
 }
 
+// schemeWords say how a port is served.
+var schemeWords = map[bool]string{true: "with a certificate (wss), and here is no --cert", false: "without a certificate (ws), and here is --cert"}
+
 // running is the whole of a health check.
 func (p *patient) running(ctx context.Context) {
 	f := finding{Verdict: verdictOK, Check: "running", Subject: p.cfg.Listen, Detail: "a node answers /healthz"}
-	if err := p.answersHere(ctx); err != nil {
+	if _, err := p.answersHere(ctx); err != nil {
 		f.Verdict, f.Detail, f.Hint = verdictFail, bareCause(err), "start one there: peermesh --port"
 	}
 	p.say(f)
 }
 
-// answersHere says why no node answers on the port of this machine; nil: one does.
-func (p *patient) answersHere(ctx context.Context) error {
-	_, err := p.askHealth(ctx, p.urlHere(), true)
-	return err
+// answersHere says whether the node that answers on the port of this machine serves
+// wss, or why none does. A node may run with another --cert than doctor.
+func (p *patient) answersHere(ctx context.Context) (secure bool, err error) {
+	at := p.urlHere()
+	_, err = p.askHealth(ctx, at, true)
+	if err == nil {
+		return at.Scheme == "https", nil
+	}
+	other := *at
+	other.Scheme = map[string]string{"http": "https", "https": "http"}[at.Scheme]
+	if _, again := p.askHealth(ctx, &other, true); again == nil {
+		return other.Scheme == "https", nil
+	}
+	return false, err
 }
 
 // urlHere is where the port is on this machine.
@@ -188,7 +208,8 @@ func stateIn(dir string, f finding) finding {
 	return f
 }
 
-// files compares the links that the node may have with what the system allows.
+// files compares the links that the node may have, and what the port holds beside
+// them, with what the system allows.
 func (p *patient) files(context.Context) {
 	need := p.cfg.MaxPeers + p.cfg.MaxLeaves + spareFiles
 	if p.cfg.MaxPeers == 0 {
@@ -197,8 +218,11 @@ func (p *patient) files(context.Context) {
 			need += limits.RelayLinksPort - limits.RelayLinks
 		}
 	}
-	if p.cfg.MaxLeaves == 0 && p.cfg.Listen != "" {
-		need += limits.LeafLinksPort
+	if p.cfg.Listen != "" {
+		need += limits.HTTPConns + limits.PreAuthLinks
+		if p.cfg.MaxLeaves == 0 {
+			need += limits.LeafLinksPort
+		}
 	}
 	may, known := maxOpenFiles()
 	f := finding{Verdict: verdictOK, Check: "limits", Subject: "open files", Detail: fmt.Sprintf("%d allowed, %d needed at most", may, need)}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -149,13 +150,33 @@ func (p *patient) ownURLs(ctx context.Context) {
 			var dial *transport.DialError
 			if errors.As(err, &dial) {
 				f.Verdict, f.Stage, f.Detail = verdictWarn, dial.Stage, dial.Err.Error()
-				f.Hint = "this machine cannot dial it itself; others perhaps can: see reach"
+				f.Hint = ownURLHint(err)
+				p.distrusted = p.distrusted || dial.Stage == transport.StageTLS
 			} else if err == nil {
 				_ = conn.Close()
 			}
 		}
 		p.say(f)
 	}
+}
+
+// ownURLHint says what to do about an own URL that this machine cannot dial. What is
+// wrong with a certificate is so for others too.
+func ownURLHint(err error) string {
+	switch {
+	case isA[x509.UnknownAuthorityError](err):
+		return "give the root of your certificate with --tls-ca, here and at each node that is to dial this URL"
+	case isA[x509.HostnameError](err):
+		return "nobody can dial it: give a certificate that names it, or --public-url with a name that stands in the certificate"
+	case isA[x509.CertificateInvalidError](err):
+		return "nobody can dial it: renew the certificate, or set the clock"
+	}
+	return "this machine cannot dial it itself; others perhaps can: see reach"
+}
+
+func isA[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
 }
 
 // remote looks for a node by its ID: first by way of the mesh, then directly.

@@ -137,6 +137,11 @@ func (p *patient) askPeers(ctx context.Context, asker *node.Node, other routing.
 	}
 	f.Detail = fmt.Sprintf("no peer of %d could dial this node: %v", asked, refused)
 	f.Hint = "open the port in the firewall or router, and give --public-url with the address that others see"
+	if p.distrusted {
+		f.Hint = "its certificate does not hold here either: see url"
+	} else if p.cfg.TLSCert != "" && p.cfg.TLSCA != "" {
+		f.Hint += "; peers need the root of your certificate too (--tls-ca)"
+	}
 	return f
 }
 
