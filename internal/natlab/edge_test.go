@@ -115,23 +115,26 @@ func TestWhoseWordOpensLoopback(t *testing.T) {
 	}
 }
 
-// groupLinks is how many relay links one group of addresses gets.
-const groupLinks = 8
-
 // TestClientsOfAProxyAreOneAddress: relays that come by a proxy that nobody declared,
-// from two hosts, share the places of one address.
+// from two hosts, share what one group of addresses gets where places are scarce, and
+// one of another group finds a place.
 func TestClientsOfAProxyAreOneAddress(t *testing.T) {
 	t.Parallel()
+	const share, places = 8, 12 // the last four are for those in need
 	c := newCell(t)
 	at := c.relay[0]
-	at.runs(t, "--port", fmt.Sprint(relayPort), "--webrtc", "off")
+	at.runs(t, "--port", fmt.Sprint(relayPort), "--max-peers", fmt.Sprint(places), "--webrtc", "off")
 	at.play(t, "proxy", at.at(proxyPort), "http://"+local+":"+fmt.Sprint(relayPort)).expect(t, "ready")
-	links := 0
+	var proxied []*process
 	for _, from := range []place{c.relay[1], c.onWAN(t, "r3", outer(3))} {
-		links += from.play(t, "links", "relay", fmt.Sprint(2*groupLinks), "ws://"+at.at(proxyPort)).expect(t, "done").number(t)
+		proxied = append(proxied, from.play(t, "links", "relay", fmt.Sprint(2*share), "ws://"+at.at(proxyPort)).expect(t, "done"))
 	}
-	if links == 0 || links > groupLinks {
-		t.Errorf("links of two hosts by one proxy: got %d, want 1 to %d", links, groupLinks)
+	if links := proxied[0].number(t) + proxied[1].number(t); links == 0 || links > share {
+		t.Errorf("links of two hosts by one proxy: got %d, want 1 to %d", links, share)
+	}
+	other := c.onWAN(t, "r4", outer(4)).play(t, "links", "relay", "1", "ws://"+at.at(relayPort)).expect(t, "done")
+	if got := other.number(t); got != 1 {
+		t.Errorf("links of another group: got %d, want 1", got)
 	}
 }
 
