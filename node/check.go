@@ -190,7 +190,11 @@ func (c *Config) checkTLS(p *plan) error {
 	if err != nil {
 		errs = append(errs, err)
 	}
-	d := &ws.Dialer{TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	proxies, err := Proxies(c.Proxy)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	d := &ws.Dialer{TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Proxy: proxies}
 	p.dialers["ws"], p.dialers["wss"] = d, d
 	switch {
 	case c.TLSCert == "" && c.TLSKey == "":

@@ -31,8 +31,17 @@ type Config struct {
 	// Flag --tls-ca.
 	TLSCA string
 
-	// TrustedProxies are the networks whose X-Forwarded-For, -Proto and -Host are
-	// believed. What comes by another proxy counts as one client at the proxy's
+	// Proxy is the forward proxy by which ws and wss URLs are dialled:
+	// "http://user:password@host:port", or https, socks5 or socks5h in the place of
+	// http. Empty: those of HTTPS_PROXY (for wss), HTTP_PROXY (for ws) and ALL_PROXY.
+	// NO_PROXY holds for all, and loopback addresses go by none. [NoProxy]: none. What
+	// peers tell of goes by a proxy as a public address alone. Links over WebRTC go by
+	// none. Flag --proxy.
+	Proxy string
+
+	// TrustedProxies are the networks whose X-Forwarded-For, -Proto, -Host and -Prefix
+	// are believed, and the address in a PROXY protocol header before a connection to
+	// the port. What comes by another proxy counts as one client at the proxy's
 	// address, and not as one of this machine. Flag --trusted-proxy.
 	TrustedProxies []netip.Prefix
 

@@ -98,7 +98,7 @@ func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
 // JoinError is why no link came up by one URL.
 type JoinError struct {
 	URL   string
-	Stage string // parse, resolve, connect, tls, upgrade, subprotocol, handshake, admission; attach: linked, and the relay is no home of this leaf
+	Stage string // parse, resolve, connect, proxy, tls, upgrade, subprotocol, handshake, admission; attach: linked, and the relay is no home of this leaf
 	Err   error
 }
 

@@ -152,7 +152,7 @@ func (m *names) failedDial(url string, err error, now time.Time) {
 
 // dialled notes that a dial has led to a link.
 func (n *Node) dialled(d engine.Dial, conn transport.Conn) {
-	if addr, ok := remoteIP(conn); ok && d.Target.Name {
+	if addr, ok := nameAddress(conn); ok && d.Target.Name {
 		n.names.came(d.Target.URL, addr, time.Now())
 	}
 }
@@ -166,7 +166,7 @@ func (n *Node) failedByName(d engine.Dial, conn transport.Conn, failed *engine.D
 		n.names.failedDial(url, failed.Err, now)
 		return d.Look || errors.Is(failed.Err, transport.ErrNoAddress)
 	}
-	if addr, ok := remoteIP(conn); !ok {
+	if addr, ok := nameAddress(conn); !ok {
 		return d.Look
 	} else if failed.Reason == reason.Duplicate || permanent(failed.Err) {
 		failed.More = n.names.judged(url, addr, failed.Reason, now)

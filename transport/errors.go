@@ -23,6 +23,7 @@ const (
 	StageParse       = "parse"       // the URL itself
 	StageResolve     = "resolve"     // the host's name
 	StageConnect     = "connect"     // the connection below
+	StageProxy       = "proxy"       // instead of these two: the way through a forward proxy
 	StageTLS         = "tls"         // certificates and TLS
 	StageUpgrade     = "upgrade"     // the HTTP upgrade
 	StageSubprotocol = "subprotocol" // what is spoken after it
@@ -54,3 +55,17 @@ func (e *DialError) Error() string {
 
 // Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }
+
+// ProxyError is why a forward proxy opens no way. It is the cause of a DialError of
+// stage StageProxy.
+type ProxyError struct {
+	Proxy  string // its URL without user and password
+	Status int    // what an HTTP proxy answered: 407 for a user or password, 403, 502; 0: none
+	Err    error  // the cause; its text says what to do about it
+}
+
+// Error names the proxy and the cause.
+func (e *ProxyError) Error() string { return e.Proxy + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ProxyError) Unwrap() error { return e.Err }

@@ -20,8 +20,8 @@ type AddressOrder func([]netip.Addr) []netip.Addr
 
 // WithAddressOrder returns a context with which a Dialer dials the addresses of a
 // name in the order that order gives them. An address that order leaves out is not
-// dialled. Carriers without names do not call it, and nor does a dial by a proxy,
-// which resolves the name itself.
+// dialled. For a dial by a proxy, which resolves the name itself, the zero Addr stands
+// for all of them. Carriers without names do not call it.
 func WithAddressOrder(ctx context.Context, order AddressOrder) context.Context {
 	return context.WithValue(ctx, orderKey{}, order)
 }

@@ -25,6 +25,7 @@ func meshConfig(c *cli.Context, std streams) (node.Config, error) {
 	return node.Config{
 		StateDir:   c.String("state"),
 		TLSCA:      c.String("tls-ca"),
+		Proxy:      c.String("proxy"),
 		Bootstrap:  list(c, "bootstrap"),
 		NetworkKey: key,
 		WebRTC:     node.WebRTCUse(get[string](c, "webrtc")),

@@ -129,6 +129,9 @@ func (s *setting) value(c *cli.Context) any {
 		}
 		return nil
 	}
+	if s.name == "proxy" {
+		return maskedProxy(c.String(s.name))
+	}
 	if v, ok := c.Generic(s.name).(fmt.Stringer); ok {
 		return v.String()
 	}

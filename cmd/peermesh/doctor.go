@@ -63,6 +63,7 @@ type patient struct {
 	cfg      node.Config
 	roots    *x509.CertPool
 	patience time.Duration
+	proxies  proxies
 	tell     func(finding) error
 	failed   int
 	err      error // of telling
@@ -86,7 +87,7 @@ func examine(c *cli.Context, std streams) error {
 		return err
 	}
 	defer p.close()
-	looks := []func(context.Context){p.listen, p.webRTC, p.state, p.files, p.bootstraps, p.clock, p.ownURLs, p.reach}
+	looks := []func(context.Context){p.listen, p.webRTC, p.state, p.files, p.proxy, p.bootstraps, p.clock, p.ownURLs, p.reach}
 	if c.Bool("running") {
 		if p.cfg.Listen == "" {
 			return &usageError{command: "doctor", text: "--running needs --port"}
@@ -126,6 +127,9 @@ func newPatient(c *cli.Context, std streams) (*patient, error) {
 	p := &patient{cfg: cfg, patience: get[time.Duration](c, "timeout"), tell: findingText(std.out)}
 	if c.Bool("json") {
 		p.tell = func(f finding) error { return printJSON(std.out, f) }
+	}
+	if p.proxies, err = node.Proxies(cfg.Proxy); err != nil {
+		return nil, err
 	}
 	p.roots, err = trustedRoots(cfg.TLSCA)
 	return p, err

@@ -44,6 +44,9 @@ func (p *patient) askHealth(ctx context.Context, base *url.URL, here bool) (ahea
 		return 0, err
 	}
 	carrier := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.roots, MinVersion: tls.VersionTLS12, InsecureSkipVerify: here}}
+	if !here && p.proxies != nil {
+		carrier.Proxy = p.proxies.ofRequest
+	}
 	defer carrier.CloseIdleConnections()
 	client := http.Client{Transport: carrier, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	began := time.Now()

@@ -70,7 +70,7 @@ func (p *patient) join(ctx context.Context, check, raw string) joined {
 	j := joined{finding: finding{Verdict: verdictFail, Check: check, Subject: raw}}
 	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
-	watch := &stopwatch{roots: p.roots}
+	watch := p.stopwatch()
 	n, err := p.leaf(watch)
 	if err != nil {
 		j.Detail = err.Error()
@@ -142,7 +142,7 @@ func (p *patient) ownURLs(ctx context.Context) {
 		f := finding{Verdict: verdictOK, Check: "url", Subject: raw, Detail: scopeWords[scopeOf(raw)]}
 		u, err := url.Parse(raw)
 		if p.serving && err == nil {
-			watch := &stopwatch{roots: p.roots}
+			watch := p.stopwatch()
 			dialCtx, cancel := context.WithTimeout(ctx, p.patience)
 			conn, err := watch.Dial(dialCtx, u)
 			cancel()
@@ -189,7 +189,7 @@ func (p *patient) remote(ctx context.Context, id routing.ID) {
 		p.say(f)
 		return
 	}
-	n, err := p.leaf(&stopwatch{roots: p.roots})
+	n, err := p.leaf(p.stopwatch())
 	if err == nil {
 		defer leave(n, leaveTime)
 		f.Stage = "join"

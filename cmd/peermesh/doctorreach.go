@@ -47,7 +47,7 @@ func (p *patient) reachRunning(ctx context.Context, f finding) finding {
 		f.Detail, f.Hint = "not asked: the node that runs on the port does not say who it is", "run this as the user of that node, or stop it"
 		return f
 	}
-	cfg := p.leafConfig(&stopwatch{roots: p.roots})
+	cfg := p.leafConfig(p.stopwatch())
 	cfg.PublicURLs = p.urls
 	asker, err := node.New(cfg)
 	if err != nil {
@@ -86,7 +86,7 @@ func (p *patient) whoRuns(ctx context.Context) routing.ID {
 func (p *patient) whoAnswers(ctx context.Context, raw string) routing.ID {
 	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
-	n, err := p.leaf(&stopwatch{roots: p.roots})
+	n, err := p.leaf(p.stopwatch())
 	if err != nil {
 		return routing.ID{}
 	}

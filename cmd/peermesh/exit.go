@@ -121,7 +121,7 @@ func message(err error) string {
 
 // flagOf names the flag behind a field of node.Config.
 var flagOf = map[string]string{
-	"StateDir": "state", "Listen": "port", "PublicURLs": "public-url", "TLSCert": "cert", "TLSKey": "key", "TLSCA": "tls-ca",
+	"StateDir": "state", "Listen": "port", "PublicURLs": "public-url", "TLSCert": "cert", "TLSKey": "key", "TLSCA": "tls-ca", "Proxy": "proxy",
 	"TrustedProxies": "trusted-proxy", "AllowOrigins": "allow-origin", "Bootstrap": "bootstrap", "MaxPeers": "max-peers", "MaxLeaves": "max-leaves",
 	"Leaf": "leaf", "NetworkKey": "network-key", "WebRTC": "webrtc", "WebRTCListen": "webrtc-port",
 	"MaxWebRTC": "max-webrtc", "WebRTCHidePrivate": "webrtc-hide-private", "ICEServers": "ice",
@@ -212,6 +212,7 @@ var stageHints = map[string]string{
 	"parse":       "a bootstrap URL looks like ws://host:port or wss://host/path",
 	"resolve":     "check the host's name in the URL",
 	"connect":     "is a node running there? peermesh --port 8080 starts one and prints its URL",
+	"proxy":       "the way there goes by a forward proxy, that of --proxy or of HTTPS_PROXY (wss), HTTP_PROXY (ws) or ALL_PROXY; NO_PROXY names hosts to dial directly, --proxy off uses none",
 	"tls":         "for a certificate of your own give its root with --tls-ca; a node without --cert is ws://, not wss://",
 	"upgrade":     "something answers there, but no peermesh node: check host, port and path",
 	"subprotocol": "something answers there, but no peermesh node of this protocol version",

@@ -17,13 +17,14 @@ import (
 
 // stageTime is how long one stage on the way to a node took.
 type stageTime struct {
-	Stage string  `json:"stage"` // dns, tcp, tls, ws, hello
+	Stage string  `json:"stage"` // dns, tcp, or in their place proxy; tls, ws, hello
 	Ms    float64 `json:"ms"`
 }
 
 // stopwatch is a Dialer that times the stages of its first dial.
 type stopwatch struct {
-	roots *x509.CertPool // nil: the system's
+	roots   *x509.CertPool // nil: the system's
+	proxies proxies
 
 	mu     sync.Mutex
 	last   time.Time // when the stage before ended; zero: nothing has begun
@@ -64,7 +65,7 @@ func (w *stopwatch) Dial(ctx context.Context, u *url.URL) (transport.Conn, error
 			}
 		},
 	})
-	d := ws.Dialer{TLSConfig: &tls.Config{
+	d := ws.Dialer{Proxy: w.proxies, Tunnelled: func(*url.URL) { w.ended("proxy") }, TLSConfig: &tls.Config{
 		RootCAs: w.roots, MinVersion: tls.VersionTLS12,
 		VerifyConnection: func(tls.ConnectionState) error {
 			w.ended("tls")

@@ -33,6 +33,7 @@ const (
 	LinkHandshakesWaiting = PreAuthLinks    // that wait for their turn
 	HTTPHeaderTimeout     = 3 * time.Second // to read the request line and headers, and for a TLS handshake before: a lost packet is sent again twice
 	HTTPHeaderBytes       = 8 << 10         // of request line and headers
+	ProxyHeaderBytes      = 1 << 10         // of a PROXY protocol header; the longest of haproxy with its TLVs has some hundred
 )
 
 // Links: queues (measured: between 64 KiB and 1 MiB the throughput is the same, so the size is a choice of latency).

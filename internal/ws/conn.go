@@ -46,6 +46,8 @@ type Conn struct {
 	cork *cork
 	max  int
 	end  atomic.Pointer[ending] // nil while the connection lives
+
+	through net.Addr // set by Dial
 }
 
 // ending is why a connection ended: the first cause that was seen.
@@ -61,6 +63,10 @@ func (c *Conn) Subprotocol() string { return c.sock.subprotocol() }
 
 // RemoteAddr is the address of the socket's other end.
 func (c *Conn) RemoteAddr() net.Addr { return c.cork.RemoteAddr() }
+
+// Through is where a forward proxy was asked to lead, an IP address or a name with
+// a port; nil: the connection goes by none.
+func (c *Conn) Through() net.Addr { return c.through }
 
 // Max is the longest message in bytes.
 func (c *Conn) Max() int { return c.max }

@@ -33,18 +33,25 @@ type DialOptions struct {
 	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
 	// Lookup resolves a name. nil: net.DefaultResolver.
 	Lookup Lookup
+	// Proxy, if set, chooses the forward proxy for a URL; nil: none. Where the dial
+	// is restricted to addresses (transport.WithAddressCheck) it is asked again with
+	// each address that the dial may connect to; else at is the zero Addr.
+	Proxy func(target *url.URL, at netip.Addr) (*url.URL, error)
+	// Tunnelled, if set, is called when a proxy has opened the way.
+	Tunnelled func(proxy *url.URL)
 	Settings
 }
 
 // Lookup returns the addresses of a host name, the preferred one first.
 type Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 
-// Dial connects to a ws or wss URL; its fragment is ignored. No proxy is used
-// and no redirect followed. An error is a *transport.DialError. The context
+// Dial connects to a ws or wss URL; its fragment is ignored. No redirect is
+// followed. An error is a *transport.DialError. The context
 // bounds the dial alone; the addresses connected to are those that it allows
 // (transport.WithAddressCheck), in its order (transport.WithAddressOrder). A name
 // is as many targets as it has addresses: the first that upgrades is taken, and one
-// that says nothing delays the next by limits.DialStagger alone (RFC 8305).
+// that says nothing delays the next by limits.DialStagger alone (RFC 8305). By a
+// proxy, which resolves the name, there is one dial.
 func Dial(ctx context.Context, u *url.URL, opts DialOptions) (*Conn, error) {
 	if opts.Timeout <= 0 {
 		opts.Timeout = limits.HandshakeTimeout
@@ -57,22 +64,39 @@ func Dial(ctx context.Context, u *url.URL, opts DialOptions) (*Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, opts.Timeout)
 	defer cancel()
-	d.stage = transport.StageResolve
-	addrs, err := resolve(ctx, target.Hostname(), opts.Lookup)
+	via, err := d.proxyFor(netip.Addr{})
+	if err != nil {
+		return nil, d.wrap(err)
+	}
+	if via != nil && !transport.HasAddressCheck(ctx) {
+		return d.byProxy(ctx, via)
+	}
+	addrs, err := d.addresses(ctx, via)
 	if err != nil {
 		return nil, d.wrap(d.explain(nil, err))
 	}
 	conn, failed := race(ctx, addrs, func(ctx context.Context, addr netip.Addr, progress func()) (*Conn, error) {
 		d := &dial{url: &target, opts: &opts, addr: addr, progress: progress}
-		conn, err := d.upgrade(ctx)
-		if err != nil {
-			d.abandon()
-			return nil, d.wrap(err)
+		if via != nil {
+			var err error
+			if d.via, err = d.proxyFor(addr); err != nil {
+				return nil, d.wrap(err)
+			}
 		}
-		return conn, nil
+		return d.run(ctx)
 	})
 	if conn == nil {
 		return nil, d.failure(failed)
+	}
+	return conn, nil
+}
+
+// run dials one address, or by a proxy.
+func (d *dial) run(ctx context.Context) (*Conn, error) {
+	conn, err := d.upgrade(ctx)
+	if err != nil {
+		d.abandon()
+		return nil, d.wrap(err)
 	}
 	return conn, nil
 }
@@ -95,13 +119,15 @@ func (d *dial) failure(failed []outcome) error {
 	return d.wrap(all)
 }
 
-// dial is one dial of one address under way, on one goroutine.
+// dial is one dial of one address, or by a proxy, under way, on one goroutine.
 type dial struct {
 	url      *url.URL
 	opts     *DialOptions
-	addr     netip.Addr
-	progress func() // the server has answered a step
+	addr     netip.Addr // the zero Addr: the proxy resolves the name
+	via      *url.URL   // the proxy; nil: none
+	progress func()     // the server has answered a step
 	stage    string
+	through  net.Addr // where the proxy opened the way to; nil: nowhere
 
 	mu   sync.Mutex // for abandon, which the context's end calls
 	cork *cork
@@ -126,6 +152,7 @@ func (d *dial) upgrade(ctx context.Context) (*Conn, error) {
 // opened makes the connection.
 func (d *dial) opened(ctx context.Context, sock socket) (*Conn, error) {
 	conn := newConn(sock, d.cork, d.opts.Settings)
+	conn.through = d.through
 	if len(d.opts.Subprotocols) > 0 && conn.Subprotocol() == "" {
 		d.stage = transport.StageSubprotocol
 		return nil, &SubprotocolError{Offered: d.opts.Subprotocols, Said: conn.lastWords(ctx)}
@@ -152,7 +179,7 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 
 // open connects, with TLS for https, and puts the cork on top.
 func (d *dial) open(ctx context.Context, u *url.URL) error {
-	conn, err := d.connect(ctx, "tcp", net.JoinHostPort(d.addr.String(), port(u)))
+	conn, err := d.reach(ctx, port(u))
 	if err != nil {
 		return err
 	}

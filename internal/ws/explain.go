@@ -41,6 +41,8 @@ func (d *dial) explain(resp *http.Response, err error) error {
 	switch {
 	case resp != nil:
 		return d.explainResponse(resp, err)
+	case d.stage == transport.StageProxy && !errors.Is(err, context.Canceled):
+		return d.explainProxy(err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer within %v; %s: %w", d.opts.Timeout, silence[d.stage], err)
 	case errors.Is(err, context.Canceled):
@@ -55,7 +57,7 @@ func (d *dial) explain(resp *http.Response, err error) error {
 	case transport.StageConnect:
 		return explainConnect(err)
 	}
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) {
+	if isEnd(err) {
 		return fmt.Errorf("the server closed the connection without an answer: it is full or refuses this address; try again later, or check the port, and whether it is ws or wss: %w", err)
 	}
 	switch d.stage {
@@ -66,6 +68,22 @@ func (d *dial) explain(resp *http.Response, err error) error {
 	}
 	return fmt.Errorf("the server does not answer as an HTTP server does; check the port, and whether it wants wss: %w", err)
 }
+
+// isEnd says whether the other side closed the connection.
+func isEnd(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF)
+}
+
+// PassUpgrades says what to do about a proxy that takes Upgrade headers off.
+const PassUpgrades = "have it pass WebSocket upgrades: with nginx proxy_http_version 1.1, proxy_set_header Upgrade $http_upgrade and proxy_set_header Connection upgrade"
+
+// RefusedHeader is a header by which a node says why it refuses a request, to those who
+// dial it.
+const RefusedHeader = "Peermesh-Refused"
+
+// RefusedProxyHeader is its value for a PROXY protocol header of a proxy that is not
+// trusted.
+const RefusedProxyHeader = "proxy-header"
 
 // silence says what to look at when a stage takes too long.
 var silence = map[string]string{
@@ -115,6 +133,10 @@ func (d *dial) explainResponse(resp *http.Response, err error) error {
 		return fmt.Errorf("the server redirects to %q; dial that", resp.Header.Get("Location"))
 	case code == http.StatusNotFound:
 		return fmt.Errorf("the server has nothing at %q; check the path", d.url.Path)
+	case code == http.StatusUpgradeRequired:
+		return errors.New("a proxy on the way took the Upgrade header off the request (426 Upgrade Required); " + PassUpgrades)
+	case resp.Header.Get(RefusedHeader) == RefusedProxyHeader:
+		return errors.New("a proxy before the node sends PROXY protocol headers, and the node does not trust it (400 Bad Request); its owner gives --trusted-proxy with the proxy's address, or has the proxy send none")
 	case code == http.StatusBadRequest:
 		return errors.New("the server refuses the request (400 Bad Request); check the path, and whether it wants wss")
 	case code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests:

@@ -128,4 +128,4 @@ func race(ctx context.Context, addrs []netip.Addr, try func(ctx context.Context,
 var errBroken = errors.New("the dial ended by a fault of this program")
 
 // stages are those of a dial, in order.
-var stages = [...]string{transport.StageResolve, transport.StageConnect, transport.StageTLS, transport.StageUpgrade, transport.StageSubprotocol}
+var stages = [...]string{transport.StageResolve, transport.StageConnect, transport.StageProxy, transport.StageTLS, transport.StageUpgrade, transport.StageSubprotocol}

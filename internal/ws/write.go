@@ -56,12 +56,15 @@ func stalled(err error, after time.Duration) error {
 	return err
 }
 
-// below returns the connection under a TLS one.
+// below returns the connection under those of TLS.
 func below(conn net.Conn) net.Conn {
-	if t, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		return t.NetConn()
+	for {
+		t, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = t.NetConn()
 	}
-	return conn
 }
 
 // closeNow closes the socket itself: TLS would first write its farewell, and

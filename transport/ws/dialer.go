@@ -30,15 +30,24 @@ type Dialer struct {
 	// Lookup resolves a host name to its addresses, the preferred one first. nil:
 	// net.DefaultResolver. It may be called by several goroutines at once.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Proxy, if set, chooses the forward proxy for a URL: http, https, socks5 or
+	// socks5h, with a user and a password if it needs them; nil: none. A dial that is
+	// restricted to addresses ([transport.WithAddressCheck]) asks again with each
+	// address that it may connect to, for which nil means to connect directly; else
+	// at is the zero Addr.
+	Proxy func(target *url.URL, at netip.Addr) (*url.URL, error)
+	// Tunnelled, if set, is called when a proxy has opened the way.
+	Tunnelled func(proxy *url.URL)
 }
 
 // Dial opens a pipe to a URL such as ws://host:port/path. A fragment (the ID
-// that a link is pinned to) is none of its business. Proxies of the
-// environment are not used and redirects not followed. Every address connected
-// to is one that ctx allows (transport.WithAddressCheck). All addresses of a name
-// are dialled, one after the other, and one that says nothing does not hold up the
-// next; transport.WithAddressOrder chooses among them. An error is a
-// *transport.DialError.
+// that a link is pinned to) is none of its business. Redirects are not followed.
+// Every address connected to is one that ctx allows (transport.WithAddressCheck);
+// a proxy too is asked for such addresses alone then, and names are resolved here.
+// All addresses of a name are dialled, one after the other, and one that says nothing
+// does not hold up the next; transport.WithAddressOrder chooses among them.
+// Through a proxy the pipe is [transport.Indirect], and its RemoteAddr is what the
+// proxy was asked for. An error is a *transport.DialError.
 func (d *Dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 	c, err := ws.Dial(ctx, u, ws.DialOptions{
 		Subprotocols: []string{Subprotocol},
@@ -47,9 +56,14 @@ func (d *Dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		Timeout:      d.HandshakeTimeout,
 		Control:      d.Control,
 		Lookup:       d.Lookup,
+		Proxy:        d.Proxy,
+		Tunnelled:    d.Tunnelled,
 	})
 	if err != nil {
 		return nil, explainVersion(err)
+	}
+	if asked := c.Through(); asked != nil {
+		return &conn{Conn: c, remote: asked, indirect: true}, nil
 	}
 	return &conn{Conn: c, remote: c.RemoteAddr()}, nil
 }
