@@ -15,7 +15,7 @@ import (
 // edge tells of what comes to the port in a way that somebody should know of. Any
 // goroutine.
 type edge struct {
-	origins, proxies *rate.Limiter
+	origins, proxies, headers, upgrades *rate.Limiter
 
 	mu    sync.Mutex
 	proxy string // the last that was not declared
@@ -25,6 +25,8 @@ type edge struct {
 func (e *edge) init() {
 	e.origins = rate.NewLimiter(rate.Every(limits.EdgeWarnings), 1)
 	e.proxies = rate.NewLimiter(rate.Every(limits.EdgeWarnings), 1)
+	e.headers = rate.NewLimiter(rate.Every(limits.EdgeWarnings), 1)
+	e.upgrades = rate.NewLimiter(rate.Every(limits.EdgeWarnings), 1)
 }
 
 // lastProxy is the last proxy that was not declared, and when it was noticed.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/peermesh/peermesh/internal/httpbound"
+	"github.com/peermesh/peermesh/internal/proxyheader"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/transport/ws"
 )
@@ -18,6 +19,7 @@ func (n *Node) setUpListener(plan *plan) error {
 	n.handler = &ws.Handler{
 		Accept: n.Accept, TrustedProxies: n.cfg.TrustedProxies, AllowOrigins: n.cfg.AllowOrigins,
 		Refused: n.refuseVersion, RefusedPage: n.refusedOrigin, Undeclared: n.undeclaredProxy,
+		Stripped: n.strippedUpgrade,
 	}
 	if n.cfg.Listen == "" {
 		return nil
@@ -29,11 +31,13 @@ func (n *Node) setUpListener(plan *plan) error {
 	if err != nil {
 		return fmt.Errorf("listen %s: %w", n.cfg.Listen, err)
 	}
+	l = n.withProxyHeader(l)
 	if plan.cert != nil {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*plan.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
 	n.listener, n.handler.Listener = l, l.Addr()
 	n.server = httpbound.NewServer(n, httpbound.Public(n.cfg.TrustedProxies, func() { n.drops.Add(reason.ConnectionLimit, 1) }))
+	n.server.ConnContext = proxyheader.Context
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -17,6 +16,9 @@ import (
 // what this is and how to join. They name no peer and hold no secret, and cost
 // nothing that a stranger could use up.
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if ws.RefuseProxyHeader(w, r) {
+		return
+	}
 	if ws.Wants(r) {
 		n.handler.ServeHTTP(w, r)
 		return
@@ -53,10 +55,11 @@ func pagePath(r *http.Request) string {
 
 // page is the answer to a request that is no link.
 func (n *Node) page(r *http.Request) (status int, text string) {
-	path := pagePath(r)
+	path := n.belowPrefix(r, pagePath(r))
 	switch {
 	case path != "/" && path != "/healthz":
-		return http.StatusNotFound, "There is no such page: this is a node of a peermesh, and / says how to join.\n"
+		return http.StatusNotFound, "There is no such page: this is a node of a peermesh, and / says how to join.\n" +
+			"A proxy that leads here below a path of its own has it in a --public-url, or tells it in X-Forwarded-Prefix and is a --trusted-proxy.\n"
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return http.StatusMethodNotAllowed, "This page can only be read: ask with GET.\n"
 	case path != "/healthz":
@@ -88,16 +91,15 @@ func (n *Node) welcome(r *http.Request) string {
 	return b.String()
 }
 
-// urlFor is the URL by which the client of r can join: a public one of the same
-// host, for it is known to work, else the one that the client used, else any.
+// urlFor is the URL by which the client of r can join: where there are public ones
+// that which is most like the one that the client used, for a proxy may have changed
+// what the client wrote; else the one that the client used, else any.
 func (n *Node) urlFor(r *http.Request) string {
 	at := n.handler.URL(r)
-	if used, err := url.Parse(at); err == nil && at != "" {
-		for _, public := range n.cfg.PublicURLs {
-			if u, err := url.Parse(public); err == nil && strings.EqualFold(u.Host, used.Host) {
-				return public
-			}
-		}
+	if public := n.publicLike(at); public != "" {
+		return public
+	}
+	if at != "" {
 		return at
 	}
 	if urls := n.URLs(); len(urls) > 0 {

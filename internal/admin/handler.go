@@ -127,7 +127,9 @@ func (a *handler) status(w http.ResponseWriter, _ *http.Request) {
 // healthz is the same as on the public port, which not every node has. No link is
 // accepted here.
 func (a *handler) healthz(w http.ResponseWriter, r *http.Request) {
-	r.Header.Del("Upgrade")
+	for _, name := range []string{"Upgrade", "Sec-WebSocket-Protocol"} {
+		r.Header.Del(name)
+	}
 	a.Node.ServeHTTP(w, r)
 }
 

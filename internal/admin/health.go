@@ -43,6 +43,8 @@ func health(s *node.Status, now time.Time) []Health {
 // bootstrapHint is what to do about a URL, by the stage at which it fails.
 func bootstrapHint(stage string) string {
 	switch stage {
+	case "proxy":
+		return "the forward proxy on the way there refuses it: see --proxy, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment"
 	case "resolve":
 		return "is the name right, and does this machine's DNS know it?"
 	case "tls":
@@ -119,8 +121,8 @@ func proxyHealth(s *node.Status, now time.Time) []Health {
 		return nil
 	}
 	return []Health{{
-		"warn", fmt.Sprintf("clients come by a proxy at %s that is not trusted: all of them count as one address, and few get links with relays", s.UndeclaredProxy),
-		"--trusted-proxy " + s.UndeclaredProxy + " tells them apart, if it is yours and sends X-Forwarded-For",
+		"warn", fmt.Sprintf("clients come by a proxy at %s that is not trusted: all of them count as one address, and few get links with relays; none where it sends PROXY protocol headers", s.UndeclaredProxy),
+		"--trusted-proxy " + s.UndeclaredProxy + " tells them apart, if it is yours and sends X-Forwarded-For or PROXY protocol headers",
 	}}
 }
 

@@ -53,7 +53,7 @@ func newConns(o Options) *conns {
 func (c *conns) changed(nc net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		if closed := c.enter(&conn{nc, c.sourceOf(nc.RemoteAddr()), true}); closed != nil {
+		if closed := c.enter(&conn{nc, c.sourceOf(socketAddr(nc)), true}); closed != nil {
 			cut(closed)
 			c.refused()
 		}
@@ -140,6 +140,21 @@ func (c *conns) sourceOf(addr net.Addr) netip.Prefix {
 	}
 	source, _ := ip.Prefix(bits) // of a valid address and length
 	return source
+}
+
+// socketAddr is the other end of the socket below nc. What nc itself tells may be
+// another address, and may be a matter of waiting.
+func socketAddr(nc net.Conn) net.Addr {
+	for at := nc; ; {
+		if s, ok := at.(interface{ SocketAddr() net.Addr }); ok {
+			return s.SocketAddr()
+		}
+		below, ok := at.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nc.RemoteAddr()
+		}
+		at = below.NetConn()
+	}
 }
 
 // cut ends a connection at once: the end of a TLS connection that says goodbye

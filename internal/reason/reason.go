@@ -70,6 +70,10 @@ const (
 	// Links again; numbers are added at the end.
 	GroupLimit // no slot is free, and the peer's address group has its share of them
 
+	// The public port, and who stands before it.
+	ProxyHeader     // a PROXY protocol header that is not of a trusted proxy, or is none of the protocol
+	StrippedUpgrade // a request for a link whose Upgrade header a proxy took off
+
 	count
 )
 
@@ -100,7 +104,8 @@ var names = [count]string{
 	Disconnected: "disconnected", Closed: "closed", CarrierFailed: "carrier-failed",
 	ProtocolError: "protocol-error", TooLarge: "too-large", Banned: "banned",
 	StoreFull: "store-full", ConnectionLimit: "connection-limit", ForeignOrigin: "foreign-origin", MemoryLimit: "memory-limit",
-	GroupLimit: "group-limit",
+	GroupLimit:  "group-limit",
+	ProxyHeader: "proxy-header", StrippedUpgrade: "stripped-upgrade",
 }
 
 // String returns the one name of r, or "unknown" for a number that this version has no name for.

@@ -54,6 +54,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		_ = conn.Close()
 		return nil, nil, err
 	}
+	if c, ok := conn.(interface{ Bare() net.Conn }); ok {
+		conn = c.Bare() // what was to be taken off the connection's beginning is
+	}
 	h.cork = newCork(conn, h.stall)
 	h.cork.start(buffered(brw.Reader))
 	return h.cork, h.cork.room(), nil

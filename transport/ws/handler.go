@@ -20,7 +20,8 @@ import (
 //   - One that offers only other versions is closed with status 1002, and told
 //     to Refused.
 //   - One that offers none is answered 400, a request that is no upgrade 426,
-//     each with a sentence for people.
+//     each with a sentence for people; one whose upgrade was taken off on the way is
+//     told that.
 type Handler struct {
 	// Accept is given each new pipe, which it owns from then on. It is called
 	// on the goroutine of the request and returns at once, so that an idle
@@ -43,11 +44,18 @@ type Handler struct {
 	// Undeclared, if set, is called with the address of each proxy that is not among
 	// TrustedProxies when a client comes in through it.
 	Undeclared func(proxy net.Addr)
+	// Stripped, if set, is called for each request that is [Stripped].
+	Stripped func(*http.Request)
 }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case Stripped(r):
+		if h.Stripped != nil {
+			h.Stripped(r)
+		}
+		answerStripped(w)
 	case !isUpgrade(r):
 		w.Header().Set("Connection", "Upgrade")
 		w.Header().Set("Upgrade", "websocket")
@@ -99,9 +107,9 @@ func (h *Handler) hand(c transport.Conn) {
 }
 
 // Wants tells whether the request is an upgrade that offers a version of the
-// mesh's subprotocol, so that it belongs to a Handler and to nothing else on
+// mesh's subprotocol, or was one ([Stripped]), so that it belongs to a Handler and to nothing else on
 // the same port.
-func Wants(r *http.Request) bool { return isUpgrade(r) && offersFamily(r) }
+func Wants(r *http.Request) bool { return isUpgrade(r) && offersFamily(r) || Stripped(r) }
 
 func isUpgrade(r *http.Request) bool {
 	return hasToken(r, "Connection", isName("upgrade")) && hasToken(r, "Upgrade", isName("websocket"))

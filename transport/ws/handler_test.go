@@ -133,7 +133,8 @@ func TestWants(t *testing.T) {
 		{"in a second line", upgradeRequest("Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: Peermesh.1"), true},
 		{"no subprotocol", upgradeRequest(), false},
 		{"another subprotocol", upgradeRequest("Sec-WebSocket-Protocol: chat"), false},
-		{"no upgrade", "GET / HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Protocol: peermesh.2\r\n\r\n", false},
+		{"an upgrade that was taken off", "GET / HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Protocol: peermesh.2\r\n\r\n", true},
+		{"another one's", "GET / HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Protocol: chat\r\n\r\n", false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/peermesh/peermesh/internal/proxyheader"
 )
 
 // client is where a request comes from.
@@ -33,7 +35,10 @@ func (h *Handler) clientOf(r *http.Request) client {
 		return client{}
 	}
 	at := netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
-	proxied, forwarded := h.trusted(at.Addr()), false
+	header := proxyheader.Of(r.Context())
+	told := header != nil && header.Told() // by a trusted proxy, in a PROXY protocol header
+	first := at.Addr()
+	proxied, forwarded := told || h.trusted(at.Addr()), told
 	for _, hop := range slices.Backward(forwardedFor(r)) {
 		if !h.trusted(at.Addr()) {
 			break
@@ -47,6 +52,8 @@ func (h *Handler) clientOf(r *http.Request) client {
 	c := client{addr: net.TCPAddrFromAddrPort(at), forwarded: forwarded}
 	near := at.Addr().IsLoopback() || at.Addr().IsLinkLocalUnicast()
 	switch {
+	case told && at.Addr() == first && isForwarded(r) && !forwardedBy(r, first):
+		c.undeclared = true // that proxy's client is a proxy too
 	case proxied: // it told nobody, or somebody beside itself
 		c.near = near || h.trusted(at.Addr())
 	case isForwarded(r):
@@ -58,6 +65,14 @@ func (h *Handler) clientOf(r *http.Request) client {
 		c.undeclared = at.Addr().IsLoopback() && !isLoopbackName(host) && !strings.EqualFold(host, machineName())
 	}
 	return c
+}
+
+// forwardedBy says whether the last that a proxy told of in X-Forwarded-For is an
+// address: its own client, whom it may have told of in a PROXY protocol header as well.
+func forwardedBy(r *http.Request, client netip.Addr) bool {
+	all := forwardedFor(r)
+	last, ok := parseHop(all[len(all)-1])
+	return ok && last.Addr() == client
 }
 
 // machineName is what many systems resolve to a loopback address of their own.
@@ -108,20 +123,23 @@ func (h *Handler) URL(r *http.Request) string {
 	if r.TLS != nil {
 		scheme = "wss"
 	}
-	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && h.trusted(peer.Addr().Unmap()) {
+	if h.behindTrusted(r) {
 		if strings.EqualFold(lastOf(r, "X-Forwarded-Proto"), "https") {
 			scheme = "wss"
 		}
 		if forwarded := lastOf(r, "X-Forwarded-Host"); forwarded != "" {
 			host = forwarded
 		}
-		prefix = strings.TrimSuffix(lastOf(r, "X-Forwarded-Prefix"), "/")
+		prefix = h.Prefix(r)
 	}
 	at, err := url.ParseRequestURI(r.RequestURI) // what a StripPrefix took off is still in it
 	if err != nil || host == "" || prefix != "" && prefix[0] != '/' {
 		return ""
 	}
-	path := prefix + at.EscapedPath()
+	path := at.EscapedPath()
+	if !Below(path, prefix) {
+		path = prefix + path
+	}
 	if !isPlain(host) || !isPlain(path) {
 		return ""
 	}
@@ -129,6 +147,28 @@ func (h *Handler) URL(r *http.Request) string {
 		path = ""
 	}
 	return scheme + "://" + host + path
+}
+
+// behindTrusted says whether a trusted proxy made the request. One that only told of
+// its client in a PROXY protocol header may have passed on what that client said.
+func (h *Handler) behindTrusted(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && h.trusted(peer.Addr().Unmap())
+}
+
+// Prefix is the path before this server's own at a trusted proxy, without a slash at
+// its end, by X-Forwarded-Prefix: one that it took off, or only tells of. "": none.
+func (h *Handler) Prefix(r *http.Request) string {
+	if !h.behindTrusted(r) {
+		return ""
+	}
+	return strings.TrimSuffix(lastOf(r, "X-Forwarded-Prefix"), "/")
+}
+
+// Below says whether a path is that of a prefix, without a slash at its end, or below.
+func Below(path, prefix string) bool {
+	rest, ok := strings.CutPrefix(path, prefix)
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 // lastOf is the last value of a comma-separated header.
