@@ -1,8 +1,9 @@
-// Package natlab runs the built program behind real address translators, and beside
-// crowds of other hosts: the network namespaces, bridges and packet filters of
-// Linux. It holds tests alone. They need root, and the programs ip and nft. Where
-// one of these is missing they skip, unless REQUIRE_LAB_TOOLS is set; a lab that
-// cannot be built with them is a failure.
+// Package natlab runs the built program behind real address translators, beside
+// crowds of other hosts, and with real proxies, forward and reverse, between: the
+// network namespaces, bridges and packet filters of Linux. It holds tests alone. They
+// need root, and the programs ip and nft, and some the proxies. Where one of these is
+// missing they skip, unless REQUIRE_LAB_TOOLS is set; a lab that cannot be built with
+// them is a failure.
 //
 // Each cell of the lab is a network of its own, with nothing of the machine's
 // in it:
