@@ -1,15 +1,12 @@
 package node
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
@@ -27,7 +24,7 @@ const maxAgent = 64
 type plan struct {
 	dialers dialers
 	targets []engine.TargetSpec
-	cert    *tls.Certificate // nil: no TLS
+	files   *files
 }
 
 func (c Config) withDefaults() Config {
@@ -80,9 +77,9 @@ func (c Config) complete() (Config, *plan, error) {
 
 // check finds the mistakes of single fields, and files that cannot be used.
 func (c *Config) check() (*plan, error) {
-	p := &plan{dialers: make(dialers)}
+	p := &plan{dialers: make(dialers), files: new(files)}
 	errs := []error{
-		c.checkNumbers(), c.checkListen(), c.checkOrigins(), c.checkPublicURLs(), c.checkTLS(p), c.checkWebRTC(), c.checkState(),
+		c.checkNumbers(), c.checkListen(), c.checkOrigins(), c.checkPublicURLs(), c.checkTLS(p), c.checkNetworkKey(p), c.checkWebRTC(), c.checkState(),
 	}
 	for scheme, d := range c.Dialers {
 		p.dialers[scheme] = d
@@ -106,7 +103,7 @@ func (c *Config) checkNumbers() error {
 	bad(c.MaxLeaves < 0 || c.MaxLeaves > limits.MaxLinks, "MaxLeaves is %d: give 0 to %d", c.MaxLeaves, limits.MaxLinks)
 	bad(c.MaxMemory < limits.MemoryMin, "MaxMemory is %d: give at least %d, or 0 for the default", c.MaxMemory, limits.MemoryMin)
 	bad(c.Homes < 0 || c.Homes > limits.Homes, "Homes is %d: give 1 to %d, or 0 for the default", c.Homes, limits.Homes)
-	bad(c.NetworkKey != nil && len(c.NetworkKey) != 32, "NetworkKey has %d bytes: give 32", len(c.NetworkKey))
+	bad(c.NetworkKey != nil && len(c.NetworkKey) != networkKeyBytes, "NetworkKey has %d bytes: give 32", len(c.NetworkKey))
 	bad(len(c.Agent) > maxAgent, "Agent has %d bytes: give at most %d", len(c.Agent), maxAgent)
 	bad(len(c.Bootstrap) > limits.BootstrapURLs, "Bootstrap has %d URLs: give at most %d", len(c.Bootstrap), limits.BootstrapURLs)
 	bad(len(c.PublicURLs) > limits.ContactURLs, "PublicURLs has %d URLs: give at most %d", len(c.PublicURLs), limits.ContactURLs)
@@ -186,47 +183,42 @@ func (c *Config) checkPublicURLs() error {
 // checkTLS loads the files.
 func (c *Config) checkTLS(p *plan) error {
 	var errs []error
-	roots, err := c.roots()
-	if err != nil {
-		errs = append(errs, err)
+	add := func(set *fileSet) {
+		if err := p.files.add(set); err != nil {
+			errs = append(errs, fmt.Errorf("config: %w", err))
+		}
+	}
+	if c.TLSCA != "" {
+		add(p.files.authorities(c.TLSCA))
 	}
 	proxies, err := Proxies(c.Proxy)
 	if err != nil {
 		errs = append(errs, err)
 	}
-	d := &ws.Dialer{TLSConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, Proxy: proxies}
+	d := &webDialer{Dialer: ws.Dialer{Proxy: proxies}, files: p.files}
 	p.dialers["ws"], p.dialers["wss"] = d, d
 	switch {
 	case c.TLSCert == "" && c.TLSKey == "":
 	case c.TLSCert == "" || c.TLSKey == "":
 		errs = append(errs, errors.New("config: TLSCert and TLSKey go together: give both files"))
 	default:
-		cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("config: TLSCert %s, TLSKey %s: %w", c.TLSCert, c.TLSKey, err))
-		}
-		p.cert = &cert
+		add(p.files.certificate(c.TLSCert, c.TLSKey))
 	}
 	return errors.Join(errs...)
 }
 
-// roots are the system's and those of TLSCA; nil: the system's alone.
-func (c *Config) roots() (*x509.CertPool, error) {
-	if c.TLSCA == "" {
-		return nil, nil
+// checkNetworkKey loads the file.
+func (c *Config) checkNetworkKey(p *plan) error {
+	switch {
+	case c.NetworkKeyFile == "":
+		return nil
+	case c.NetworkKey != nil:
+		return errors.New("config: NetworkKey and NetworkKeyFile exclude each other: give one of them")
 	}
-	pem, err := os.ReadFile(c.TLSCA)
-	if err != nil {
-		return nil, fmt.Errorf("config: TLSCA: %w", err)
+	if err := p.files.add(p.files.key(c.NetworkKeyFile)); err != nil {
+		return fmt.Errorf("config: %w", err)
 	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool()
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("config: TLSCA: %s holds no PEM certificate", c.TLSCA)
-	}
-	return roots, nil
+	return nil
 }
 
 // parseTargets reads URLs to join by; "#<id>" pins who has to answer.

@@ -23,12 +23,12 @@ type Config struct {
 	// machine, the public ones first and loopback last. Flag --public-url.
 	PublicURLs []string
 
-	// TLSCert and TLSKey are PEM files; with both the port speaks TLS (wss).
-	// Flags --cert and --key.
+	// TLSCert and TLSKey are PEM files; with both the port speaks TLS (wss). They
+	// are read again when they change, see [Node.Reload]. Flags --cert and --key.
 	TLSCert, TLSKey string
 
-	// TLSCA is a PEM file with further roots to trust when dialling wss URLs.
-	// Flag --tls-ca.
+	// TLSCA is a PEM file with further roots to trust when dialling wss URLs. It is
+	// read again when it changes, see [Node.Reload]. Flag --tls-ca.
 	TLSCA string
 
 	// Proxy is the forward proxy by which ws and wss URLs are dialled:
@@ -80,8 +80,13 @@ type Config struct {
 	Homes int
 
 	// NetworkKey, 32 bytes, closes the mesh: only nodes with the same key get a
-	// link or a session. Nil: open. Flag --network-key (a file).
+	// link or a session. Nil: open.
 	NetworkKey []byte
+
+	// NetworkKeyFile holds the NetworkKey: 64 hex digits, or 32 bytes. The file is read
+	// again when it changes, see [Node.Reload]: new handshakes use the new key, links
+	// and sessions that are up stay. Empty: NetworkKey counts. Flag --network-key.
+	NetworkKeyFile string
 
 	// Agent is a short text that peers see beside the ID, at most 64 bytes.
 	Agent string

@@ -180,7 +180,7 @@ type contactRecord struct {
 func (n *Node) local(now time.Time) *link.Local {
 	static, cert := n.creds.at(now)
 	return &link.Local{
-		ID: wire.ID(n.id), Static: static, NetworkKey: n.cfg.NetworkKey, Rand: rand.Reader, Clock: time.Now,
+		ID: wire.ID(n.id), Static: static, NetworkKey: n.networkKey(), Rand: rand.Reader, Clock: time.Now,
 		Prove: n.creds.identity.Prove,
 		Hello: wire.Hello{
 			Version: link.Version, Cert: cert, Instance: n.instance,

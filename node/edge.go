@@ -65,6 +65,5 @@ func (n *Node) undeclaredProxy(addr net.Addr) {
 // warn makes a matter of the port an event and a line in the log.
 func (n *Node) warn(ev Event) {
 	ev.Time, ev.Transport = time.Now(), "ws"
-	n.events.send(ev)
-	n.logEvent(ev)
+	n.announce(ev)
 }

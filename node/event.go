@@ -25,12 +25,15 @@ const (
 	// UndeclaredProxy: clients come by a proxy, at the address that Err names, that is
 	// not among Config.TrustedProxies.
 	UndeclaredProxy EventKind = "undeclared-proxy"
+	Warned          EventKind = "warning"  // Part is not as it should be: Err says why; Status.Warnings has it until it is Resolved
+	Resolved        EventKind = "resolved" // what was wrong with Part is right again
+	Reloaded        EventKind = "reloaded" // a file has changed: what it holds of Part is in use from now on
 )
 
 // Level is how grave an event of this kind is: the level at which the node logs it.
 func (k EventKind) Level() slog.Level {
 	switch k {
-	case Retry, Refused, IdentityInUse, NoHome, ClockDoubted, UndeclaredProxy:
+	case Retry, Refused, IdentityInUse, NoHome, ClockDoubted, UndeclaredProxy, Warned:
 		return slog.LevelWarn
 	case Dropped:
 		return slog.LevelDebug
@@ -48,6 +51,7 @@ type Event struct {
 	Outbound  bool          `json:"outbound,omitempty"`
 	Leaf      bool          `json:"leaf,omitempty"`
 	Reason    string        `json:"reason,omitempty"`
+	Part      string        `json:"part,omitempty"` // of the node, as in Warning
 	Count     uint64        `json:"count,omitempty"`
 	After     time.Duration `json:"afterNs,omitempty"`
 	Err       string        `json:"error,omitempty"`
@@ -127,14 +131,16 @@ type Status struct {
 	IdentityInUseAt time.Time `json:"identityInUseAt,omitzero"`
 	// UndeclaredProxy is the address of the last proxy that a client came by and that
 	// is not among Config.TrustedProxies, UndeclaredProxyAt when that was; empty: none.
-	UndeclaredProxy   string       `json:"undeclaredProxy,omitempty"`
-	UndeclaredProxyAt time.Time    `json:"undeclaredProxyAt,omitzero"`
-	Settled           bool         `json:"settled"` // it looks for no further links; see Node.Settled
-	Homes             []routing.ID `json:"homes"`   // of a leaf: the relays it is found at, the best first
-	Table             []BucketInfo `json:"table"`   // the buckets that hold relay links, the farthest first
-	Traffic           []Traffic    `json:"traffic"` // by transport, ended links included
-	Dials             Dials        `json:"dials"`
-	Upkeep            Upkeep       `json:"upkeep"`
+	UndeclaredProxy   string    `json:"undeclaredProxy,omitempty"`
+	UndeclaredProxyAt time.Time `json:"undeclaredProxyAt,omitzero"`
+	// Warnings are what is wrong with this node now, the oldest first.
+	Warnings []Warning    `json:"warnings,omitempty"`
+	Settled  bool         `json:"settled"` // it looks for no further links; see Node.Settled
+	Homes    []routing.ID `json:"homes"`   // of a leaf: the relays it is found at, the best first
+	Table    []BucketInfo `json:"table"`   // the buckets that hold relay links, the farthest first
+	Traffic  []Traffic    `json:"traffic"` // by transport, ended links included
+	Dials    Dials        `json:"dials"`
+	Upkeep   Upkeep       `json:"upkeep"`
 
 	Hops []HopsInfo `json:"hops"` // of what was delivered, the fewest links first
 	// ForwardTimes tell how long it took to queue frames onward, from when their

@@ -152,8 +152,7 @@ func (n *Node) tell(t engine.Notice) {
 	if ev.Kind == IdentityInUse {
 		n.identityUsed.Store(ev.Time.UnixNano())
 	}
-	n.events.send(ev)
-	n.logEvent(ev)
+	n.announce(ev)
 }
 
 func (n *Node) logEvent(ev Event) {
@@ -168,6 +167,7 @@ func (n *Node) logEvent(ev Event) {
 	add("outbound", ev.Outbound, ev.Transport != "")
 	add("url", ev.URL, ev.URL != "")
 	add("reason", ev.Reason, ev.Reason != "")
+	add("part", ev.Part, ev.Part != "")
 	add("err", ev.Err, ev.Err != "")
 	add("after", ev.After, ev.After > 0)
 	if ev.Kind == ClockDoubted {

@@ -15,7 +15,7 @@ import (
 )
 
 // setUpListener opens the port, so that a port in use is New's error.
-func (n *Node) setUpListener(plan *plan) error {
+func (n *Node) setUpListener() error {
 	n.handler = &ws.Handler{
 		Accept: n.Accept, TrustedProxies: n.cfg.TrustedProxies, AllowOrigins: n.cfg.AllowOrigins,
 		Refused: n.refuseVersion, RefusedPage: n.refusedOrigin, Undeclared: n.undeclaredProxy,
@@ -32,12 +32,16 @@ func (n *Node) setUpListener(plan *plan) error {
 		return fmt.Errorf("listen %s: %w", n.cfg.Listen, err)
 	}
 	l = n.withProxyHeader(l)
-	if plan.cert != nil {
-		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*plan.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	if n.files.cert.Load() != nil {
+		l = tls.NewListener(l, &tls.Config{
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return n.files.cert.Load(), nil },
+			MinVersion:     tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+		})
 	}
 	n.listener, n.handler.Listener = l, l.Addr()
 	n.server = httpbound.NewServer(n, httpbound.Public(n.cfg.TrustedProxies, func() { n.drops.Add(reason.ConnectionLimit, 1) }))
 	n.server.ConnContext = proxyheader.Context
+	n.server.DisableGeneralOptionsHandler = true // the page knows whether the node leaves
 	return nil
 }
 

@@ -81,6 +81,8 @@ type Node struct {
 	ticked        []liveLink                 // the ticker's memory
 	refusals      *rate.Limiter              // events about strangers
 	edge          edge
+	files         *files
+	warnings      warnings
 	known         *knownPeers  // nil: no state directory
 	stateLock     io.Closer    // nil: no state directory, or no locks
 	identityUsed  atomic.Int64 // when it was last proven that another process has this node's key, in Unix nanoseconds; 0: never
@@ -138,12 +140,12 @@ func (n *Node) setUp(plan *plan) (err error) {
 		return err
 	}
 	n.loadKnownPeers()
-	n.dialers = plan.dialers
+	n.dialers, n.files = plan.dialers, plan.files
 	n.sessions, err = session.New(session.Config{
 		Self:        wire.ID(n.id),
 		Instance:    n.instance,
 		Credentials: n.creds.at,
-		NetworkKey:  n.cfg.NetworkKey,
+		NetworkKey:  n.networkKey(),
 		Rand:        rand.Reader,
 		Emit:        n.emit,
 		Deliver:     n.deliver,
@@ -173,7 +175,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 	if err := n.setUpWebRTC(); err != nil {
 		return err
 	}
-	if err := n.setUpListener(plan); err != nil {
+	if err := n.setUpListener(); err != nil {
 		n.rtc.close()
 		return err
 	}
@@ -198,6 +200,10 @@ func (n *Node) start(plan *plan) {
 	if len(plan.targets) > 0 {
 		n.post(engine.Join{Targets: plan.targets})
 	}
+	n.lookAtCertificate(n.started)
+	if len(n.files.sets) > 0 {
+		n.task("the files", n.keepFiles)
+	}
 	n.log.Info("started", "id", n.id, "urls", n.URLs(), "leaf", n.cfg.Leaf)
 }
 
@@ -207,14 +213,12 @@ func (n *Node) ID() routing.ID { return n.id }
 // Done is closed when the node has ended; Err then says whether it ended by itself.
 func (n *Node) Done() <-chan struct{} { return n.closed }
 
-// Shutdown ends the node politely: what is queued is written and each peer is
-// told that the node leaves. When ctx ends first, the rest is cut off. It
+// Shutdown ends the node politely: the port is closed, what is queued is written and
+// each peer is told that the node leaves, and of other nodes to turn to. When ctx ends first, the rest is cut off. It
 // returns when nothing of the node runs any more.
 func (n *Node) Shutdown(ctx context.Context) error {
 	n.stopListening()
-	n.saveKnownPeers(true)
-	n.leaving.Store(true)
-	n.post(engine.Leave{})
+	n.Drain()
 	err := n.live.wait(ctx)
 	return errors.Join(err, n.Close())
 }

@@ -12,14 +12,14 @@ import (
 
 // ServeHTTP serves what the node's own port serves, for a server of the caller:
 // mesh links at any path, and otherwise pages of a few plain words: /healthz,
-// which a balancer asks whether the node serves, and /, which tells a person
-// what this is and how to join. They name no peer and hold no secret, and cost
+// which a balancer asks whether the node serves, /readyz, whether it is part of a
+// mesh, and /, which tells a person what this is and how to join. They name no peer and hold no secret, and cost
 // nothing that a stranger could use up.
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if ws.RefuseProxyHeader(w, r) {
 		return
 	}
-	if ws.Wants(r) {
+	if ws.Wants(r) && !n.isLeaving() {
 		n.handler.ServeHTTP(w, r)
 		return
 	}
@@ -31,18 +31,33 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // where w has one
 	}
 	status, text := n.page(r)
-	if status == http.StatusMethodNotAllowed {
+	switch {
+	case status == http.StatusServiceUnavailable:
+		w.Header().Set("Connection", "close") // what was idle here is to go elsewhere
+	case r.Method == http.MethodOptions && status == http.StatusOK:
+		status, text = http.StatusNoContent, ""
+		fallthrough
+	case status == http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", "GET, HEAD")
 	}
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, text) // who asked may be gone
 }
 
+// The paths of the pages for programs.
+const (
+	healthPath = "/healthz"
+	readyPath  = "/readyz"
+)
+
 // pagePath is the path of a page below where the node is mounted: what a
 // StripPrefix left, or what follows the pattern of a ServeMux.
 func pagePath(r *http.Request) string {
 	path := r.URL.Path
-	if i := strings.IndexByte(r.Pattern, '/'); i >= 0 && path != "/healthz" {
+	if path == "*" { // OPTIONS of the server as a whole
+		return healthPath
+	}
+	if i := strings.IndexByte(r.Pattern, '/'); i >= 0 && path != healthPath && path != readyPath {
 		if rest, below := strings.CutPrefix(path, strings.TrimSuffix(r.Pattern[i:], "/")); below {
 			path = rest
 		}
@@ -57,17 +72,36 @@ func pagePath(r *http.Request) string {
 func (n *Node) page(r *http.Request) (status int, text string) {
 	path := n.belowPrefix(r, pagePath(r))
 	switch {
-	case path != "/" && path != "/healthz":
+	case path != "/" && path != healthPath && path != readyPath:
 		return http.StatusNotFound, "There is no such page: this is a node of a peermesh, and / says how to join.\n" +
 			"A proxy that leads here below a path of its own has it in a --public-url, or tells it in X-Forwarded-Prefix and is a --trusted-proxy.\n"
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions:
 		return http.StatusMethodNotAllowed, "This page can only be read: ask with GET.\n"
-	case path != "/healthz":
-		return http.StatusOK, n.welcome(r)
-	case n.leaving.Load() || n.ended.Load():
+	case n.isLeaving():
 		return http.StatusServiceUnavailable, "leaving\n"
+	case path == readyPath:
+		return n.readiness()
+	case path == "/":
+		return http.StatusOK, n.welcome(r)
 	}
 	return http.StatusOK, "ok\n"
+}
+
+func (n *Node) isLeaving() bool { return n.leaving.Load() || n.ended.Load() }
+
+// readiness says whether the node is part of a mesh: it has a link, or nobody gave it
+// a URL to join by.
+func (n *Node) readiness() (status int, text string) {
+	b := n.state.load()
+	switch alone := len(n.cfg.Bootstrap) == 0 && len(b.targets) == 0; {
+	case b.linked:
+		return http.StatusOK, "ready\n"
+	case alone:
+		return http.StatusOK, "ready: it has no URL to join by, and waits for others\n"
+	case n.cfg.Leaf && len(n.live.all()) > 0:
+		return http.StatusServiceUnavailable, "not ready: no relay has taken this leaf in yet\n"
+	}
+	return http.StatusServiceUnavailable, "not ready: no link is up\n"
 }
 
 // welcome says what this is and how to join, by the URL that the reader used.
@@ -81,7 +115,7 @@ func (n *Node) welcome(r *http.Request) string {
 		return b.String()
 	}
 	key := ""
-	if n.cfg.NetworkKey != nil {
+	if n.networkKey() != nil {
 		b.WriteString("This mesh is closed: to join, you need the file with its key from who runs it.\n\n")
 		key = " --network-key FILE"
 	}

@@ -57,7 +57,7 @@ func (n *Node) Status() Status {
 		Homes: []routing.ID{}, Table: table(peers), Traffic: n.live.traffic(),
 		Dials:  Dials{Linked: n.counters.dialsLinked.Load(), Failed: n.counters.dialsFailed.Load()},
 		Upkeep: n.counters.upkeepSoFar(), Hops: hops, ForwardTimes: n.counters.forwardTimes.soFar(),
-		SignalTimes: n.counters.signalTimes.soFar(), Panics: n.panics.Load(),
+		SignalTimes: n.counters.signalTimes.soFar(), Panics: n.panics.Load(), Warnings: n.warnings.list(),
 	}
 	for _, id := range n.engine.Homes() {
 		s.Homes = append(s.Homes, routing.ID(id))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -9,25 +8,27 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/peermesh/peermesh/node"
 )
 
-// networkKeyBytes is the length of a closed mesh's key (node.Config.NetworkKey).
-const networkKeyBytes = 32
-
 // meshConfig reads meshFlags.
 func meshConfig(c *cli.Context, std streams) (node.Config, error) {
-	key, err := readNetworkKey(c.String("network-key"))
+	file := c.String("network-key")
+	key, err := readNetworkKey(file)
+	if err == nil && isRegular(file) {
+		key = nil // the node reads the file itself, and again when it changes
+	} else {
+		file = ""
+	}
 	return node.Config{
 		StateDir:   c.String("state"),
 		TLSCA:      c.String("tls-ca"),
 		Proxy:      c.String("proxy"),
 		Bootstrap:  list(c, "bootstrap"),
-		NetworkKey: key,
+		NetworkKey: key, NetworkKeyFile: file,
 		WebRTC:     node.WebRTCUse(get[string](c, "webrtc")),
 		ICEServers: list(c, "ice"),
 
@@ -72,17 +73,20 @@ func readNetworkKey(file string) ([]byte, error) {
 	if err != nil {
 		return nil, &usageError{text: "--network-key: " + err.Error()}
 	}
-	if len(text) == networkKeyBytes {
-		return text, nil
-	}
-	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) != networkKeyBytes {
+	key, err := node.ParseNetworkKey(text)
+	if err != nil {
 		return nil, &usageError{
-			text:  fmt.Sprintf("--network-key %s: want 64 hex digits, or 32 bytes", file),
+			text:  fmt.Sprintf("--network-key %s: %v", file, err),
 			hints: []string{"a new key for all nodes of the mesh: openssl rand -hex 32 > network.key"},
 		}
 	}
 	return key, nil
+}
+
+// isRegular says whether there is a file of that name which can be read again.
+func isRegular(name string) bool {
+	info, err := os.Stat(name)
+	return name != "" && err == nil && info.Mode().IsRegular()
 }
 
 // logger writes what is at least as grave as level.

@@ -58,7 +58,8 @@ func checkConfig(c *cli.Context, std streams) error {
 		}
 	}
 	warnOfVariables(std.err)
-	_, s, err := nodeSettings(c, std)
+	cfg, s, err := nodeSettings(c, std)
+	warnOfConfig(std.err, &cfg)
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func TestDoctorAsHealthCheck(t *testing.T) {
 			t.Errorf("with %q: got %v\n%s", env, err, out)
 		}
 	}
-	node.stop(t, os.Interrupt).wantCode(t, exitOK)
+	node.stop(t, os.Interrupt).wantCode(t, exitInterrupted)
 	all = findings(t, exitError, "--running", "--host", loopback, "--port", port)
 	wantFinding(t, found(t, all, "running", ""), verdictFail, "connection refused")
 	runOnce(t, "", "doctor", "--running").wantCode(t, exitUsage, "--running needs --port")

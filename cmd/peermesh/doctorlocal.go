@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
@@ -45,6 +46,21 @@ func (p *patient) serve(listen string) (*node.Node, error) {
 	cfg.Listen, cfg.StateDir, cfg.Bootstrap, cfg.Leaf, cfg.Homes = listen, "", nil, true, oneHome
 	cfg.WebRTCListen = "" // looked at by itself
 	return node.New(cfg)
+}
+
+// certificate looks at how long the port's certificate lasts.
+func (p *patient) certificate(context.Context) {
+	if p.cfg.TLSCert == "" {
+		return
+	}
+	f := finding{Verdict: verdictOK, Check: "cert", Subject: p.cfg.TLSCert, Detail: "valid for more than two weeks"}
+	for _, w := range p.cfg.CheckWarnings(time.Now()) {
+		f.Verdict, f.Detail, f.Hint = verdictWarn, w.Text, w.Hint
+		if w.Broken {
+			f.Verdict = verdictFail
+		}
+	}
+	p.say(f)
 }
 
 // webRTC looks at the UDP port. Nobody else is to need it: who stands for the node

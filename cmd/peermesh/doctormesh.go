@@ -103,7 +103,7 @@ func (p *patient) leaf(d transport.Dialer) (*node.Node, error) {
 
 func (p *patient) leafConfig(d transport.Dialer) node.Config {
 	return node.Config{
-		NetworkKey: p.cfg.NetworkKey, Agent: p.cfg.Agent, Logger: p.cfg.Logger, TLSCA: p.cfg.TLSCA,
+		NetworkKey: p.cfg.NetworkKey, NetworkKeyFile: p.cfg.NetworkKeyFile, Agent: p.cfg.Agent, Logger: p.cfg.Logger, TLSCA: p.cfg.TLSCA,
 		Leaf: true, Homes: oneHome, Dialers: map[string]transport.Dialer{"ws": d, "wss": d},
 	}
 }

@@ -204,10 +204,12 @@ func TestSignals(t *testing.T) {
 	if down := node.event(t, "peer-down"); down["reason"] != "leaving" {
 		t.Errorf("why the listener's link ended: got %v, want leaving", down["reason"])
 	}
-	for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
-		p, _, _ := startNode(t, "--bootstrap", url)
+	listener, _ = startListener(t, url)
+	listener.stop(t, syscall.SIGTERM).wantCode(t, exitOK)
+	for sig, code := range map[os.Signal]int{syscall.SIGTERM: exitOK, os.Interrupt: exitInterrupted} {
+		p, _, _ := startNode(t, "--bootstrap", url, "--drain", "0")
 		r := p.stop(t, sig)
-		r.wantCode(t, exitOK)
+		r.wantCode(t, code)
 		if r.took > atOnce {
 			t.Errorf("end after %v: got %v, want it at once", sig, r.took)
 		}

@@ -60,7 +60,7 @@ func exitCode(err error) int {
 	var start *startError
 	var join *node.JoinError
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, errTerminated):
 		return exitOK
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
@@ -88,7 +88,7 @@ func exitCode(err error) int {
 // report tells err on w: what happened, each mistake on a line, then how to
 // mend it.
 func report(w io.Writer, err error) {
-	if err == nil || errors.Is(err, errInterrupted) {
+	if err == nil || errors.Is(err, errInterrupted) || errors.Is(err, errTerminated) {
 		return
 	}
 	for _, line := range strings.Split(message(err), "\n") {
@@ -123,7 +123,7 @@ func message(err error) string {
 var flagOf = map[string]string{
 	"StateDir": "state", "Listen": "port", "PublicURLs": "public-url", "TLSCert": "cert", "TLSKey": "key", "TLSCA": "tls-ca", "Proxy": "proxy",
 	"TrustedProxies": "trusted-proxy", "AllowOrigins": "allow-origin", "Bootstrap": "bootstrap", "MaxPeers": "max-peers", "MaxLeaves": "max-leaves",
-	"Leaf": "leaf", "NetworkKey": "network-key", "WebRTC": "webrtc", "WebRTCListen": "webrtc-port",
+	"Leaf": "leaf", "NetworkKey": "network-key", "NetworkKeyFile": "network-key", "WebRTC": "webrtc", "WebRTCListen": "webrtc-port",
 	"MaxWebRTC": "max-webrtc", "WebRTCHidePrivate": "webrtc-hide-private", "ICEServers": "ice",
 }
 

@@ -93,6 +93,18 @@ func duration(unset time.Duration) *value[time.Duration] {
 	}}
 }
 
+// orZero also reads 0.
+func orZero(v *value[time.Duration]) *value[time.Duration] {
+	read := v.read
+	v.read = func(text string) (time.Duration, error) {
+		if d, err := time.ParseDuration(text); err == nil && d == 0 {
+			return 0, nil
+		}
+		return read(text)
+	}
+	return v
+}
+
 // choice reads one of a few words; the first is the default.
 func choice(words ...string) *value[string] {
 	return &value[string]{v: words[0], text: words[0], read: func(text string) (string, error) {
@@ -225,6 +237,7 @@ func nodeFlags() []cli.Flag {
 		valueFlag("max-webrtc", "most links over WebRTC, `N`; 0: 32", number(0, 0, limits.MaxLinks)),
 		textFlag("port-file", "`FILE` that holds the node's URLs, one on each line, while it serves; for scripts, with --port 0"),
 		boolFlag("leaf", "never forward for others"),
+		valueFlag("drain", "`TIME` to serve on after SIGTERM, with 503 at /healthz, while peers look for other nodes; 0: none", orZero(duration(2*time.Second))),
 		valueFlag("admin", "loopback `ADDRESS` of the admin page, which status, peers and top read; port 0 takes a free one; off: none", adminAddress()),
 		textFlag("config", "TOML `FILE` with any of these settings; without it the user's peermesh/config.toml if there is one"),
 	}, meshFlags()...)

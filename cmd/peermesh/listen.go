@@ -74,14 +74,19 @@ func listen(c *cli.Context, std streams) error {
 
 // wait waits for the last message that was asked for, or for the end.
 func (in *inbox) wait(ctx context.Context, n *node.Node) error {
-	select {
-	case err := <-in.ended:
-		in.replies.Wait()
-		return err
-	case <-n.Done():
-		return errors.New("the node ended by itself")
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	hangup := reloads(ctx)
+	for {
+		select {
+		case err := <-in.ended:
+			in.replies.Wait()
+			return err
+		case <-n.Done():
+			return errors.New("the node ended by itself")
+		case <-hangup:
+			_ = n.Reload() // warn tells what is wrong
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 
@@ -92,7 +97,7 @@ func warn(ctx context.Context, w io.Writer, n *node.Node) {
 	tell := tellEvents(w)
 	for e := range n.Events(ctx) {
 		switch e.Kind {
-		case node.Retry, node.Refused, node.IdentityInUse, node.NoHome, node.ClockDoubted, node.UndeclaredProxy:
+		case node.Retry, node.Refused, node.IdentityInUse, node.NoHome, node.ClockDoubted, node.UndeclaredProxy, node.Warned, node.Resolved, node.Reloaded:
 			_ = tell(e)
 		}
 	}

@@ -62,8 +62,8 @@ func TestLookAtTheOneNode(t *testing.T) {
 		t.Errorf("top: got %q, want two plain snapshots with the leaf", r.out)
 	}
 
-	if r := p.stop(t, os.Interrupt); r.code != exitOK {
-		t.Errorf("exit code after a signal: got %d, want 0", r.code)
+	if r := p.stop(t, os.Interrupt); r.code != exitInterrupted {
+		t.Errorf("exit code after a signal: got %d, want %d", r.code, exitInterrupted)
 	}
 	if left, _ := os.ReadDir(filepath.Join(runtimeDir(t), "peermesh")); len(left) != 0 {
 		t.Errorf("runtime files after the end: got %v, want none", left)
@@ -152,7 +152,7 @@ func TestLogLevelOfARunningNode(t *testing.T) {
 			}
 		}
 	}
-	p.stop(t, os.Interrupt).wantCode(t, exitOK)
+	p.stop(t, os.Interrupt).wantCode(t, exitInterrupted)
 	if strings.Contains(p.said(), "peer up") || strings.Contains(p.said(), "peer down") {
 		t.Errorf("got %q, want each event once", p.said())
 	}

@@ -29,9 +29,9 @@ func run(args []string, std streams) int {
 	return exitCode(err)
 }
 
-// execute arranges the command line, finds the command and runs it. An
-// interruption is the error of a command that was interrupted, whatever the
-// command itself made of it.
+// execute arranges the command line, finds the command and runs it. A
+// signal is the error of a command that it ended, whatever the command itself made
+// of it.
 func execute(ctx context.Context, args []string, std streams) error {
 	app := newApp(std, args[0])
 	line, err := arrange(app, args)
@@ -39,8 +39,8 @@ func execute(ctx context.Context, args []string, std streams) error {
 		return err
 	}
 	err = app.RunContext(ctx, line)
-	if err != nil && context.Cause(ctx) == errInterrupted {
-		return errInterrupted
+	if sig := bySignal(ctx); err != nil && sig != nil {
+		return sig
 	}
 	return err
 }

@@ -198,6 +198,7 @@ func eventText(e node.Event) string {
 	add(e.Transport != "", "%s %s", e.Transport, direction(e.Outbound))
 	add(e.Leaf, "leaf")
 	add(e.Reason != "", "%s", e.Reason)
+	add(e.Part != "", "%s", e.Part)
 	add(e.Count > 0, "%d times", e.Count)
 	add(e.Err != "", "%s", oneLine([]byte(e.Err)))
 	add(e.After > 0, "(again in %s)", e.After.Round(time.Millisecond))

@@ -18,7 +18,7 @@ func TestPortFile(t *testing.T) {
 	if err != nil || string(text) != url+"\n" {
 		t.Errorf("got %q, %v, want %s", text, err, url)
 	}
-	p.stop(t, os.Interrupt).wantCode(t, exitOK)
+	p.stop(t, os.Interrupt).wantCode(t, exitInterrupted)
 	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after the end: got %v, want no file", err)
 	}

@@ -59,6 +59,9 @@ func runNode(c *cli.Context, std streams, name string) error {
 		return &startError{err}
 	}
 	defer n.Close()
+	if c.Bool("json") { // else the events say it there
+		warnOfConfig(std.err, &cfg)
+	}
 	page, err := openAdmin(c, std.err, n, level)
 	if err != nil {
 		return err
@@ -76,6 +79,14 @@ func runNode(c *cli.Context, std streams, name string) error {
 	return liveOn(c, n, tell, func() error { return announceNode(c, std, n, page.url(), cfg, name) })
 }
 
+// warnOfConfig tells what is wrong with the files of a config that a node runs with
+// all the same.
+func warnOfConfig(w io.Writer, cfg *node.Config) {
+	for _, one := range cfg.CheckWarnings(time.Now()) {
+		fmt.Fprintf(w, "warning: %s\nhint: %s\n", one.Text, one.Hint)
+	}
+}
+
 // liveOn announces the node, then tells its events until it ends.
 func liveOn(c *cli.Context, n *node.Node, tell func(node.Event) error, announce func() error) error {
 	ctx, cancel := context.WithCancel(c.Context)
@@ -88,15 +99,34 @@ func liveOn(c *cli.Context, n *node.Node, tell func(node.Event) error, announce 
 	if err := announce(); err != nil {
 		return err
 	}
-	for e := range events {
-		if err := tell(e); err != nil {
-			return err
+	hangup := reloads(c.Context)
+	for {
+		select {
+		case e, more := <-events:
+			if !more {
+				return stopNode(c, n)
+			}
+			if err := tell(e); err != nil {
+				return err
+			}
+		case <-hangup:
+			_ = n.Reload() // the events tell what came of it
 		}
 	}
+}
+
+// stopNode ends a node that was told to end. At SIGTERM it serves on for --drain, so
+// that a balancer sees that it leaves, while its peers look for others already.
+func stopNode(c *cli.Context, n *node.Node) error {
+	why := bySignal(c.Context)
 	if c.Context.Err() == nil {
 		return errors.New("the node ended by itself")
 	}
-	return leave(n, stopTime)
+	if drain := get[time.Duration](c, "drain"); why == errTerminated && drain > 0 && get[int](c, "port") >= 0 {
+		n.Drain()
+		time.Sleep(drain) // a second signal ends the process
+	}
+	return errors.Join(leave(n, stopTime), why)
 }
 
 // announceNode prints what comes before all events.

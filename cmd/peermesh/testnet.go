@@ -187,6 +187,9 @@ func runNet(c *cli.Context, std streams, opts testnet.Options) error {
 		}
 	}
 	<-c.Context.Done()
+	if broken == nil {
+		return bySignal(c.Context)
+	}
 	return broken
 }
 

@@ -59,6 +59,7 @@ func NewHandler(cfg Config) http.Handler {
 	mux.HandleFunc("GET /page.css", asset("page.css"))
 	mux.HandleFunc("GET /status.json", a.status)
 	mux.HandleFunc("GET /healthz", a.healthz)
+	mux.HandleFunc("GET /readyz", a.healthz)
 	mux.Handle("GET /metrics", metricsHandler(cfg))
 	mux.HandleFunc("GET /log-level", a.level)
 	mux.HandleFunc("PUT /log-level", a.setLevel)

@@ -21,6 +21,9 @@ type Health struct {
 // health finds what there is to say about a status; nothing when all is well.
 func health(s *node.Status, now time.Time) []Health {
 	all := append([]Health{}, identityHealth(s, now)...)
+	for _, w := range s.Warnings {
+		all = append(all, Health{"warn", w.Text, w.Hint})
+	}
 	all = append(all, linkHealth(s)...)
 	for _, b := range s.Bootstraps {
 		if !b.Linked && b.LastError != "" {

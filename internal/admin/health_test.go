@@ -36,6 +36,7 @@ func TestHealth(t *testing.T) {
 		{"a proxy nobody named", node.Status{Peers: peer, UndeclaredProxy: "10.0.0.1", UndeclaredProxyAt: now},
 			[]string{"clients come by a proxy at 10.0.0.1 that is not trusted: all of them count as one address, and few get links with relays; none where it sends PROXY protocol headers"}},
 		{"a proxy nobody named, long ago", node.Status{Peers: peer, UndeclaredProxy: "10.0.0.1", UndeclaredProxyAt: now.Add(-time.Hour)}, nil},
+		{"a certificate that ends", node.Status{Peers: peer, Warnings: []node.Warning{{Part: "certificate", Text: "the certificate ends"}}}, []string{"the certificate ends"}},
 		{"the port is full", node.Status{Peers: peer, LimitsHit: map[string]uint64{"connection-limit": 9}, LimitsHitAt: map[string]time.Time{"connection-limit": now}},
 			[]string{"connection-limit: the port had no room for a connection; 9 times since the start, last 0s ago"}},
 	} {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
@@ -463,6 +464,8 @@ func (Leave) step(e *Engine, now time.Time) {
 	e.detach(now)
 	e.targets.stopped = true
 	for _, n := range e.links.list {
-		e.do(CloseLink{Link: n.link, Reason: reason.Leaving})
+		if !n.closing {
+			e.do(CloseLink{Link: n.link, Reason: reason.Leaving, Contacts: e.nearestRecords(now, n.Key, limits.ByeContacts, n.ID)})
+		}
 	}
 }

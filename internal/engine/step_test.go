@@ -382,6 +382,23 @@ func TestStepLeaveClosesEverything(t *testing.T) {
 	}
 }
 
+// Who leaves tells each peer of others to turn to, and never of itself.
+func TestStepLeaveHandsOver(t *testing.T) {
+	b := newBrain(t, nil)
+	for i := range 2 { // relays that have a contact record and answer
+		who := stranger(i)
+		record := contactRecord(who, wire.RoleRelay, b.now, limits.ContactTTL, "ws://192.0.2.1:1")
+		p := b.peer(routing.ID(who.ID()), func(c *link.Config) { c.Contact = record })
+		b.up(p, nil)
+		b.step(Pong{Link: p.Link})
+	}
+	for _, c := range find[CloseLink](b.step(Leave{})) {
+		if len(c.Contacts) != 1 {
+			t.Errorf("Bye to %x: got %d contacts, want the other relay", c.Link.Peer[:1], len(c.Contacts))
+		}
+	}
+}
+
 func TestStepControlFramesThatMeanNothingAreCounted(t *testing.T) {
 	b := newBrain(t, nil)
 	frame := func(typ wire.Type, body []byte) []byte {

@@ -406,3 +406,9 @@ const (
 	HotPeers    = 64               // peers whose traffic is looked at for this: sixteen times DirectLinks
 	DirectPing  = time.Second      // a direct link that sends and on which nothing came for so long is pinged
 )
+
+// What a node looks at again while it runs: its files, its certificate, its ICE servers.
+const (
+	FileLook           = 10 * time.Second    // between two looks at whether a file has changed
+	CertificateWarning = 14 * 24 * time.Hour // before the end of a certificate: two weeks to renew it in
+)

@@ -101,7 +101,7 @@ func (p *peer) begin(now time.Time, at time.Duration) *Job {
 // options has wire.FirstFrameLen bytes: an answer is at most three times as long.
 func (t *Table) firstPayload() int {
 	n := wire.FirstFrameLen - wire.HeaderLen - wire.HandshakeHeaderLen - 32
-	if t.cfg.NetworkKey != nil && !t.cfg.Null {
+	if t.keyOfNetwork() != nil && !t.cfg.Null {
 		n -= TagLen
 	}
 	return n

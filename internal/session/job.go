@@ -128,7 +128,7 @@ func (t *Table) handshake(peer wire.ID, initiator bool, now time.Time) (handshak
 	if initiator {
 		from, to = to, from
 	}
-	h, err := NewHandshake(initiator, prologue(from, to), static, t.cfg.NetworkKey, bytes.NewReader(ephemeral[:]))
+	h, err := NewHandshake(initiator, prologue(from, to), static, t.keyOfNetwork(), bytes.NewReader(ephemeral[:]))
 	return h, cert, err
 }
 

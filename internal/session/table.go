@@ -28,6 +28,8 @@ type Table struct {
 	trips  roundTrips
 	pacer  pacer
 
+	networkKey atomic.Pointer[[]byte] // in the place of cfg.NetworkKey; nil: that one
+
 	randMu sync.Mutex // guards cfg.Rand
 
 	// recent remembers the peer last used for each first byte of an ID, so that
@@ -72,6 +74,18 @@ func New(cfg Config) (*Table, error) {
 	// this node never fits a request of this one. Two bits stay free to count up.
 	t.floor = binary.BigEndian.Uint64(seed[:])>>2 | 1
 	return t, nil
+}
+
+// SetNetworkKey changes the key of a closed mesh for all handshakes that begin from
+// now on. Sessions that are up keep their keys until they are renewed. Any goroutine.
+func (t *Table) SetNetworkKey(key []byte) { t.networkKey.Store(&key) }
+
+// keyOfNetwork is the key that handshakes are made with now.
+func (t *Table) keyOfNetwork() []byte {
+	if key := t.networkKey.Load(); key != nil {
+		return *key
+	}
+	return t.cfg.NetworkKey
 }
 
 // at converts a time to the Table's own: the distance to a moment one hour
