@@ -17,7 +17,8 @@ FUZZTIME ?= 120
 
 # What the check leaves out where it is missing is needed here.
 test: export REQUIRE_CHROMIUM = 1
-test: browser check nowebrtc bench-test lab
+test: export REQUIRE_LAB_TOOLS = 1
+test: browser lab-tools check nowebrtc bench-test lab
 	.ci/fuzz 10
 
 check: tools fmt-check vet staticcheck unit budgets bench-build
@@ -67,6 +68,7 @@ bench-test:
 # Only root has network namespaces; without it the tests skip and say why.
 lab-tools:
 	@[ "$$(id -u)" != 0 ] || { PATH="$$PATH:/usr/sbin:/sbin"; command -v ip && command -v nft; } >/dev/null || { apt-get update && apt-get install -y iproute2 nftables; }
+	@command -v turnserver >/dev/null || { apt-get update && apt-get install -y --no-install-recommends coturn; }
 
 # Proxies of others', before and behind nodes, that the lab runs in its namespaces. To
 # install them starts no service.

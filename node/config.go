@@ -112,7 +112,10 @@ type Config struct {
 	WebRTCHidePrivate bool
 
 	// ICEServers are servers that help to find a way between NATs:
-	// "stun:host:port", "turn:user:password@host:port". Relays that this node is
+	// "stun:host:port", "turn:user:password@host:port", over TCP with "?transport=tcp" at
+	// its end, over TLS with "turns:". In user and password "%3A" stands for ":", "%40" for
+	// "@" and "%25" for "%". Each is asked at the start and every 10 minutes; a [Warning]
+	// tells of one that does not help. Relays that this node is
 	// linked with and that answer STUN are used without being named. Flag --ice.
 	ICEServers []string
 

@@ -83,6 +83,7 @@ type Node struct {
 	edge          edge
 	files         *files
 	warnings      warnings
+	ice           iceServers
 	known         *knownPeers  // nil: no state directory
 	stateLock     io.Closer    // nil: no state directory, or no locks
 	identityUsed  atomic.Int64 // when it was last proven that another process has this node's key, in Unix nanoseconds; 0: never
@@ -203,6 +204,9 @@ func (n *Node) start(plan *plan) {
 	n.lookAtCertificate(n.started)
 	if len(n.files.sets) > 0 {
 		n.task("the files", n.keepFiles)
+	}
+	if n.rtc.endpoint != nil && len(n.cfg.ICEServers) > 0 {
+		n.task("the ICE servers", n.keepICEServers)
 	}
 	n.log.Info("started", "id", n.id, "urls", n.URLs(), "leaf", n.cfg.Leaf)
 }

@@ -91,6 +91,7 @@ func (n *Node) iceSetup() webrtc.Setup {
 	}
 	return webrtc.Setup{
 		Servers: n.iceServers(),
+		Roots:   n.files.roots.Load(),
 		Tell:    func(a netip.Addr) bool { return engine.ScopeOf(a)&tell != 0 },
 		Take:    func(a netip.Addr) bool { return engine.ScopeOf(a)&told&^engine.ScopeLinkLocal != 0 },
 	}
@@ -99,7 +100,7 @@ func (n *Node) iceSetup() webrtc.Setup {
 // iceServers are those of the config, and of this node's own relays those that
 // answer STUN, at most limits.RelaySTUN.
 func (n *Node) iceServers() []string {
-	servers := n.cfg.ICEServers
+	servers := n.ice.inUse(n.cfg.ICEServers)
 	own := 0
 	for _, l := range n.live.all() {
 		if port := stunPortOf(l.link.Contact); port != 0 && own < limits.RelaySTUN && !l.link.Leaf && l.conn.Kind() != rtcKind {

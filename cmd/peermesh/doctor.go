@@ -87,7 +87,7 @@ func examine(c *cli.Context, std streams) error {
 		return err
 	}
 	defer p.close()
-	looks := []func(context.Context){p.listen, p.certificate, p.webRTC, p.state, p.files, p.proxy, p.bootstraps, p.clock, p.ownURLs, p.reach}
+	looks := []func(context.Context){p.listen, p.certificate, p.webRTC, p.iceServers, p.state, p.files, p.proxy, p.bootstraps, p.clock, p.ownURLs, p.reach}
 	if c.Bool("running") {
 		if p.cfg.Listen == "" {
 			return &usageError{command: "doctor", text: "--running needs --port"}

@@ -208,7 +208,7 @@ func meshFlags() []cli.Flag {
 		textFlag("proxy", "`URL` of a forward proxy to dial by: http, https, socks5 or socks5h://user:password@host:port; off: none; without it HTTPS_PROXY, HTTP_PROXY and ALL_PROXY count; NO_PROXY always does"),
 		valueFlag("webrtc", "make links over WebRTC, `WHEN`: on, only-when-needed or off", webrtcUse()),
 		boolFlag("webrtc-hide-private", "tell peers no private addresses of this machine for links over WebRTC"),
-		listFlag("ice", "`SERVER` that helps to find a way between NATs, stun:host:port or turn:user:password@host:port; relays help without it; may be repeated"),
+		listFlag("ice", "`SERVER` that helps to find a way between NATs, stun:host:port or turn:user:password@host:port, also turns: and ?transport=tcp; relays help without it; may be repeated"),
 		valueFlag("log-level", "least `LEVEL` to log on standard error: debug, info, warn or error", choice("error", "warn", "info", "debug")),
 		valueFlag("log-format", "`FORM` of the log: text or json", choice("text", "json")),
 		boolFlag("json", "print JSON, one object on each line"),

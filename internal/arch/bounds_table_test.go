@@ -290,7 +290,8 @@ var bounds = map[string]map[string]string{
 		"fileSet.paths":         ofTheUser,
 		"fileSet.seen":          "not remote: as many as fileSet.paths",
 		"fileSet.failed":        "not remote: as many as fileSet.paths",
-		"warnings.now":          "not remote: one for each part, of ICE servers limits.ICEServers",
+		"warnings.now":          "not remote: one for each kind of file, and for each ICE server",
+		"iceServers.dead":       "not remote: of the caller's servers",
 		"Config.PublicURLs":     ofTheUser,
 		"Config.ICEServers":     ofTheUser,
 		"Config.TrustedProxies": ofTheUser,
@@ -320,6 +321,8 @@ var bounds = map[string]map[string]string{
 		"scopeNames":            fixed,
 	},
 	"transport/webrtc": {
+		"serverDialer.secure":    "not remote: of the caller's servers",
+		"loginCodes":             "not remote: a table of the program",
 		"Endpoint.live":          "bounded by the callers: limits.SignalSessions attempts and limits.WebRTCLinks pipes",
 		"Endpoint.ended":         "bounded by nothing ever sent: closed once",
 		"turns.urgent":           "bounded by the callers: limits.SignalSessions attempts",

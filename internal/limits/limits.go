@@ -411,4 +411,7 @@ const (
 const (
 	FileLook           = 10 * time.Second    // between two looks at whether a file has changed
 	CertificateWarning = 14 * 24 * time.Hour // before the end of a certificate: two weeks to renew it in
+	ICEServerTime      = 5 * time.Second     // for a TURN or STUN server to answer: a second lost packet is sent again after 1.4 s
+	ICEServerLook      = 10 * time.Minute    // between two looks at one that answered
+	ICEServerRetry     = time.Minute         // and at one that did not
 )

@@ -23,10 +23,13 @@ type Attempt struct {
 	endpoint *Endpoint
 	pc       *pion.PeerConnection
 	gather   *gathering
-	text     string        // own description
-	opened   chan struct{} // closed when conn is set
-	over     chan struct{} // closed when cause is set
-	end      sync.Once     // of all that the attempt holds
+
+	stopDials context.CancelFunc // of servers
+
+	text   string        // own description
+	opened chan struct{} // closed when conn is set
+	over   chan struct{} // closed when cause is set
+	end    sync.Once     // of all that the attempt holds
 
 	mu       sync.Mutex
 	vetting  vetting
@@ -228,6 +231,7 @@ func (a *Attempt) overWith() error {
 func (a *Attempt) release() {
 	a.end.Do(func() {
 		a.gather.stop()
+		a.stopDials()
 		a.endpoint.bounded(func() { _ = a.pc.GracefulClose() })
 		a.endpoint.remove(a)
 	})

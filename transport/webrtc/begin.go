@@ -69,18 +69,21 @@ func (e *Endpoint) makeAnswer(s Setup, offer description) (*Attempt, error) {
 // attempt makes what both ends have. Who offers has been asked to by nobody, and
 // leads the checks of ICE; who answers sends packets to where a stranger says.
 func (e *Endpoint) attempt(s Setup, offer bool) (*Attempt, error) {
-	pc, err := e.connection(s, offer)
+	ctx, stopDials := context.WithCancel(context.Background())
+	pc, err := e.connection(ctx, s, offer)
 	if err != nil {
+		stopDials()
 		return nil, err
 	}
 	own := e.networks()
 	a := &Attempt{
-		endpoint: e, pc: pc, stage: StageICE, expected: offer,
+		endpoint: e, pc: pc, stopDials: stopDials, stage: StageICE, expected: offer,
 		opened: make(chan struct{}), over: make(chan struct{}),
 		vetting: vetting{take: s.take, networks: own},
 	}
 	a.gather = newGathering(own, s.tell, a.seenAs)
 	if err := e.add(a); err != nil {
+		stopDials()
 		_ = pc.Close()
 		return nil, err
 	}

@@ -91,11 +91,24 @@ func FuzzDescription(f *testing.F) {
 	})
 }
 
-// What is wrong is said by its name.
-func TestServerOverTCP(t *testing.T) {
-	for _, text := range []string{"turn:me:secret@relay.example.org?transport=tcp", "turn:me:secret@relay.example.org:3478?transport=tcp"} {
-		if _, err := ParseServer(text); err == nil || !strings.Contains(err.Error(), "UDP") {
-			t.Errorf("%s: got %v, want to be told of UDP", text, err)
+// What is wrong is said by its name, and without the password.
+func TestWrongServers(t *testing.T) {
+	for text, says := range map[string]string{
+		"turn://me:secret@relay.example.org":                 "turn: has no // behind it",
+		"stun://stun.example.org":                            "stun: has no // behind it",
+		"turn:1796099645:alice:secret@relay.example.org":     "%3A",
+		"turn:me:sec%zzret@relay.example.org":                "%25",
+		"turn:me:secret%0A@relay.example.org":                "control character",
+		"turn:me:secret@relay.example.org?transport=sctp":    "?transport=tcp",
+		"turns:me:secret@relay.example.org?transport=udp":    "over TLS alone",
+		"turn:me:secret@relay.example.org?transport=udp&x=1": "?transport=udp",
+		"turn:me:secret@":                                    "host",
+		"turn:me:secret@relay.example.org:0":                 "port",
+		"turn:me@relay.example.org":                          "a user and a password",
+		"stuns:stun.example.org":                             "no kind of ICE server",
+	} {
+		if _, err := ParseServer(text); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: got %v, want %q in it and no password", text, err, says)
 		}
 	}
 }
@@ -152,16 +165,20 @@ func FuzzRemote(f *testing.F) {
 
 func TestParseServer(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"stun:stun.example.org:3478", "{false stun.example.org:3478  }"},
-		{"stun:stun.example.org", "{false stun.example.org:3478  }"},
-		{"stun:192.0.2.1:19302", "{false 192.0.2.1:19302  }"},
-		{"stun:[2001:db8::1]:5", "{false [2001:db8::1]:5  }"},
-		{"stun:[2001:db8::1]", "{false [2001:db8::1]:3478  }"},
-		{"turn:me:secret@relay.example.org:3478", "{true relay.example.org:3478 me secret}"},
-		{"turn:me:se:cr@et@relay.example.org?transport=udp", "{true relay.example.org:3478 me se:cr@et}"},
+		{"stun:stun.example.org:3478", "{false stun.example.org:3478   udp}"},
+		{"STUN:stun.example.org", "{false stun.example.org:3478   udp}"},
+		{"stun:192.0.2.1:19302", "{false 192.0.2.1:19302   udp}"},
+		{"stun:[2001:db8::1]:5", "{false [2001:db8::1]:5   udp}"},
+		{"stun:[2001:db8::1]", "{false [2001:db8::1]:3478   udp}"},
+		{"turn:me:secret@relay.example.org:3478", "{true relay.example.org:3478 me secret udp}"},
+		{"turn:me:se:cr@et@relay.example.org?transport=udp", "{true relay.example.org:3478 me se:cr@et udp}"},
+		{"turn:1796099645%3Aalice:c2Vj+cmV0/A=@relay.example.org?transport=tcp", "{true relay.example.org:3478 1796099645:alice c2Vj+cmV0/A= tcp}"},
+		{"turn:me%40home:100%25%3A%2F@192.0.2.1:80", "{true 192.0.2.1:80 me@home 100%:/ udp}"},
+		{"turn:me@home:secret@relay.example.org", "{true relay.example.org:3478 me@home secret udp}"},
+		{"turns:me:secret@relay.example.org", "{true relay.example.org:5349 me secret tls}"},
+		{"turns:me:secret@[2001:db8::1]:443?transport=tcp", "{true [2001:db8::1]:443 me secret tls}"},
 		{"turn:relay.example.org:3478", ""},
 		{"turn:me@relay.example.org:3478", ""},
-		{"turns:me:secret@relay.example.org:5349", ""},
 		{"stun:me:secret@stun.example.org:3478", ""},
 		{"stun://stun.example.org:3478", ""},
 		{"stun:stun.example.org:0", ""},

@@ -154,17 +154,20 @@ func (e *Endpoint) remove(a *Attempt) {
 }
 
 // connection makes the library's object for one attempt: data channels alone,
-// none of the machinery for media.
-func (e *Endpoint) connection(s Setup, offer bool) (*pion.PeerConnection, error) {
+// none of the machinery for media. The context bounds dials of servers.
+func (e *Endpoint) connection(ctx context.Context, s Setup, offer bool) (*pion.PeerConnection, error) {
 	config := pion.Configuration{ICEServers: make([]pion.ICEServer, 0, len(s.Servers))}
+	dialer := &serverDialer{ctx: ctx, roots: s.Roots}
 	for _, text := range s.Servers {
 		server, err := ParseServer(text)
 		if err != nil {
 			return nil, err
 		}
 		config.ICEServers = append(config.ICEServers, iceServer(server))
+		dialer.add(server)
 	}
 	engine := e.engine(s)
+	engine.SetICEProxyDialer(dialer)
 	if !offer {
 		engine.SetICEMaxBindingRequests(limits.CheckRequests)
 	}
@@ -179,8 +182,12 @@ func iceServer(s Server) pion.ICEServer {
 	if !s.Relay {
 		return pion.ICEServer{URLs: []string{"stun:" + s.Host}}
 	}
+	by := OverUDP
+	if s.Transport != OverUDP {
+		by = OverTCP // serverDialer adds TLS
+	}
 	return pion.ICEServer{
-		URLs:     []string{"turn:" + s.Host + "?transport=udp"},
+		URLs:     []string{"turn:" + s.Host + "?transport=" + string(by)},
 		Username: s.User, Credential: s.Password,
 	}
 }

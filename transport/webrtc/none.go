@@ -4,8 +4,10 @@ package webrtc
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/peermesh/peermesh/transport"
 )
@@ -75,3 +77,11 @@ func (*Conn) Pair() (local, remote string) { return "", "" }
 
 // Batch is 0.
 func (*Conn) Batch() int { return 0 }
+
+// CheckServer fails with ErrUnsupported.
+func CheckServer(context.Context, Server, *x509.CertPool) (time.Duration, error) {
+	return 0, ErrUnsupported
+}
+
+// ErrServerLogin is never met.
+var ErrServerLogin = ErrUnsupported
