@@ -36,6 +36,8 @@ var engineUse = map[WebRTCUse]engine.WebRTCUse{
 	WebRTCOn: engine.WebRTCOn, WebRTCWhenNeeded: engine.WebRTCWhenNeeded, WebRTCOff: engine.WebRTCOff,
 }
 
+const partWebRTCPort = "webrtc-port"
+
 // setUpWebRTC makes the endpoint.
 func (n *Node) setUpWebRTC() error {
 	n.rtc.table, n.rtc.attempts = signal.New(wire.ID(n.id)), make(map[routing.ID]*attempt)
@@ -45,10 +47,15 @@ func (n *Node) setUpWebRTC() error {
 	cfg := webrtc.Config{Logger: n.log}
 	if n.cfg.WebRTCListen != "" {
 		udp, err := net.ListenPacket("udp", n.cfg.WebRTCListen)
-		if err != nil {
-			return fmt.Errorf("listen on UDP %s: %w", n.cfg.WebRTCListen, err)
+		if err != nil { // links come about without it
+			n.setWarning(partWebRTCPort, Warning{
+				Part: partWebRTCPort, Since: n.started, Broken: true,
+				Text: fmt.Sprintf("UDP %s cannot be listened on: %v; each link over WebRTC has a port of its own, and peers are not told their public addresses", n.cfg.WebRTCListen, err),
+				Hint: "end what has the port, or choose another with --webrtc-port, and start the node again",
+			})
+		} else {
+			cfg.UDP = udp
 		}
-		cfg.UDP = udp
 	}
 	endpoint, err := webrtc.New(cfg)
 	if err != nil {

@@ -16,11 +16,13 @@ import (
 // adminOff is the --admin of a node that nobody looks at.
 const adminOff = "off"
 
+// freeAdmin is a free port for it.
+const freeAdmin = "127.0.0.1:0"
+
 // adminAddress reads the address of a node's admin listener, also as the URL
 // that the commands take, or "off".
 func adminAddress() *value[string] {
-	const free = "127.0.0.1:0"
-	return &value[string]{v: free, text: free, read: func(text string) (string, error) {
+	return &value[string]{v: freeAdmin, text: freeAdmin, read: func(text string) (string, error) {
 		if text == adminOff {
 			return text, nil
 		}
@@ -39,25 +41,31 @@ type adminPage struct {
 	remove func() error
 }
 
-// openAdmin starts the listener that --admin asks for. Without a runtime file
-// the node runs all the same, and is found by its URL alone.
-func openAdmin(c *cli.Context, talk io.Writer, n *node.Node, level *slog.LevelVar) (*adminPage, error) {
+// openAdmin starts the listener that --admin asks for. Where it cannot, the page is at
+// a free port; without one, or without a runtime file, the node runs all the same.
+func openAdmin(c *cli.Context, talk io.Writer, n *node.Node, level *slog.LevelVar) *adminPage {
 	addr := get[string](c, "admin")
 	if addr == adminOff {
-		return nil, nil
+		return nil
 	}
-	server, err := admin.Listen(addr, admin.Config{Node: n, Version: version, Commit: commit(), Level: level})
+	cfg := admin.Config{Node: n, Version: version, Commit: commit(), Level: level}
+	server, err := admin.Listen(addr, cfg)
 	if err != nil {
-		return nil, &startError{err}
+		var free error
+		if server, free = admin.Listen(freeAdmin, cfg); free != nil {
+			fmt.Fprintf(talk, "warning: %v: the node runs without an admin page, so status, peers and top do not find it\n", err)
+			return nil
+		}
+		fmt.Fprintf(talk, "warning: %v: the admin page is at %s instead\n", err, server.URL())
 	}
 	p := &adminPage{server, func() error { return nil }}
 	remove, err := admin.Register(n.ID(), server.URL())
 	if err != nil {
 		fmt.Fprintf(talk, "warning: %v: status, peers and top find this node by --admin %s alone\n", err, server.URL())
-		return p, nil
+		return p
 	}
 	p.remove = remove
-	return p, nil
+	return p
 }
 
 // url is where the page is; empty: nowhere.

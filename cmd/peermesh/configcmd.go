@@ -75,6 +75,7 @@ func checkConfig(c *cli.Context, std streams) error {
 func showConfig(c *cli.Context, std streams) error {
 	warnOfVariables(std.err)
 	s, err := settle(c)
+	s.warn(std.err)
 	wrong := s.gather(err)
 	write := settingsText
 	if c.Bool("json") {

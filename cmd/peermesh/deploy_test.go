@@ -73,6 +73,11 @@ func TestSystemdUnit(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
+	for name, want := range map[string]string{"[Unit]After": "time-sync.target", "[Unit]Wants": "time-sync.target", "[Service]ExecReload": "kill -HUP $MAINPID"} {
+		if got := unit[name]; len(got) != 1 || !strings.Contains(got[0], want) {
+			t.Errorf("%s: got %q, want %s", name, got, want)
+		}
+	}
 	starts := unit["[Service]ExecStart"]
 	if len(starts) != 1 {
 		t.Fatalf("ExecStart: got %q, want one", starts)

@@ -102,11 +102,6 @@ func TestNobodyLooksAtANodeThatIsOff(t *testing.T) {
 	runOnce(t, "", "status").wantCode(t, exitNoNode, "no running node found")
 }
 
-func TestAdminAddressInUse(t *testing.T) {
-	_, _, _, page := adminOf(t)
-	runOnce(t, "", "--port", "0", "--admin", page).wantCode(t, exitError, "address already in use")
-}
-
 func TestStatusIsWatched(t *testing.T) {
 	_, id, _, _ := adminOf(t)
 	p := start(t, "status", "--watch", "10ms", "--json")

@@ -15,10 +15,30 @@ func writePortFile(name string, n *node.Node) (remove func(), err error) {
 	if name == "" {
 		return func() {}, nil
 	}
-	if err := wholefile.Write(name, []byte(strings.Join(n.URLs(), "\n")+"\n")); err != nil {
+	held, err := wholefile.WriteHeld(name, []byte(strings.Join(n.URLs(), "\n")+"\n"))
+	if err != nil {
 		return nil, &portFileError{err}
 	}
-	return func() { _ = os.Remove(name) }, nil
+	return func() { _ = held.Remove() }, nil
+}
+
+// sweepPortFile removes the file that a node which was killed has left: who waits for
+// the next one is not to read where the last one was. What a node that runs has
+// written, and what is no such file, stays.
+func sweepPortFile(name string) {
+	if !isRegular(name) {
+		return
+	}
+	text, err := readBounded(name)
+	if held, errHeld := wholefile.IsHeld(name, 0); err != nil || held || errHeld != nil || len(text) == 0 {
+		return
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "ws://") && !strings.HasPrefix(line, "wss://") {
+			return
+		}
+	}
+	_ = os.Remove(name)
 }
 
 // portFileError is why --port-file cannot be written.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,6 +25,36 @@ func TestPortFile(t *testing.T) {
 	}
 	if all, _ := os.ReadDir(dir); len(all) != 0 {
 		t.Errorf("left behind: got %v, want nothing", all)
+	}
+
+	// What a killed node left is gone before the next one has a port.
+	p, _, _ = startNode(t, "--port-file", file)
+	p.kill()
+	if _, err := os.Lstat(file); err != nil {
+		t.Fatalf("after the node was killed: got %v, want its file still there", err)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, taken, _ := net.SplitHostPort(l.Addr().String())
+	runOnce(t, "", "--host", loopback, "--port", taken, "--port-file", file).wantCode(t, exitError, "address already in use")
+	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after the next start: got %v, want no file", err)
+	}
+	p, _, url = startNode(t, "--port-file", file)
+	runOnce(t, "", "--host", loopback, "--port", taken, "--port-file", file).wantCode(t, exitError, "address already in use")
+	if text, err := os.ReadFile(file); err != nil || string(text) != url+"\n" {
+		t.Errorf("that of a node that runs: got %q, %v, want it left alone", text, err)
+	}
+	p.kill()
+	if err := os.WriteFile(file, []byte("notes\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runOnce(t, "", "--host", loopback, "--port", taken, "--port-file", file).wantCode(t, exitError, "address already in use")
+	if text, err := os.ReadFile(file); err != nil || string(text) != "notes\n" {
+		t.Errorf("somebody's file: got %q, %v, want it left alone", text, err)
 	}
 
 	runOnce(t, "", "--host", loopback, "--port", "0", "--port-file", filepath.Join(dir, "none", "port")).wantCode(t, exitError, "--port-file: open ", "no such file")

@@ -54,6 +54,7 @@ func runNode(c *cli.Context, std streams, name string) error {
 	level := new(slog.LevelVar)
 	level.Set(levelOf(get[string](c, "log-level")))
 	cfg.Logger = loggerOf(std.err, level, get[string](c, "log-format"))
+	sweepPortFile(c.String("port-file"))
 	n, err := node.New(cfg)
 	if err != nil {
 		return &startError{err}
@@ -62,10 +63,7 @@ func runNode(c *cli.Context, std streams, name string) error {
 	if c.Bool("json") { // else the events say it there
 		warnOfConfig(std.err, &cfg)
 	}
-	page, err := openAdmin(c, std.err, n, level)
-	if err != nil {
-		return err
-	}
+	page := openAdmin(c, std.err, n, level)
 	defer page.close()
 	removePortFile, err := writePortFile(c.String("port-file"), n)
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -59,6 +60,7 @@ func (s *setting) where() string {
 // settings are those of one run, in the order of the help page.
 type settings struct {
 	file string // the config file; empty: there is none
+	lost error  // why the user's own file, which nobody asked for, cannot be read
 	all  []setting
 	bad  []string // those that are given a value that is none
 }
@@ -82,8 +84,8 @@ func settle(c *cli.Context) (*settings, error) {
 
 // readFile takes what the config file has, if there is one.
 func (s *settings) readFile(c *cli.Context) (err error) {
-	if s.file, err = configFile(c); s.file == "" || err != nil {
-		return err
+	if s.file, s.lost = configFile(c); s.file == "" {
+		return nil
 	}
 	entries, mistakes, err := readConfigFile(c.Context, s.file)
 	if err != nil {
@@ -129,7 +131,8 @@ func kindOf(f cli.Flag) valueKind {
 }
 
 // configFile is the file to read: that of --config, else the user's if there is
-// one. An empty --config means none.
+// one. An empty --config means none. The error is why there may be one that cannot be
+// read, which keeps nobody from starting: nobody asked for it.
 func configFile(c *cli.Context) (string, error) {
 	if file := c.String("config"); file != "" || givenOnLine(c, "config") {
 		return file, nil
@@ -139,14 +142,27 @@ func configFile(c *cli.Context) (string, error) {
 		return "", nil // a user without a home has no such file
 	}
 	file := filepath.Join(dir, configName)
-	_, err = os.Stat(file)
+	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return "", nil
+	}
+	if err == nil && info.Mode().IsRegular() {
+		var f *os.File
+		if f, err = os.Open(file); err == nil {
+			_ = f.Close()
+		}
 	}
 	if err != nil {
 		return "", fileError(place{file: file}, reasonOf(err))
 	}
 	return file, nil
+}
+
+// warn tells of a file that is left out.
+func (s *settings) warn(w io.Writer) {
+	if s.lost != nil {
+		fmt.Fprintf(w, "warning: %v: it goes on without; --config= says that there is none\n", s.lost)
+	}
 }
 
 func (s *settings) find(name string) *setting {
@@ -225,6 +241,7 @@ func mistakesError(all []mistake) error {
 // line, the environment and the file at once, as a *settingsError.
 func nodeSettings(c *cli.Context, std streams) (node.Config, *settings, error) {
 	s, errSettle := settle(c)
+	s.warn(std.err)
 	cfg, err := nodeConfig(c, std)
 	overrule(&cfg, s.from)
 	var errCheck error

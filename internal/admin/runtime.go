@@ -24,6 +24,9 @@ type Runtime struct {
 	ID      routing.ID `json:"id"`
 	URL     string     `json:"url"`
 	Started time.Time  `json:"started"`
+	// Locked says that the node holds the file: where nobody does, the process has
+	// ended, whoever has its number now.
+	Locked bool `json:"locked,omitempty"`
 }
 
 const runtimeSuffix = ".json"
@@ -49,15 +52,12 @@ func runtimeDirs() []string {
 // Register writes the runtime file of a node of this process, readable by this
 // user alone, and returns what removes it.
 func Register(id routing.ID, url string) (remove func() error, err error) {
-	text, err := json.Marshal(Runtime{V: Version, PID: os.Getpid(), ID: id, URL: url, Started: time.Now().UTC()})
-	if err != nil {
-		return nil, err
-	}
+	r := Runtime{V: Version, PID: os.Getpid(), ID: id, URL: url, Started: time.Now().UTC(), Locked: true}
 	var mistakes []error
 	for _, dir := range runtimeDirs() {
-		file, err := writeRuntime(dir, fmt.Sprintf("%d-%s%s", os.Getpid(), id.Short(), runtimeSuffix), text)
+		held, err := writeRuntime(dir, fmt.Sprintf("%d-%s%s", os.Getpid(), id.Short(), runtimeSuffix), r)
 		if err == nil {
-			return func() error { return os.Remove(file) }, nil
+			return held.Remove, nil
 		}
 		mistakes = append(mistakes, err)
 	}
@@ -65,19 +65,24 @@ func Register(id routing.ID, url string) (remove func() error, err error) {
 }
 
 // writeRuntime puts a whole file in its place at once: who reads it sees all of
-// it or nothing.
-func writeRuntime(dir, name string, text []byte) (string, error) {
+// it or nothing. Where there are no locks it says so.
+func writeRuntime(dir, name string, r Runtime) (*wholefile.Held, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := checkOwned(dir); err != nil {
-		return "", err
+		return nil, err
 	}
-	file := filepath.Join(dir, name)
-	if err := wholefile.Write(file, text); err != nil {
-		return "", err
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
 	}
-	return file, nil
+	held, err := wholefile.WriteHeld(filepath.Join(dir, name), text)
+	if err != nil || held.Locked() || !r.Locked {
+		return held, err
+	}
+	r.Locked = false
+	return writeRuntime(dir, name, r)
 }
 
 // checkOwned refuses a directory that another user made or may write: what is
@@ -159,9 +164,21 @@ func readRuntime(file string) (Runtime, bool) {
 	if errors.Join(err, f.Close()) != nil || json.Unmarshal(text, &r) != nil || r.V != Version || r.PID <= 0 {
 		return r, false
 	}
-	if !isAlive(r.PID) {
+	inPlace := strings.HasSuffix(file, runtimeSuffix)
+	if !lives(r, file, inPlace) {
 		_ = os.Remove(file)
 		return r, false
 	}
-	return r, strings.HasSuffix(file, runtimeSuffix)
+	return r, inPlace
+}
+
+// lives says whether the process that wrote a file is there. Its number alone may be
+// another's by now.
+func lives(r Runtime, file string, inPlace bool) bool {
+	if r.Locked && inPlace { // else it may be about to be locked
+		if held, err := wholefile.IsHeld(file, openFlags); err == nil {
+			return held
+		}
+	}
+	return isAlive(r.PID)
 }

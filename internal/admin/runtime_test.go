@@ -91,6 +91,34 @@ func TestFilesOfTheDeadAreSwept(t *testing.T) {
 	}
 }
 
+// The number of a process that was killed may be another's by now.
+func TestFilesOfTheDeadAreSweptThoughTheirNumbersAreTaken(t *testing.T) {
+	dir, _ := ownDirs(t)
+	defer register(t, routing.ID{1}, "http://127.0.0.1:1/")()
+	if all := Running(); len(all) != 1 || !all[0].Locked {
+		t.Skipf("got %+v: no locks here", all)
+	}
+	text, err := json.Marshal(Runtime{V: Version, PID: os.Getpid(), ID: routing.ID{2}, URL: "http://127.0.0.1:2/", Locked: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale, half := filepath.Join(dir, "2-02000000.json"), filepath.Join(dir, "2-02000000.json.tmp-1")
+	for _, name := range []string{stale, half} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := Running(); len(got) != 1 || got[0].ID != (routing.ID{1}) {
+		t.Errorf("got %+v, want the living alone", got)
+	}
+	if _, err := os.Stat(stale); !os.IsNotExist(err) {
+		t.Errorf("the dead's file: got %v, want that it is gone", err)
+	}
+	if _, err := os.Stat(half); err != nil {
+		t.Errorf("a file that is being written: got %v, want it left alone", err)
+	}
+}
+
 func TestForeignFilesAreLeftAlone(t *testing.T) {
 	dir, _ := ownDirs(t)
 	defer register(t, routing.ID{1}, "http://127.0.0.1:1/")()
