@@ -68,7 +68,7 @@ bench-test:
 # Only root has network namespaces; without it the tests skip and say why.
 lab-tools:
 	@[ "$$(id -u)" != 0 ] || { PATH="$$PATH:/usr/sbin:/sbin"; command -v ip && command -v nft; } >/dev/null || { apt-get update && apt-get install -y iproute2 nftables; }
-	@command -v turnserver >/dev/null || { apt-get update && apt-get install -y --no-install-recommends coturn; }
+	@PATH="$$PATH:/usr/sbin:/sbin"; { command -v turnserver && command -v haproxy; } >/dev/null || { apt-get update && apt-get install -y --no-install-recommends coturn haproxy; }
 
 # Proxies of others', before and behind nodes, that the lab runs in its namespaces. To
 # install them starts no service.

@@ -148,7 +148,7 @@ func TestTestnetIsKept(t *testing.T) {
 	runOnce(t, "", "send", id, "hello", "--bootstrap", urls[3].(string)).wantCode(t, exitOK)
 	wantMessage(t, listener, "hello")
 	r := p.stop(t, syscall.SIGINT)
-	r.wantCode(t, exitOK)
+	r.wantCode(t, exitInterrupted)
 	if r.out != "" || r.took > atOnce {
 		t.Errorf("end: got %q after %v, want nothing more, at once", r.out, r.took)
 	}
