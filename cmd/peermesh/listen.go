@@ -43,6 +43,7 @@ func listen(c *cli.Context, std streams) error {
 	if c.Bool("echo") && c.IsSet("reply") {
 		return &usageError{command: "listen", text: "--echo and --reply exclude each other"}
 	}
+	reloads(c.Context) // SIGHUP waits until the node is there
 	n, err := startLeaf(c, std, allHomes)
 	if err != nil {
 		return err

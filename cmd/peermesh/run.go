@@ -46,6 +46,7 @@ func collectAt(percent int) {
 // name is how the program was called.
 func runNode(c *cli.Context, std streams, name string) error {
 	collectAt(nodeGCPercent)
+	reloads(c.Context) // SIGHUP waits until the node is there
 	warnOfVariables(std.err)
 	cfg, _, err := nodeSettings(c, std)
 	if err != nil {
