@@ -13,7 +13,7 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools lab-proxies natlab tools browser fuzz sim siege bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools natlab tools browser fuzz sim siege bench build fmt
 
 # What the check leaves out where it is missing is needed here.
 test: export REQUIRE_CHROMIUM = 1
@@ -65,26 +65,22 @@ bench-build:
 bench-test:
 	cd bench && go test ./...
 
-# Only root has network namespaces; without it the tests skip and say why.
+# What the tests run beside nodes: the tools of network namespaces, which only root has,
+# a TURN server, and proxies of others'. To install them starts no service.
+LAB_PROGRAMS := ip nft turnserver squid microsocks haproxy nginx
 lab-tools:
-	@[ "$$(id -u)" != 0 ] || { PATH="$$PATH:/usr/sbin:/sbin"; command -v ip && command -v nft; } >/dev/null || { apt-get update && apt-get install -y iproute2 nftables; }
-	@PATH="$$PATH:/usr/sbin:/sbin"; { command -v turnserver && command -v haproxy; } >/dev/null || { apt-get update && apt-get install -y --no-install-recommends coturn haproxy; }
-
-# Proxies of others', before and behind nodes, that the lab runs in its namespaces. To
-# install them starts no service.
-lab-proxies:
-	@[ "$$(id -u)" != 0 ] || { PATH="$$PATH:/usr/sbin:/sbin"; command -v squid && command -v microsocks && command -v haproxy && command -v nginx; } >/dev/null || { \
+	@PATH="$$PATH:/usr/sbin:/sbin"; missing=; for p in $(LAB_PROGRAMS); do command -v "$$p" >/dev/null || missing="$$missing $$p"; done; [ -z "$$missing" ] || { \
 		[ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; trap 'rm -f /usr/sbin/policy-rc.d' EXIT; }; \
-		apt-get update && apt-get install -y --no-install-recommends squid microsocks haproxy nginx-light; }
+		apt-get update && apt-get install -y --no-install-recommends iproute2 nftables coturn squid microsocks haproxy nginx-light; }
 
 lab natlab: export REQUIRE_LAB_TOOLS = 1
 
 # In the directory of the package, so that go test shows the table. It measures
 # times, so it runs beside no other package and without the race detector.
-lab: lab-tools lab-proxies
+lab: lab-tools
 	cd internal/natlab && go test -count=1 -timeout 5m
 
-natlab: lab-tools lab-proxies
+natlab: lab-tools
 	cd internal/natlab && go test -count=1 -timeout 5m -table ../../docs/natlab.md
 
 fuzz: tools
