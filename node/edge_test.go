@@ -220,11 +220,13 @@ func certFiles(t *testing.T) (certFile, keyFile string) {
 // One warning is enough for a while, however many come.
 func TestEdgeWarningsAreFew(t *testing.T) {
 	n := startPage(t, Config{Listen: "127.0.0.1:0"})
-	n.handler.Accept = func(conn transport.Conn) { conn.Close() }
+	accepted := make(chan transport.Conn)
+	n.handler.Accept = func(conn transport.Conn) { accepted <- conn }
 	events := n.Events(t.Context())
 	for range 3 {
 		hidden := edgeCase{header: []string{"X-Forwarded-For: 9.9.9.9"}}
 		hidden.upgrade(t, n, false)
+		(<-accepted).Close() // the proxy is told of by then
 		page := edgeCase{header: []string{"Origin: https://evil.example"}}
 		page.upgrade(t, n, false)
 	}
