@@ -165,7 +165,8 @@ func TestDoctorOverWSS(t *testing.T) {
 	})
 	t.Run("no longer valid", func(t *testing.T) {
 		ca, cert, key := authorityUntil(t, time.Now().Add(-time.Minute))
-		all := findings(t, exitOK, "--host", loopback, "--port", "0", "--cert", cert, "--key", key, "--tls-ca", ca)
+		all := findings(t, exitError, "--host", loopback, "--port", "0", "--cert", cert, "--key", key, "--tls-ca", ca)
+		wantFinding(t, found(t, all, "cert", ""), verdictFail, "the certificate ended")
 		wantFinding(t, ownURL(t, all), verdictWarn, "does not hold")
 		wantHint(t, ownURL(t, all), "renew the certificate")
 	})

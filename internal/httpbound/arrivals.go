@@ -73,7 +73,7 @@ type listener struct {
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		nc, err := l.Listener.Accept()
-		if err != nil || l.arrivals.take(time.Now(), groupOf(l.conns.sourceOf(nc.RemoteAddr()))) {
+		if err != nil || l.arrivals.take(time.Now(), groupOf(l.conns.sourceOf(socketAddr(nc)))) {
 			return nc, err
 		}
 		cut(nc)

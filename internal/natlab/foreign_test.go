@@ -22,13 +22,13 @@ import (
 )
 
 // needProgram skips the test where a program of somebody else's is missing, and fails it
-// where REQUIRE_LAB_TOOLS says that it has to be there.
+// where toolsVariable says that it has to be there.
 func needProgram(t *testing.T, name, of string) {
 	t.Helper()
 	if _, err := exec.LookPath(tool(name)); err == nil {
 		return
 	}
-	if os.Getenv("REQUIRE_LAB_TOOLS") != "" {
+	if os.Getenv(toolsVariable) != "" {
 		t.Fatalf("there is no program %s: make lab-tools installs it (%s)", name, of)
 	}
 	t.Skipf("there is no program %s: install %s", name, of)
