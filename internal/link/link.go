@@ -216,22 +216,23 @@ func (l *Link) Forget(src uint64) {
 }
 
 // AppendControl queues one link frame and has it written. A peer that reads
-// so slowly that too many gather has its link ended.
-func (l *Link) AppendControl(frame []byte) {
+// so slowly that too many gather has its link ended. The answer is Queued or Ended.
+func (l *Link) AppendControl(frame []byte) Admission {
 	l.mu.Lock()
 	if l.ended || l.closing {
 		l.mu.Unlock()
-		return
+		return Ended
 	}
 	if l.control.frames >= limits.ControlFrames || len(l.control.buf)+len(frame) > limits.ControlBytes {
 		l.mu.Unlock()
 		l.Close(reason.Stalled)
-		return
+		return Ended
 	}
 	l.control.buf = wire.AppendToBatch(l.control.buf, frame)
 	l.control.frames++
 	l.wakeWriter()
 	l.mu.Unlock()
+	return Queued
 }
 
 // wakeWriter has link frames written: on a quiet link by the caller, without
