@@ -144,7 +144,8 @@ var bounds = map[string]map[string]string{
 	"internal/session": {
 		// peers
 		"Table.peers":       "limits.Sessions",
-		"Table.shares":      "limits.Sessions: the links that began some of them",
+		"Table.shares":      "limits.Sessions: the links that began some of them, and their groups",
+		"share.group":       leadsBack,
 		"index.table":       "bounded by twice what it holds: three sessions of each of limits.Sessions and limits.HandshakesInFlight",
 		"timers.heap":       "limits.Sessions, and one for the answers",
 		"scores.byHop":      "limits.ScoredHops",

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"math"
 	"net/netip"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -50,4 +52,16 @@ type Contact struct {
 	URLs   []string
 	Record []byte // the contact record
 	Scopes Scopes // that its URLs may lead to, because of who told of it
+}
+
+// endedLink stands for all links that have ended: what came by them counts together.
+const endedLink = math.MaxUint64
+
+// ingress says where a handshake comes from that came by a link.
+func (e *Engine) ingress(number uint64) session.Ingress {
+	n := e.links.byNumber[number]
+	if n == nil {
+		return session.Ingress{Link: endedLink}
+	}
+	return session.Ingress{Link: number, Group: n.from.Group}
 }

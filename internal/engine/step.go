@@ -389,7 +389,7 @@ func (e *Engine) compute(jobs []*session.Job) {
 func (ev Control) step(e *Engine, now time.Time) {
 	switch wire.FrameType(ev.Frame) {
 	case wire.TypeHandshake:
-		job, _ := e.cfg.Sessions.HandleHandshake(now, ev.Frame, ev.Link) // counts its drops
+		job, _ := e.cfg.Sessions.HandleHandshake(now, ev.Frame, e.ingress(ev.Link)) // counts its drops
 		if job != nil {
 			e.do(Compute{job})
 		}

@@ -141,9 +141,10 @@ const (
 
 // Sessions (docs/protocol.md, section 4).
 const (
-	Sessions            = 4_096            // peers with a session; beyond it one goes, of the ingress link that brought most
-	SessionsPerLink     = Sessions / 8     // of a full table: a link that brought as many displaces its own alone. An eighth, as of records: seven others still find room
-	SessionHeld         = time.Minute      // how long traffic of ours keeps strangers from displacing a peer: a fifth of SessionIdle
+	Sessions            = 4_096            // peers with a session; beyond it one goes, of the address group and ingress link that brought most
+	SessionsPerLink     = Sessions / 8     // of a full table: a link, or an address group, that brought as many displaces its own alone. An eighth, as of records: seven others still find room
+	SessionsInUse       = Sessions * 3 / 4 // that no stranger displaces while they are in use, the oldest first; the others leave room for newcomers
+	SessionHeld         = time.Minute      // how long traffic of ours keeps strangers from displacing a peer, and traffic of its own where it has been there as long: a fifth of SessionIdle
 	SessionIdle         = 5 * time.Minute  // silence after which a session is dropped
 	RekeyAfter          = 10 * time.Minute // age at which the initiator begins a new handshake
 	RekeyMessages       = 1 << 24          // messages at which it does

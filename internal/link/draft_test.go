@@ -64,7 +64,7 @@ func (p *party) take(frame []byte) {
 	p.tb.Helper()
 	now := time.Now()
 	if wire.FrameType(frame) == wire.TypeHandshake {
-		if j, why := p.table.HandleHandshake(now, frame, 1); j != nil {
+		if j, why := p.table.HandleHandshake(now, frame, session.Ingress{Link: 1}); j != nil {
 			j.Run()
 			p.table.Finish(now, j)
 		} else if why != reason.None {

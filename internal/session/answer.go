@@ -20,7 +20,7 @@ type answer struct {
 	// set when made
 	key     answerKey
 	local   uint32
-	ingress uint64
+	ingress Ingress
 	born    time.Duration
 	told    *inbox // what message 2 told as window: nil for none
 	began   uint64 // peer.began at that time
@@ -71,7 +71,7 @@ func (a *answers) init() { a.m = make(map[answerKey]*answer) }
 func (a *answers) loaded() bool { return a.underWay >= limits.HandshakeLoad }
 
 // onFirst handles message 1.
-func (t *Table) onFirst(now time.Time, at time.Duration, f *wire.Frame, b *wire.HandshakeBody, ingress uint64) (*Job, reason.Reason) {
+func (t *Table) onFirst(now time.Time, at time.Duration, f *wire.Frame, b *wire.HandshakeBody, ingress Ingress) (*Job, reason.Reason) {
 	key := answerKey{f.Src, b.Sender, sha256.Sum256(b.Noise)}
 	if a := t.answers.m[key]; a != nil {
 		return nil, t.answerAgain(at, a, f, b.Receiver)
@@ -232,7 +232,7 @@ func (t *Table) settle(a *answer) {
 
 // makeRoom lets the oldest answer go of the ingress link that has most under
 // way, when there are limits.HandshakesInFlight: a flood displaces itself.
-func (t *Table) makeRoom(ingress uint64) {
+func (t *Table) makeRoom(ingress Ingress) {
 	if t.answers.underWay >= limits.HandshakesInFlight {
 		t.endAnswer(t.answers.crowded(ingress))
 		t.drop(reason.SessionLimit)
@@ -244,8 +244,8 @@ func (t *Table) makeRoom(ingress uint64) {
 
 // crowded returns the oldest unfinished answer of the ingress link that has
 // most of them; the newcomer's own link counts one more.
-func (a *answers) crowded(newcomer uint64) *answer {
-	many := map[uint64]int{newcomer: 1}
+func (a *answers) crowded(newcomer Ingress) *answer {
+	many := map[Ingress]int{newcomer: 1}
 	for _, v := range a.order {
 		if !v.done {
 			many[v.ingress]++

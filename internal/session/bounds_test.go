@@ -156,16 +156,16 @@ func TestAnswersAreBounded(t *testing.T) {
 	w.run(15 * time.Millisecond)
 	flood := uint32(0)
 	for ; b.t.answers.underWay < limits.HandshakesInFlight && flood < 10_000; flood++ {
-		b.t.HandleHandshake(w.now, first(flood, cookie{}), 2)
-		b.t.HandleHandshake(w.now, first(flood, got), 2)
+		b.t.HandleHandshake(w.now, first(flood, cookie{}), Ingress{Link: 2})
+		b.t.HandleHandshake(w.now, first(flood, got), Ingress{Link: 2})
 	}
 	if b.t.answers.underWay != limits.HandshakesInFlight {
 		t.Fatalf("under way: got %d, want %d", b.t.answers.underWay, limits.HandshakesInFlight)
 	}
 	for range 2000 {
 		flood++
-		b.t.HandleHandshake(w.now, first(flood, cookie{}), 2)
-		b.t.HandleHandshake(w.now, first(flood, got), 2)
+		b.t.HandleHandshake(w.now, first(flood, cookie{}), Ingress{Link: 2})
+		b.t.HandleHandshake(w.now, first(flood, got), Ingress{Link: 2})
 		if n := b.t.answers.underWay; n > limits.HandshakesInFlight {
 			t.Fatalf("under way: got %d", n)
 		}

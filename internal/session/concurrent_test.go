@@ -76,7 +76,7 @@ func (n *liveNode) loop(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case frame := <-n.control:
-			if j, _ := n.t.HandleHandshake(time.Now(), frame, 1); j != nil {
+			if j, _ := n.t.HandleHandshake(time.Now(), frame, Ingress{Link: 1}); j != nil {
 				j.Run()
 				n.t.Finish(time.Now(), j)
 			}

@@ -65,7 +65,7 @@ func (j *cookieJar) shown(f *wire.Frame, b *wire.HandshakeBody, hash *[32]byte) 
 
 // admit decides whether a message 1 is worth a Diffie-Hellman. When it is not,
 // for now, its sender gets a cookie or, having shown one, nothing.
-func (t *Table) admit(at time.Duration, f *wire.Frame, b *wire.HandshakeBody, hash *[32]byte, ingress uint64) reason.Reason {
+func (t *Table) admit(at time.Duration, f *wire.Frame, b *wire.HandshakeBody, hash *[32]byte, ingress Ingress) reason.Reason {
 	j := &t.cookies
 	j.turn(t, at)
 	if j.shown(f, b, hash) {
@@ -76,7 +76,7 @@ func (t *Table) admit(at time.Duration, f *wire.Frame, b *wire.HandshakeBody, ha
 		}
 		return reason.None
 	}
-	if !t.answers.loaded() && j.links.take(ingress, at) {
+	if !t.answers.loaded() && j.links.take(ingress.Link, at) {
 		return reason.None
 	}
 	t.sendCookie(f, b, hash)

@@ -65,7 +65,7 @@ func TestCookieBudgets(t *testing.T) {
 		}
 	}
 	arrive := func(n *testNode, c cookie, ingress uint64) reason.Reason {
-		j, why := b.t.HandleHandshake(w.now, frame(n, c), ingress)
+		j, why := b.t.HandleHandshake(w.now, frame(n, c), Ingress{Link: ingress})
 		if j != nil {
 			b.t.Finish(w.now, j) // not run: no answer is sent
 		}

@@ -14,14 +14,16 @@ import (
 type crowd struct {
 	w    *world
 	hub  *testNode
-	link map[wire.ID]uint64
+	from map[wire.ID]Ingress
+
+	flooded int // entries made without a handshake
 }
 
 func nullSuite(_ *testNode, c *Config) { c.Null, c.Credentials = true, nil }
 
 func newCrowd(t *testing.T, seed uint64) *crowd {
-	c := &crowd{w: newWorld(t, seed), link: map[wire.ID]uint64{}}
-	c.w.ingress = func(from wire.ID) uint64 { return c.link[from] }
+	c := &crowd{w: newWorld(t, seed), from: map[wire.ID]Ingress{}}
+	c.w.ingress = func(from wire.ID) Ingress { return c.from[from] }
 	c.hub = c.w.add(nullSuite)
 	c.hub.quiet = true
 	return c
@@ -29,12 +31,17 @@ func newCrowd(t *testing.T, seed uint64) *crowd {
 
 // begin lets n strangers begin a session, the i-th by link(i), a few at a time.
 func (c *crowd) begin(n int, link func(i int) uint64) []*testNode {
+	return c.beginFrom(n, func(i int) Ingress { return Ingress{Link: link(i)} })
+}
+
+// beginFrom is begin by links of address groups.
+func (c *crowd) beginFrom(n int, from func(i int) Ingress) []*testNode {
 	c.w.t.Helper()
 	all := make([]*testNode, n)
 	for i := range all {
 		x := c.w.add(nullSuite)
 		x.quiet = true
-		c.link[x.self] = link(i)
+		c.from[x.self] = from(i)
 		if err := x.datagram(c.hub, "x"); err != nil {
 			c.w.t.Fatal(err)
 		}
@@ -107,7 +114,7 @@ func TestEvictionOrder(t *testing.T) {
 		}
 		return p
 	}
-	many, few := &share{1, 300}, &share{2, 20}
+	many, few := &share{peers: 300}, &share{peers: 20}
 	want := []*peer{
 		entry(9, many, 50, nil), entry(1, many, 60, nil), entry(2, many, 60, nil),
 		entry(3, many, 1, func(p *peer) { p.awaited.Store(1) }),
@@ -129,7 +136,7 @@ func TestEvictionOrder(t *testing.T) {
 func fill(n *testNode, link uint64, change func(*peer)) {
 	var fx effects
 	for i := n.t.Len(); i < limits.Sessions; i++ {
-		p, _ := n.t.ensure(wire.ID{0xEE, byte(i), byte(i >> 8), byte(link)}, link, n.t.at(n.w.now), &fx)
+		p, _ := n.t.ensure(wire.ID{0xEE, byte(i), byte(i >> 8), byte(link)}, Ingress{Link: link}, n.t.at(n.w.now), &fx)
 		change(p)
 	}
 }

@@ -139,7 +139,7 @@ func (t *Table) Datagram(now time.Time, to wire.ID, dstPort, srcPort uint16, cla
 // lock returns the entry of a peer with its lock held, making one if need be.
 func (t *Table) lock(id wire.ID, at time.Duration, fx *effects) (*peer, error) {
 	for {
-		p, why := t.ensure(id, 0, at, fx)
+		p, why := t.ensure(id, Ingress{}, at, fx)
 		if why != reason.None {
 			return nil, why
 		}

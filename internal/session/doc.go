@@ -99,11 +99,13 @@
 // # Bounds
 //
 // Entries of peers: limits.Sessions. In a full Table a stranger displaces the least
-// used peer of the ingress link that brought most, and of its own link alone when
-// that has limits.SessionsPerLink. It never displaces a peer with which we began,
-// that owes us an ack for a message, or to which we sent a message or datagram in
-// the last limits.SessionHeld: where only such are left, it stays out (crowd.go).
-// What a peer can make us send, as acks, responses and homes, holds no place.
+// used peer of the address group, and in it of the ingress link, that brought most,
+// and of its own link or group alone when that has limits.SessionsPerLink. It never
+// displaces a peer with which we began, that owes us an ack for a message, or to
+// which we sent a message or datagram in the last limits.SessionHeld, and none of
+// the limits.SessionsInUse that are in use longest: where only such are left, it
+// stays out (crowd.go). What a peer can make us send, as acks, responses and homes,
+// holds no place.
 //
 // Answers under way: HandshakesInFlight, in all HandshakeAnswers; a link that
 // floods displaces its own. Budgets:

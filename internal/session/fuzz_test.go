@@ -253,7 +253,7 @@ func FuzzFrames(f *testing.F) {
 		x.t.Receive(&x.batch, w.now, bytes.Clone(b))
 		y.t.Receive(&y.batch, w.now, bytes.Clone(b))
 		for _, n := range []*testNode{x, y} {
-			j, _ := n.t.HandleHandshake(w.now, bytes.Clone(b), 1)
+			j, _ := n.t.HandleHandshake(w.now, bytes.Clone(b), Ingress{Link: 1})
 			n.jobs(j)
 			if h, err := wire.ParseHint(b); err == nil {
 				n.t.HandleHint(w.now, h)

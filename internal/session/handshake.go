@@ -31,9 +31,9 @@ type initiation struct {
 }
 
 // HandleHandshake takes a Handshake frame for this node that came in by the
-// link with number ingress. A Job, if not nil, is to be run and given to Finish.
+// way of ingress. A Job, if not nil, is to be run and given to Finish.
 // The reason tells why nothing came of the frame. A control call.
-func (t *Table) HandleHandshake(now time.Time, frame []byte, ingress uint64) (*Job, reason.Reason) {
+func (t *Table) HandleHandshake(now time.Time, frame []byte, ingress Ingress) (*Job, reason.Reason) {
 	f, err := wire.ParseFrame(frame)
 	if err != nil || f.Type != wire.TypeHandshake {
 		return nil, t.drop(reason.Malformed)
@@ -60,7 +60,7 @@ func (t *Table) addressed(f *wire.Frame) reason.Reason {
 	return reason.None
 }
 
-func (t *Table) onHandshake(now time.Time, f *wire.Frame, b *wire.HandshakeBody, ingress uint64) (*Job, reason.Reason) {
+func (t *Table) onHandshake(now time.Time, f *wire.Frame, b *wire.HandshakeBody, ingress Ingress) (*Job, reason.Reason) {
 	switch b.Kind {
 	case wire.HandshakeFirst:
 		if t.isClosed() {

@@ -257,7 +257,7 @@ func TestForgedAnswerBeforeGenuine(t *testing.T) {
 	attacker := w.add(func(n *testNode, c *Config) { c.Self = b.self })
 	w.tamper = func(to *testNode, frame []byte) bool {
 		if to == b && isKind(frame, wire.HandshakeFirst) {
-			j, _ := attacker.t.HandleHandshake(w.now, bytes.Clone(frame), 1)
+			j, _ := attacker.t.HandleHandshake(w.now, bytes.Clone(frame), Ingress{Link: 1})
 			attacker.jobs(j)
 		}
 		return true
@@ -319,7 +319,7 @@ func TestThirdFromElsewhere(t *testing.T) {
 		if isKind(frame, wire.HandshakeThird) {
 			f := bytes.Clone(frame)
 			*wire.FrameSrc(f) = other.self
-			j, why := b.t.HandleHandshake(w.now, f, 1)
+			j, why := b.t.HandleHandshake(w.now, f, Ingress{Link: 1})
 			if b.jobs(j); why != reason.Unsolicited {
 				t.Errorf("other source: got %v, want %v", why, reason.Unsolicited)
 			}

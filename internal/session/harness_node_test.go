@@ -182,7 +182,7 @@ func (n *testNode) arrive(frame []byte) reason.Reason {
 	wire.SetFrameHopLimit(frame, wire.FrameHopLimit(frame)-2)
 	switch wire.FrameType(frame) {
 	case wire.TypeHandshake:
-		ingress := uint64(1)
+		ingress := Ingress{Link: 1}
 		if n.w.ingress != nil {
 			ingress = n.w.ingress(*wire.FrameSrc(frame))
 		}

@@ -30,7 +30,7 @@ type world struct {
 	tap           func(from *testNode, frame []byte)    // sees every frame that leaves; must not keep it
 	tamper        func(to *testNode, frame []byte) bool // sees and may change what arrives; false: it is lost
 	noRoute       func(from *testNode, hop int) bool    // true: a relay behind that hop answers no-route
-	ingress       func(from wire.ID) uint64             // nil: all come by one link
+	ingress       func(from wire.ID) Ingress            // nil: all come by one link
 	hops          int                                   // first hops that every node has
 	hold          func(to *testNode, frame []byte)      // takes every frame instead of the network
 	noHints       bool

@@ -115,7 +115,7 @@ func TestReplayAndReflection(t *testing.T) {
 // replay lets a frame arrive at n, whatever it is.
 func replay(n *testNode, f []byte) {
 	if wire.FrameType(f) == wire.TypeHandshake {
-		j, _ := n.t.HandleHandshake(n.w.now, f, 1)
+		j, _ := n.t.HandleHandshake(n.w.now, f, Ingress{Link: 1})
 		n.jobs(j)
 		return
 	}
@@ -126,7 +126,7 @@ func TestLRUEviction(t *testing.T) {
 	w := newWorld(t, 53)
 	null := func(n *testNode, c *Config) { c.Null, c.Credentials = true, nil }
 	links := uint64(0)
-	w.ingress = func(wire.ID) uint64 { links++; return links }
+	w.ingress = func(wire.ID) Ingress { links++; return Ingress{Link: links} }
 	hub := w.add(null)
 	spoke := func() *testNode {
 		n := w.add(null)

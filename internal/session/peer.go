@@ -16,7 +16,8 @@ type peer struct {
 	// set when made
 	id    wire.ID
 	table *Table
-	share *share // of the ingress link by which it began; nil: we did
+	share *share        // of the ingress link by which it began; nil: we did
+	since time.Duration // when that was, Table time
 
 	// read without a lock, written with mu held
 	current atomic.Pointer[session] // the session to send on; nil: none

@@ -38,8 +38,8 @@ type Table struct {
 
 	mu     sync.RWMutex // guards what follows; taken before the mu of a peer
 	peers  map[wire.ID]*peer
-	shares map[uint64]*share // by ingress link, of those that began some of peers
-	floor  uint64            // above every message id of the peers that were dropped
+	shares map[Ingress]*share // of the links, and their groups, that began some of peers
+	floor  uint64             // above every message id of the peers that were dropped
 	closed bool
 
 	// owned by the control calls
@@ -61,7 +61,7 @@ func New(cfg Config) (*Table, error) {
 		cfg:    cfg,
 		counts: counts{limits.RekeyMessages, limits.HardMessages},
 		peers:  make(map[wire.ID]*peer),
-		shares: make(map[uint64]*share),
+		shares: make(map[Ingress]*share),
 	}
 	t.timers.arm = t.armed
 	t.index.init()
@@ -137,9 +137,9 @@ func (t *Table) find(id *wire.ID) *peer {
 }
 
 // ensure returns the entry of a peer and makes one if need be, which counts for
-// the ingress link by which the peer began; 0: we do. In a full Table another has
+// the ingress link by which the peer began, if any. In a full Table another has
 // to go for it; where none may, the reason is SessionLimit.
-func (t *Table) ensure(id wire.ID, link uint64, at time.Duration, fx *effects) (*peer, reason.Reason) {
+func (t *Table) ensure(id wire.ID, in Ingress, at time.Duration, fx *effects) (*peer, reason.Reason) {
 	if id == t.cfg.Self {
 		return nil, reason.OwnID
 	}
@@ -155,13 +155,14 @@ func (t *Table) ensure(id wire.ID, link uint64, at time.Duration, fx *effects) (
 		return p, reason.None
 	}
 	if len(t.peers) >= limits.Sessions {
-		worst := t.yielding(link, at)
+		worst := t.yielding(in, at)
 		if worst == nil {
 			return nil, reason.SessionLimit
 		}
 		t.remove(worst, reason.SessionLimit, fx)
 	}
-	p := newPeer(t, id, t.charge(link), t.floor)
+	p := newPeer(t, id, t.charge(in), t.floor)
+	p.since = at
 	p.used.Store(int64(at))
 	t.peers[id] = p
 	return p, reason.None
