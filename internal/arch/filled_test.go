@@ -11,7 +11,6 @@ import (
 // has to, or what is missing.
 var unfilled = map[string]string{
 	"ContactsMin":      "part of the size that engine's tests of the book fill",
-	"ContactsPerLink":  "part of the size that engine's tests of the book fill",
 	"HandshakeWorkers": "the capacity of a channel: tokens, not memory",
 	"PingReplies":      "the capacity of a channel: tokens, not memory",
 	"LoopQueue":        "the capacity of a channel, which is there from the start",
@@ -20,9 +19,7 @@ var unfilled = map[string]string{
 	"LookupRounds":     "rounds of one call of the user",
 	"LinkFindNodes":    "questions of one look for links",
 	"NearSet":          "a handful, by definition",
-	"EventQueue":       "missing: a reader that stands still",
 	"LeafLinksPort":    "the default of Config.MaxLeaves, which tests set",
-	"RelayLinksPort":   "the default of Config.MaxPeers, which tests set",
 	"Ports":            "opened by the user of the node alone",
 	"MaxLinks":         "the largest value of a setting",
 }

@@ -28,6 +28,7 @@ var house = []room{
 	{"internal/reason", nil, "a leaf: every layer names its causes by it"},
 	{"internal/limits", nil, "a leaf: every layer is bounded by it"},
 	{"internal/budget", []string{"internal/limits"}, "what is held for others is counted in one place, by whoever holds it"},
+	{"internal/heaptest", nil, "a leaf: what is filled is measured from outside"},
 	{"internal/wholefile", nil, "a leaf: a file is whole whatever is in it"},
 	{"internal/guard", nil, "a leaf: whatever starts a goroutine runs it under a guard"},
 	{"internal/wire", nil, "a leaf: the bytes mean the same whatever is built on them; it does not know routing"},

@@ -158,6 +158,9 @@ const (
 	HandshakeRetry      = 250 * time.Millisecond // first pause; doubles
 	HandshakeRetryMax   = 4 * time.Second
 	HandshakeAnswerKept = 30 * time.Second // how long an answer is repeated for the same first message
+	WindowFree          = 1 << 10          // bytes of what is remembered of one peer's messages that any peer may have: 8,192 ids that were accepted
+	WindowPart          = 8                // all windows that are larger may have this part of what waits
+	MessageMemory       = 512              // bytes of a message under way beside its data, as measured: what is remembered of it and of the ways that its copies took
 	WaitingMessages     = 32               // messages that wait for a session with one peer
 	WaitingBytes        = 64 << 10         // bytes of them
 	HeldFrames          = WaitingMessages  // frames that overtook the last handshake message: all that may have waited for it

@@ -16,13 +16,15 @@ type crowd struct {
 	hub  *testNode
 	from map[wire.ID]Ingress
 
+	suite func(*testNode, *Config) // of the strangers
+
 	flooded int // entries made without a handshake
 }
 
 func nullSuite(_ *testNode, c *Config) { c.Null, c.Credentials = true, nil }
 
 func newCrowd(t *testing.T, seed uint64) *crowd {
-	c := &crowd{w: newWorld(t, seed), from: map[wire.ID]Ingress{}}
+	c := &crowd{w: newWorld(t, seed), from: map[wire.ID]Ingress{}, suite: nullSuite}
 	c.w.ingress = func(from wire.ID) Ingress { return c.from[from] }
 	c.hub = c.w.add(nullSuite)
 	c.hub.quiet = true
@@ -39,7 +41,7 @@ func (c *crowd) beginFrom(n int, from func(i int) Ingress) []*testNode {
 	c.w.t.Helper()
 	all := make([]*testNode, n)
 	for i := range all {
-		x := c.w.add(nullSuite)
+		x := c.w.add(c.suite)
 		x.quiet = true
 		c.from[x.self] = from(i)
 		if err := x.datagram(c.hub, "x"); err != nil {

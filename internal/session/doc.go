@@ -112,7 +112,8 @@
 // HandshakeBuckets. Frames that overtake message 3: HeldFrames, WaitingBytes for
 // each answer. Waiting for a session: WaitingMessages, WaitingBytes. Unacked:
 // MessageWindow, UnackedBytes. A bundle: MaxBundle. Decisions remembered: those on MessageWindow ids,
-// a bit for each, and a byte once something was refused. Copies of message 1 that
+// a bit for each, and a byte once something was refused; beyond WindowFree they are charged to a
+// budget for all windows, and a message that finds none is dropped, to come again. Copies of message 1 that
 // are remembered: FirstCopies; searches that send more than one: SearchRate. What is patient (Message.Patient) is bounded by
 // the callers that wait for it.
 package session

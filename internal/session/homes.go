@@ -52,7 +52,7 @@ func (p *peer) onHomes(b *Batch, s *session, body []byte, at time.Duration) reas
 	if p.in != in || p.gone {
 		return reason.UnknownSession
 	}
-	in.decide(m.ID, reason.None)
+	p.decide(m.ID, reason.None)
 	if m.ID >= in.homes {
 		in.homes = m.ID
 		if p.setHomes(m.Homes) {

@@ -12,7 +12,8 @@ import (
 // inbox remembers which message ids of one instance of the peer were decided
 // upon: an exact window of limits.MessageWindow ids from the lowest that the
 // peer has no ack for. It outlives sessions and goes with the entry of the peer.
-// Guarded by the lock of the peer.
+// Its memory grows with how far the window reaches, and is given up when nothing
+// in the window is decided upon any more. Guarded by the lock of the peer.
 type inbox struct {
 	instance wire.Instance
 	known    bool            // the peer knows that nothing from before this window is remembered
@@ -21,6 +22,8 @@ type inbox struct {
 	refused  []reason.Reason // by the same places, once something was refused; None: accepted
 	busy     []uint64        // ids that are being delivered right now: one per reader at most
 	homes    uint64          // id of the newest homes message
+	top      uint64          // above every id that was decided upon
+	refusals uint64          // above every id that was refused
 }
 
 // verdict says what becomes of a message.
@@ -119,6 +122,31 @@ func (b *inbox) advance(lowest uint64) {
 		b.clear(b.base, lowest)
 	}
 	b.base = lowest
+	if b.base >= b.refusals {
+		b.refused = nil
+	}
+	if b.base >= b.top && len(b.seen) > windowKept {
+		b.seen = nil
+	}
+}
+
+// windowKept is how many words of seen an empty window keeps: enough for a few
+// hundred messages under way, so that a flow does not grow it again and again.
+const windowKept = 8
+
+// held is the memory of what was decided upon.
+func (b *inbox) held() int { return 8*len(b.seen) + len(b.refused) }
+
+// reach is what held comes to once id, not beyond the window, was decided upon.
+func (b *inbox) reach(id uint64, refused bool) int {
+	n := len(b.seen)
+	for id >= b.base && id-b.base >= uint64(64*n) {
+		n = max(1, 2*n)
+	}
+	if refused || b.refused != nil {
+		return 8*n + 64*n
+	}
+	return 8 * n
 }
 
 // clear forgets the ids in [from, to), which are fewer than there are places.
@@ -145,9 +173,11 @@ func (b *inbox) decide(id uint64, why reason.Reason) {
 	}
 	at := id & b.mask()
 	b.seen[at/64] |= 1 << (at % 64)
+	b.top = max(b.top, id+1)
 	if why == reason.None {
 		return
 	}
+	b.refusals = max(b.refusals, id+1)
 	if b.refused == nil {
 		b.refused = make([]reason.Reason, 64*len(b.seen))
 	}

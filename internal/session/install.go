@@ -28,6 +28,7 @@ func (p *peer) install(s *session, told *wire.HandshakePayload, since uint64, fx
 	}
 	if restarted {
 		p.in = &inbox{instance: told.Instance}
+		p.chargeWindow()
 		p.instance = told.Instance
 	}
 	p.abandonInit()

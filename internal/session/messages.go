@@ -126,6 +126,7 @@ func (p *peer) submit(m Message, at time.Duration, done func(Result)) (*Pending,
 		}
 		m.Data = bytes.Clone(m.Data)
 		p.out.bytes += len(m.Data)
+		p.out.copied++
 		p.charge()
 	}
 	x := &Pending{peer: p, done: done, m: m}
@@ -193,6 +194,7 @@ func (p *peer) retire(m *Pending) {
 	p.out.count--
 	if !m.m.Patient {
 		p.out.bytes -= len(m.m.Data)
+		p.out.copied--
 		p.charge()
 	}
 }

@@ -23,13 +23,17 @@ type outbox struct {
 	asking     map[uint64]*Pending // acked requests that wait for their response
 
 	count   int           // fresh and unacked ones
-	bytes   int           // of data of those that were copied
+	copied  int           // of them, those whose data was copied
+	bytes   int           // of that data
 	stalled time.Duration // no link took a frame: not before then; 0: not stalled
 	stalls  int           // in a row
 }
 
 // ringStart is how many places a ring has at first.
 const ringStart = 64
+
+// ringKept is how many places an empty ring keeps.
+const ringKept = 1_024
 
 // enter gives m the next id.
 func (o *outbox) enter(m *Pending) {
@@ -55,9 +59,9 @@ func (o *outbox) grow() {
 }
 
 // nextLive returns the first unacked id in [id, end); end is at most next. It
-// looks at 64 ids at a time.
+// looks at 64 ids at a time. An empty ring may be gone.
 func (o *outbox) nextLive(id, end uint64) (uint64, bool) {
-	for id < end {
+	for id < end && len(o.ring) > 0 {
 		at := id & uint64(len(o.ring)-1)
 		if word := o.live[at/64] >> (at % 64); word != 0 {
 			id += uint64(bits.TrailingZeros64(word))
@@ -88,7 +92,9 @@ func (o *outbox) leave(m *Pending) {
 	if !ok {
 		id = o.next
 	}
-	o.lowest = id
+	if o.lowest = id; id == o.next && len(o.ring) > ringKept {
+		o.ring, o.live = nil, nil
+	}
 }
 
 // open reports whether the receiver's window has room for one more id.

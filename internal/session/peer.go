@@ -53,14 +53,15 @@ type peer struct {
 	in        *inbox   // nil: no session yet
 	acks      ackList
 	datagrams datagramQueue
-	account   budget.Account // of what waits and was copied
+	account   budget.Account // of what waits and was copied, and of the window
+	windowed  budget.Account // of the window, among those of others
 	srtt      time.Duration  // smoothed round trip; 0: not measured
 	lead      lead
 	timer     timer
 }
 
 func newPeer(t *Table, id wire.ID, by *share, floor uint64) *peer {
-	p := &peer{id: id, table: t, share: by, account: t.cfg.Budget.Open()}
+	p := &peer{id: id, table: t, share: by, account: t.cfg.Budget.Open(), windowed: t.windows.Open()}
 	p.timer.peer = p
 	p.out.next, p.out.lowest = floor, floor
 	p.route.Store(newRoute(t.cfg.Self, id, nil))

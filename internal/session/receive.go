@@ -214,9 +214,11 @@ func (t *Table) onMessage(b *Batch, s *session, at time.Duration, m *wire.Messag
 	if why == reason.PortFull || why == reason.MemoryLimit {
 		return why // neither acked nor marked: the sender tries again
 	}
-	in.decide(m.ID, why)
 	if p.in != in || p.gone {
 		return why // the window went meanwhile, and the sender will learn that
+	}
+	if !p.decide(m.ID, why) {
+		return reason.MemoryLimit
 	}
 	p.settle(b, s, m.ID, why, at)
 	return why
@@ -232,8 +234,12 @@ func (p *peer) admit(b *Batch, s *session, id, lowest uint64, at time.Duration) 
 		return nil, reason.UnknownSession
 	}
 	in.advance(lowest)
+	p.chargeWindow()
 	switch v, why := in.look(id); v {
 	case isNew:
+		if !p.affordsWindow(in.reach(id, false)) {
+			return nil, reason.MemoryLimit
+		}
 		in.busy = append(in.busy, id)
 		return in, reason.None
 	case isSeen:
@@ -246,6 +252,17 @@ func (p *peer) admit(b *Batch, s *session, id, lowest uint64, at time.Duration) 
 		return nil, reason.Malformed
 	}
 	return nil, reason.Duplicate // busy or old
+}
+
+// decide notes what became of a message. false: nothing is noted, because the node
+// has no room to remember one more refusal, and the sender tries again. mu is held.
+func (p *peer) decide(id uint64, why reason.Reason) bool {
+	if why != reason.None && !p.affordsWindow(p.in.reach(id, true)) {
+		return false
+	}
+	p.in.decide(id, why)
+	p.chargeWindow()
+	return true
 }
 
 // settle tells the sender what became of a message: an ack is owed, a refusal
@@ -276,7 +293,9 @@ func (p *peer) onResponse(b *Batch, s *session, body []byte, at time.Duration, h
 		return reason.UnknownSession
 	}
 	why = p.answered(&m, hops, &b.fx)
-	in.decide(m.ID, why)
+	if !p.decide(m.ID, why) {
+		return reason.MemoryLimit
+	}
 	p.settle(b, s, m.ID, why, at)
 	return why
 }

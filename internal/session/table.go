@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/budget"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
@@ -29,6 +30,7 @@ type Table struct {
 	pacer  pacer
 
 	networkKey atomic.Pointer[[]byte] // in the place of cfg.NetworkKey; nil: that one
+	windows    *budget.Budget         // of what peers make this node remember; set at New
 
 	randMu sync.Mutex // guards cfg.Rand
 
@@ -58,10 +60,11 @@ func New(cfg Config) (*Table, error) {
 		cfg.Drops = new(reason.Counters)
 	}
 	t := &Table{
-		cfg:    cfg,
-		counts: counts{limits.RekeyMessages, limits.HardMessages},
-		peers:  make(map[wire.ID]*peer),
-		shares: make(map[Ingress]*share),
+		cfg:     cfg,
+		counts:  counts{limits.RekeyMessages, limits.HardMessages},
+		peers:   make(map[wire.ID]*peer),
+		shares:  make(map[Ingress]*share),
+		windows: windowBudget(cfg.Budget),
 	}
 	t.timers.arm = t.armed
 	t.index.init()
@@ -178,6 +181,7 @@ func (t *Table) remove(p *peer, cause error, fx *effects) {
 	p.endAll(cause, fx)
 	p.dropSessions(fx)
 	p.account.Close()
+	p.windowed.Close()
 	t.timers.remove(&p.timer)
 	t.floor = max(t.floor, p.out.next)
 	delete(t.peers, p.id)
