@@ -3,6 +3,8 @@ package dgram
 import (
 	"sync"
 	"time"
+
+	"github.com/peermesh/peermesh/internal/guard"
 )
 
 // deadline is when one direction's calls end. Calls that wait keep the channel
@@ -52,14 +54,14 @@ func (d *deadline) move(t time.Time) {
 // start runs the timer; it needs mu.
 func (d *deadline) start(left time.Duration) {
 	var timer *time.Timer
-	timer = time.AfterFunc(left, func() {
+	timer = time.AfterFunc(left, guard.Func("a deadline", func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if d.timer == timer {
 			d.timer = nil
 			d.pass()
 		}
-	})
+	}, nil))
 	d.timer = timer
 }
 

@@ -130,7 +130,7 @@ func TestLinkAsksAreLimited(t *testing.T) {
 	accepted, port := countAccepts(t, "tcp4")
 	n := dialling(t)
 	n.cfg.PublicURLs = nil
-	n.linkAsks = newLinkAsks()
+	n.linkAsks = newLinkAsks(nil)
 	for n.linkAsks.mayDial(routing.ID{1}) {
 	}
 	got, _ := n.answerAsk(within(t, time.Second), routing.ID{1}, &wire.ConnectAsk{Kind: wire.ConnectLink, URLs: []string{"ws://127.0.0.1:" + port}})

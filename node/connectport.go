@@ -19,7 +19,7 @@ import (
 )
 
 func (n *Node) openConnectPort() {
-	n.linkAsks = newLinkAsks()
+	n.linkAsks = newLinkAsks(n.note)
 	_, _ = n.open(wire.ConnectPort, HandlerFunc(n.takeConnect))
 }
 

@@ -123,7 +123,7 @@ type Status struct {
 	LimitsHit   map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused
 	// LimitsHitAt is when each of them was hit last, to a second.
 	LimitsHitAt map[string]time.Time `json:"limitsHitAt"`
-	Panics      uint64               `json:"panics"` // faults of this program or of a handler that ended a part of the node; the log has their stacks
+	Panics      uint64               `json:"panics"` // faults of this program or of a handler that ended a part of the node, and of carriers in this process; the log has their stacks
 	Limits      []LimitUse           `json:"limits"`
 	Attached    bool                 `json:"attached"` // others than the peers can reach this node
 	// IdentityInUseAt is when it was last proven that another process runs with

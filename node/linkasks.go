@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
@@ -20,10 +21,11 @@ type linkAsks struct {
 	total int                // of all peers
 	dials map[routing.ID]int // dials of a peer's URLs, of the last while
 	count int                // of all peers
+	note  func(*guard.Panic) // of the node; set at the start
 }
 
-func newLinkAsks() linkAsks {
-	return linkAsks{under: make(map[routing.ID]int), dials: make(map[routing.ID]int)}
+func newLinkAsks(note func(*guard.Panic)) linkAsks {
+	return linkAsks{under: make(map[routing.ID]int), dials: make(map[routing.ID]int), note: note}
 }
 
 // askVerdict is what becomes of an ask.
@@ -70,12 +72,12 @@ func (l *linkAsks) mayDial(from routing.ID) bool {
 	}
 	l.dials[from]++
 	l.count++
-	time.AfterFunc(limits.ConnectDialPause, func() {
+	time.AfterFunc(limits.ConnectDialPause, guard.Func("the bound of dials for others", func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		less(l.dials, from)
 		l.count--
-	})
+	}, l.note))
 	return true
 }
 

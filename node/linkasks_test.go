@@ -10,7 +10,7 @@ import (
 )
 
 func TestOnePeerLeavesRoomForOthersAsks(t *testing.T) {
-	l := newLinkAsks()
+	l := newLinkAsks(nil)
 	greedy := routing.ID{1}
 	for i := range limits.ConnectAnswersPeer {
 		if got := l.enter(greedy); got != askAnswered {
@@ -35,7 +35,7 @@ func TestOnePeerLeavesRoomForOthersAsks(t *testing.T) {
 }
 
 func TestAsksOfManyPeersAreBounded(t *testing.T) {
-	l := newLinkAsks()
+	l := newLinkAsks(nil)
 	verdicts := make(map[askVerdict]int)
 	for i := range 2 * limits.ConnectAnswers {
 		verdicts[l.enter(routing.ID{byte(i), byte(i >> 8)})]++
@@ -47,7 +47,7 @@ func TestAsksOfManyPeersAreBounded(t *testing.T) {
 
 func TestDialsOnOthersWordAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLinkAsks()
+		l := newLinkAsks(nil)
 		count := func(of routing.ID) (n int) {
 			for l.mayDial(of) {
 				n++

@@ -93,8 +93,9 @@ func refusalOf(err error) reason.Reason {
 // handshake runs f, which blocks on conn, for a bounded time. On error conn is
 // closed.
 func (n *Node) handshake(conn transport.Conn, f func() (*link.Remote, error)) (*link.Remote, error) {
-	late := time.AfterFunc(limits.HandshakeTimeout, func() { conn.Close() })
-	stop := context.AfterFunc(n.ctx, func() { conn.Close() })
+	end := func() { conn.Close() }
+	late := time.AfterFunc(limits.HandshakeTimeout, guard.Func("the end of a handshake", end, n.note))
+	stop := context.AfterFunc(n.ctx, guard.Func("the end of a handshake", end, n.note))
 	defer stop()
 	remote, err := f()
 	if !late.Stop() && err != nil {
@@ -311,7 +312,7 @@ func (n *Node) closeLink(l *link.Link, why reason.Reason, contacts [][]byte) {
 		return
 	}
 	l.Finish(wire.AppendBye(nil, &wire.Bye{Reason: uint8(why), Contacts: contacts}), why)
-	late := time.AfterFunc(limits.ByeFlush, func() { l.Close(why) })
+	late := time.AfterFunc(limits.ByeFlush, guard.Func("the end of a link", func() { l.Close(why) }, n.note))
 	n.spawn(func() {
 		<-l.Done()
 		late.Stop() // a timer would keep the ended link

@@ -39,7 +39,9 @@ func (n *Node) setUpListener() error {
 		})
 	}
 	n.listener, n.handler.Listener = l, l.Addr()
-	n.server = httpbound.NewServer(n, httpbound.Public(n.cfg.TrustedProxies, func() { n.drops.Add(reason.ConnectionLimit, 1) }))
+	bounds := httpbound.Public(n.cfg.TrustedProxies, func() { n.drops.Add(reason.ConnectionLimit, 1) })
+	bounds.Panicked = n.note
+	n.server = httpbound.NewServer(n, bounds)
 	n.server.ConnContext = proxyheader.Context
 	n.server.DisableGeneralOptionsHandler = true // the page knows whether the node leaves
 	return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
@@ -217,7 +218,7 @@ func (n *Node) meet(a *attempt, conn *webrtc.Conn, dial uint32) (*link.Remote, e
 	now := time.Now()
 	local := n.local(now)
 	local.Hello.Need = a.need
-	stop := context.AfterFunc(a.ctx, func() { conn.Close() })
+	stop := context.AfterFunc(a.ctx, guard.Func("the end of a handshake", func() { conn.Close() }, n.note))
 	remote, err := n.handshake(conn, func() (*link.Remote, error) {
 		return link.Meet(conn, local, wire.ID(a.peer), a.session, a.offered, dial, now)
 	})

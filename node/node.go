@@ -115,6 +115,7 @@ func New(cfg Config) (*Node, error) {
 	n.counters.forwardTimes.first, n.counters.signalTimes.first = forwardFirst, signalFirst
 	n.edge.init()
 	n.memory.init(&n.cfg)
+	n.turns.broke = n.fail
 	n.live.init()
 	n.ports.init()
 	n.state.init()

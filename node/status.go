@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/routing"
@@ -57,7 +58,7 @@ func (n *Node) Status() Status {
 		Homes: []routing.ID{}, Table: table(peers), Traffic: n.live.traffic(),
 		Dials:  Dials{Linked: n.counters.dialsLinked.Load(), Failed: n.counters.dialsFailed.Load()},
 		Upkeep: n.counters.upkeepSoFar(), Hops: hops, ForwardTimes: n.counters.forwardTimes.soFar(),
-		SignalTimes: n.counters.signalTimes.soFar(), Panics: n.panics.Load(), Warnings: n.warnings.list(),
+		SignalTimes: n.counters.signalTimes.soFar(), Panics: n.panics.Load() + guard.Loose(), Warnings: n.warnings.list(),
 	}
 	for _, id := range n.engine.Homes() {
 		s.Homes = append(s.Homes, routing.ID(id))

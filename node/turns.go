@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
@@ -22,6 +23,7 @@ type turns struct {
 	waiting int
 	timer   *time.Timer // nil: nobody waits
 	given   uint64
+	broke   func(*guard.Panic) // ends the node, which has no turns any more; set at New
 }
 
 // turnGroup is a group of which somebody waits.
@@ -107,7 +109,7 @@ func (t *turns) wait(host, group netip.Prefix) chan bool {
 	g.waiting++
 	t.waiting++
 	if t.timer == nil {
-		t.timer = time.AfterFunc(turnEvery, t.next)
+		t.timer = time.AfterFunc(turnEvery, guard.Func("the turns of handshakes", t.next, t.broke))
 	}
 	return turn
 }

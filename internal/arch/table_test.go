@@ -42,7 +42,7 @@ var house = []room{
 	{"internal/engine", under("internal/identity", "internal/session", "internal/link"), "it decides and does no IO, so that a simulation can run it"},
 
 	{"transport", []string{"internal/limits"}, "the contract of carriers: they know bytes, not frames"},
-	{"internal/httpbound", []string{"internal/limits"}, "bounds of a web server, whatever it serves"},
+	{"internal/httpbound", []string{"internal/limits", "internal/guard"}, "bounds of a web server, whatever it serves"},
 	{"transport/transporttest", carrier(), "the suite tests the contract and nothing behind it"},
 	{"internal/proxy", []string{"transport", "internal/limits"}, "a way through a proxy is a connection, whatever goes over it"},
 	{"internal/proxy/proxytest", nil, "a proxy for tests, which is a program of somebody else's"},

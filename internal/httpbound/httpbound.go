@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
@@ -27,6 +28,10 @@ type Options struct {
 	Read       time.Duration  // for a whole request, its body included
 	Write      time.Duration  // for a whole answer
 	Refused    func()         // called for each connection that a bound closed, by any goroutine; nil: nobody asks
+
+	// Panicked is called for each panic of the handler, by any goroutine; nil: the
+	// default log tells. The connection is closed.
+	Panicked func(*guard.Panic)
 }
 
 // Public are the options of a port that strangers reach.
@@ -59,7 +64,7 @@ func NewServer(handler http.Handler, o Options) *Server {
 	protocols.SetHTTP1(true)
 	c := newConns(o)
 	return &Server{conns: c, options: o, Server: &http.Server{
-		Handler:           handler,
+		Handler:           guarded(handler, o.Panicked),
 		Protocols:         protocols,
 		ReadHeaderTimeout: o.HeaderTime,
 		ReadTimeout:       o.Read,
@@ -74,6 +79,28 @@ func NewServer(handler http.Handler, o Options) *Server {
 // Serve is that of http.Server, within the rate of the options.
 func (s *Server) Serve(l net.Listener) error {
 	return s.Server.Serve(&listener{Listener: l, conns: s.conns, arrivals: newArrivals(s.options)})
+}
+
+// guarded is handler under a guard. The server would tell its log, and it has none.
+func guarded(handler http.Handler, panicked func(*guard.Panic)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		done := false
+		guard.Do("the answer to a request", func() {
+			handler.ServeHTTP(w, r)
+			done = true
+		}, func(p *guard.Panic) {
+			switch {
+			case p.Value == http.ErrAbortHandler: // on purpose
+			case panicked == nil:
+				p.Loose()
+			default:
+				panicked(p)
+			}
+		})
+		if !done {
+			panic(http.ErrAbortHandler) // closes the connection
+		}
+	})
 }
 
 // Open is how many connections there are now that are not hijacked.

@@ -155,12 +155,17 @@ func (l *Link) sealAndFlush(out *chunks) (slow bool, err error) {
 
 // broke ends the link for a panic of its writer.
 func (l *Link) broke(p *guard.Panic) {
+	l.panicked(p)
+	l.Close(reason.ProtocolError)
+}
+
+// panicked tells of a panic.
+func (l *Link) panicked(p *guard.Panic) {
 	if l.OnPanic != nil {
 		l.OnPanic(p)
 	} else {
 		p.Log(slog.Default())
 	}
-	l.Close(reason.ProtocolError)
 }
 
 // writeFailed ends the link soon: why the peer went away may still wait to be
@@ -171,7 +176,7 @@ func (l *Link) writeFailed(err error) {
 	if cause == reason.Stalled {
 		grace = 0
 	}
-	time.AfterFunc(grace, func() { l.Close(cause) })
+	time.AfterFunc(grace, guard.Func("the end of a link", func() { l.Close(cause) }, l.panicked))
 }
 
 // seal seals each record in place, before that the frames in it that are not

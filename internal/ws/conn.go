@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
 )
@@ -220,7 +221,7 @@ func (c *Conn) CloseWith(code int, reason string) error {
 }
 
 func (c *Conn) farewell(code int, reason string) {
-	late := time.AfterFunc(limits.ByeFlush, func() { _ = c.cork.Close() })
+	late := time.AfterFunc(limits.ByeFlush, guard.Func("the end of a connection", func() { _ = c.cork.Close() }, nil))
 	defer late.Stop()
 	_ = c.cork.Flush()
 	c.sock.close(code, reason)

@@ -119,8 +119,14 @@ func (c *cork) addControl(p []byte) {
 	}
 	if c.attempt(); c.pending != nil && c.err == nil {
 		c.flushing = true
-		c.helper.Go(func() { guard.Do("a control frame", c.flushControl, nil) })
+		c.helper.Go(func() { guard.Do("a control frame", c.flushControl, c.broke) })
 	}
+}
+
+// broke ends the connection for a panic of the helper.
+func (c *cork) broke(p *guard.Panic) {
+	p.Loose()
+	_ = c.Close()
 }
 
 // flushControl runs on a goroutine of its own with the flushing mark set. If

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
 )
@@ -134,7 +135,7 @@ type dial struct {
 }
 
 func (d *dial) upgrade(ctx context.Context) (*Conn, error) {
-	stop := context.AfterFunc(ctx, d.abandon)
+	stop := context.AfterFunc(ctx, guard.Func("the end of a dial", d.abandon, nil))
 	client := &http.Client{Transport: d, CheckRedirect: noRedirect}
 	sock, resp, err := dialSocket(ctx, d.url.String(), client, d.opts)
 	switch late := !stop(); {
@@ -165,7 +166,7 @@ func (d *dial) opened(ctx context.Context, sock socket) (*Conn, error) {
 func (c *Conn) lastWords(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, limits.ByeFlush)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = c.cork.Close() })
+	stop := context.AfterFunc(ctx, guard.Func("the end of a connection", func() { _ = c.cork.Close() }, nil))
 	_, _, err := c.ReceiveMessage(func() []byte { return make([]byte, 1) })
 	stop()
 	_ = c.Close()

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
 )
@@ -112,7 +113,7 @@ func (h *half) sendError() error {
 func (h *half) enqueue(b *batch, delay time.Duration) {
 	if delay > 0 {
 		b.due = time.Now().Add(delay)
-		time.AfterFunc(delay, h.arrive)
+		time.AfterFunc(delay, guard.Func("a pipe", h.arrive, nil))
 	}
 	h.queue.push(b)
 	h.bytes += len(b.b)
@@ -129,13 +130,13 @@ func (h *half) arrive() {
 // awaitRoom waits until something was taken, or the pipe ended.
 func (h *half) awaitRoom() {
 	seen := h.count
-	patience := time.AfterFunc(limits.WriteStall, func() {
+	patience := time.AfterFunc(limits.WriteStall, guard.Func("a pipe", func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.count == seen {
 			h.fail(errStalled)
 		}
-	})
+	}, nil))
 	defer patience.Stop()
 	h.taken.Wait()
 }

@@ -70,7 +70,7 @@ func (a *Attempt) SetAnswer(ctx context.Context, text string) error {
 	if err := a.endpoint.turns.enter(ctx, a.over, true); err != nil {
 		return err
 	}
-	go guard.Do("a handshake over WebRTC", a.shakeHands, nil)
+	go guard.Do("a handshake over WebRTC", a.shakeHands, a.broke)
 	if err := a.setRemote(pion.SDPTypeAnswer, parsed); err != nil {
 		return fmt.Errorf("%w: %w", ErrDescription, err)
 	}

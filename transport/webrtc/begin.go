@@ -8,6 +8,7 @@ import (
 
 	pion "github.com/pion/webrtc/v4"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
@@ -90,10 +91,11 @@ func (e *Endpoint) attempt(s Setup, offer bool) (*Attempt, error) {
 	if err := a.openChannel(); err != nil {
 		return nil, a.giveUp(err)
 	}
-	pc.OnICECandidate(a.gather.found)
-	pc.OnICEConnectionStateChange(a.iceState)
-	pc.OnConnectionStateChange(a.connectionState)
-	pc.SCTP().Transport().OnStateChange(a.dtlsState)
+	const what = "a callback of the library of WebRTC"
+	pc.OnICECandidate(guard.With(what, a.gather.found, a.broke))
+	pc.OnICEConnectionStateChange(guard.With(what, a.iceState, a.broke))
+	pc.OnConnectionStateChange(guard.With(what, a.connectionState, a.broke))
+	pc.SCTP().Transport().OnStateChange(guard.With(what, a.dtlsState, a.broke))
 	return a, nil
 }
 

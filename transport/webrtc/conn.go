@@ -17,6 +17,7 @@ import (
 
 	pion "github.com/pion/webrtc/v4"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/transport"
 )
 
@@ -65,7 +66,7 @@ func newConn(a *Attempt, raw any) (*Conn, error) {
 		attempt: a, raw: ch, binding: binding,
 		low: make(chan struct{}, 1), done: make(chan struct{}),
 	}
-	ch.OnBufferedAmountLow(c.wakeFlush)
+	ch.OnBufferedAmountLow(guard.Func("room on a link over WebRTC", c.wakeFlush, a.broke))
 	c.selected()
 	return c, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
 )
@@ -115,7 +116,7 @@ func (c *Conn) Close() error {
 func (c *Conn) linger() {
 	c.recv.Lock() // the receiver has left
 	defer c.recv.Unlock()
-	c.raw.OnBufferedAmountLow(func() { _ = c.raw.SetReadDeadline(time.Now()) })
+	c.raw.OnBufferedAmountLow(guard.Func("the end of a link over WebRTC", func() { _ = c.raw.SetReadDeadline(time.Now()) }, c.attempt.broke))
 	c.raw.SetBufferedAmountLowThreshold(0)
 	_ = c.raw.Close()
 	late := time.Now().Add(limits.CloseLinger)

@@ -16,6 +16,7 @@ import (
 	"github.com/pion/transport/v4/stdnet"
 	"github.com/pion/turn/v5"
 
+	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
@@ -83,10 +84,10 @@ func askServer(ctx context.Context, s Server, at string, conn net.PacketConn) er
 		return err
 	}
 	defer client.Close()
-	stop := context.AfterFunc(ctx, func() {
+	stop := context.AfterFunc(ctx, guard.Func("the end of a question to a server", func() {
 		client.Close()
 		_ = conn.Close()
-	})
+	}, nil))
 	defer stop()
 	if err := client.Listen(); err != nil {
 		return err

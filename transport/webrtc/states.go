@@ -33,10 +33,17 @@ func (a *Attempt) openChannel() error {
 	if err != nil {
 		return err
 	}
-	dc.OnOpen(func() { a.channelOpen(dc) })
-	a.pc.OnDataChannel(func(*pion.DataChannel) { a.lost(errIntruder) })
-	a.pc.SCTP().OnClose(func(error) { a.lost(io.EOF) })
+	dc.OnOpen(guard.Func("the opening of a channel", func() { a.channelOpen(dc) }, a.broke))
+	a.pc.OnDataChannel(guard.With("a second channel", func(*pion.DataChannel) { a.lost(errIntruder) }, a.broke))
+	a.pc.SCTP().OnClose(guard.With("the end of an association", func(error) { a.lost(io.EOF) }, a.broke))
 	return nil
+}
+
+// broke ends the attempt, or the pipe that came of it, for a panic on one of
+// its goroutines or in a callback of the library.
+func (a *Attempt) broke(p *guard.Panic) {
+	p.Loose()
+	a.lost(p)
 }
 
 // channelOpen is called once. Only here may the channel be detached.
@@ -56,7 +63,7 @@ func (a *Attempt) channelOpen(dc *pion.DataChannel) {
 	if a.conn == nil && a.cause == nil {
 		a.conn = conn
 		close(a.opened)
-		go guard.Do("a link over WebRTC", conn.listen, nil)
+		go guard.Do("a link over WebRTC", conn.listen, a.broke)
 	}
 }
 
