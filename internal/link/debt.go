@@ -12,10 +12,14 @@ import (
 type debt struct {
 	told  uint64    // the neighbour's count when last looked at
 	since time.Time // when it grew last, or frames began to be owed; zero: none are
+	grew  time.Time // when it grew last, whatever is owed
 }
 
 // look is to be called with each tick.
 func (d *debt) look(now time.Time, r *ring) {
+	if r.told != d.told {
+		d.grew = now
+	}
 	switch {
 	case r.told >= r.out:
 		d.since = time.Time{}
@@ -40,7 +44,16 @@ func (l *Link) proved(now time.Time) bool {
 }
 
 // unacked says that the neighbour acks nothing and has no excuse: it has answered a
-// ping that left of late, so it has read what left before.
+// ping that left of late, so it has read what left before; or it talks and answers no
+// ping either, so it reads nothing.
 func (l *Link) unacked(now time.Time) bool {
-	return l.owed(now) >= limits.AckPatience && now.Sub(l.live.pinged) < limits.AckPatience/2
+	return l.owed(now) >= limits.AckPatience &&
+		(now.Sub(l.live.pinged) < limits.AckPatience/2 || now.Sub(l.live.heardAt) < limits.AckPatience/2 && l.unread(now, limits.AckPatience/2))
+}
+
+// unread says that the neighbour has taken nothing for so long: neither answered the
+// ping that is out nor acked a frame.
+func (l *Link) unread(now time.Time, long time.Duration) bool {
+	v := &l.live
+	return !v.pingAt.IsZero() && now.Sub(v.pingAt) >= long && now.Sub(v.debt.grew) >= long
 }

@@ -9,14 +9,16 @@ import (
 	"github.com/peermesh/peermesh/internal/wire"
 )
 
-// A neighbour that answers pings and acks nothing of what waits for it is cut,
-// however fast newer frames push older ones out of the ring, and only such a one.
+// A neighbour that acks nothing of what waits for it is cut, be it that it answers
+// pings or that it talks and reads nothing, however fast newer frames push older ones
+// out of the ring, and only such a one.
 func TestWhoPongsAndNeverAcksIsCut(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		every       time.Duration // between two records to it; 0: one in all
 		size        int
 		pongs       bool
+		talks       bool          // it says something all the time
 		acks        time.Duration // between two acks; 0: never
 		forward     bool          // what a suspicion gives back is sent another way
 		cut, reason reason.Reason
@@ -27,6 +29,9 @@ func TestWhoPongsAndNeverAcksIsCut(t *testing.T) {
 		{name: "acks what goes on", every: limits.LinkTick, size: 60_000, pongs: true, acks: 5 * time.Second},
 		{name: "silent", every: time.Second, size: 100, cut: reason.Idle},
 		{name: "nothing waits any more", size: 100, pongs: true, forward: true},
+		{name: "talks and reads nothing", every: time.Second, size: 100, talks: true, cut: reason.Stalled},
+		{name: "talks and reads nothing, and nothing waits any more", size: 100, talks: true, forward: true, cut: reason.Stalled},
+		{name: "talks, is slow and acks", every: limits.LinkTick, size: 60_000, talks: true, acks: 5 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newDriven(drivenStart)
@@ -39,7 +44,7 @@ func TestWhoPongsAndNeverAcksIsCut(t *testing.T) {
 				d.link.Pump(now)
 				nonce := [8]byte{1}
 				h := d.link.Tick(now, nonce)
-				if h.Dead != test.cut && h.Dead != reason.None || h.Unacked != (h.Dead == reason.Stalled) {
+				if h.Dead != test.cut && h.Dead != reason.None || h.Unacked != (h.Dead == reason.Stalled && !test.forward) {
 					t.Fatalf("after %v: got %+v, want the end %v", now.Sub(drivenStart), h, test.cut)
 				}
 				if h.Dead != reason.None {
@@ -50,6 +55,9 @@ func TestWhoPongsAndNeverAcksIsCut(t *testing.T) {
 				}
 				if h.Suspect && test.forward {
 					d.link.TakeRing()
+				}
+				if test.talks {
+					d.link.Handle(d, wire.AppendToBatch(nil, wire.AppendPing(nil, nonce)))
 				}
 				if test.pongs {
 					d.link.OnPong(now, nonce)

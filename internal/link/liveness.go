@@ -130,6 +130,8 @@ func (l *Link) tickPing(now time.Time, nonce [8]byte) reason.Reason {
 	switch {
 	case !v.pingAt.IsZero() && silence >= limits.PingAnswer && now.Sub(v.pingAt) >= limits.PingAnswer:
 		return reason.Idle
+	case v.suspect && l.unread(now, limits.PingAnswer):
+		return reason.Stalled // it talks, and has read nothing since
 	case v.pingAt.IsZero() && (silence >= v.idle || silence >= limits.DirectPing && l.unheard()):
 		l.sendPing(now, nonce)
 	}

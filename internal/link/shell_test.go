@@ -420,21 +420,36 @@ func TestFinishWritesWhatWaitsAndSaysWhy(t *testing.T) {
 	})
 }
 
+// A peer that never reads is cut in time, though it keeps pinging and asking.
 func TestPeerThatNeverReadsIsCut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a, b := pair() // b never runs
-		a.run()
-		begin := time.Now()
-		for a.Cause() == reason.None && time.Since(begin) < time.Minute {
-			a.AppendOwn(wire.ClassBulk, numbered(wire.ClassBulk, 60_000, 0)[wire.BatchHeader:])
-			time.Sleep(10 * time.Millisecond)
-		}
-		if got := time.Since(begin); a.Cause() != reason.Stalled || got > limits.WriteStall+time.Second {
-			t.Errorf("ended with %v after %v, want %v after %v", a.Cause(), got, reason.Stalled, limits.WriteStall)
-		}
-		a.stop()
-		b.Carrier.Close()
-	})
+	for name, says := range map[string][]byte{
+		"it is silent":           nil,
+		"it pings":               wire.AppendPing(nil, [8]byte{7}),
+		"it asks for neighbours": wire.AppendFindNode(nil, &wire.FindNode{}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := pair() // b never runs
+				a.run()
+				begin := time.Now()
+				for a.Cause() == reason.None && time.Since(begin) < time.Minute {
+					a.AppendOwn(wire.ClassBulk, numbered(wire.ClassBulk, 60_000, 0)[wire.BatchHeader:])
+					if says != nil {
+						b.AppendControl(says)
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+				if got := time.Since(begin); a.Cause() != reason.Stalled || got > limits.WriteStall+time.Second {
+					t.Errorf("ended with %v after %v, want %v after %v", a.Cause(), got, reason.Stalled, limits.WriteStall)
+				}
+				if says != nil && a.rx.bytes.Load() == 0 {
+					t.Error("nothing of what it says has come")
+				}
+				a.stop()
+				b.Carrier.Close()
+			})
+		})
+	}
 }
 
 func TestControlQueueIsBounded(t *testing.T) {
