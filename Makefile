@@ -49,7 +49,7 @@ unit:
 budgets:
 	go test ./dgram ./internal/ws
 	go test -run IdleLinkBudget ./node
-	PEERMESH_TEST_MANY_LINKS=1 go test -run CostLittle ./internal/hostile
+	PEERMESH_TEST_MANY_LINKS=1 go test -run 'CostLittle|DoNotReadAreCut' ./internal/hostile
 	go test -run 'SimOfNodesWithoutURLs|SimOfASiege|SimOfManyDroppers' ./testnet
 
 # The build that leaves WebRTC out.

@@ -18,5 +18,6 @@
 //
 // [Dial] does the first steps at once, [Serve] makes it a relay that others
 // dial. The scenarios are the external tests of this directory, one file for
-// each theme; they run real nodes.
+// each theme; they run real
+// nodes, and docs/security.md lists them by theme.
 package hostile

@@ -29,6 +29,7 @@ type Options struct {
 	Host         string      // in place of the URL's
 	Source       netip.Addr  // the local address; zero: any
 	Subprotocols []string    // nil: Subprotocol
+	ReadBuffer   int         // bytes that the kernel keeps for who does not read; 0: as many as it likes
 }
 
 // maxRead is more than any message of a node that keeps the rules.
@@ -58,8 +59,15 @@ func Open(ctx context.Context, rawURL string, opts Options) (Pipe, error) {
 }
 
 func (o *Options) transport() *http.Transport {
-	d := o.dialer()
-	return &http.Transport{DialContext: d.DialContext, TLSClientConfig: o.TLS.Clone(), DisableKeepAlives: true}
+	return &http.Transport{DialContext: o.dial, TLSClientConfig: o.TLS.Clone(), DisableKeepAlives: true}
+}
+
+func (o *Options) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := o.dialer().DialContext(ctx, network, addr)
+	if tcp, ok := conn.(*net.TCPConn); ok && o.ReadBuffer > 0 {
+		err = tcp.SetReadBuffer(o.ReadBuffer)
+	}
+	return conn, err
 }
 
 func (o *Options) dialer() *net.Dialer {
