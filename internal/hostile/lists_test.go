@@ -12,8 +12,10 @@ import (
 )
 
 // An identity that links with every relay that takes it, says that all relays are its
-// neighbours, and drops what it should carry, attracts next to nothing.
-func TestALiarAboutItsNeighboursAttractsLittle(t *testing.T) {
+// neighbours, and drops what it should carry, keeps no message from its receiver.
+// Datagrams are counted: nobody learns of one that is lost, and in a mesh that is
+// seconds old some relays have no calm links beside the liar's.
+func TestALiarAboutItsNeighboursHoldsUpNothing(t *testing.T) {
 	relays := meshOf(t, besiegedRelays)
 	var arrived atomic.Int64
 	for _, n := range relays {
@@ -71,8 +73,7 @@ func TestALiarAboutItsNeighboursAttractsLittle(t *testing.T) {
 			}
 		}
 	}
-	for end := time.Now().Add(5 * time.Second); arrived.Load()-before < sent && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-	}
+	until(t, "more than half of the datagrams arrive", func() bool { return arrived.Load()-before > sent/2 })
 	t.Logf("%d links of the liar: %d of %d Sends, %v in the mean; at least %d of %d datagrams; %d frames came to it",
 		links, len(pairs)-failed, len(pairs), sum/time.Duration(len(pairs)), arrived.Load()-before, sent, drawn.Load())
 }
