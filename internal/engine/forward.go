@@ -134,7 +134,7 @@ func (p *pass) run() Verdict {
 
 // refusal is the first half of rule 0, after the bytes have proved to be a frame.
 func (p *pass) refusal() reason.Reason {
-	f, err := wire.ParseFrame(p.raw)
+	err, f := p.f.Parse(p.raw), &p.f
 	switch {
 	case err != nil, f.Type == wire.TypeNearest && len(f.Body) < wire.NearestHeaderLen:
 		return reason.Malformed
@@ -143,7 +143,6 @@ func (p *pass) refusal() reason.Reason {
 	case f.HopLimit == 0:
 		return reason.HopLimit
 	}
-	p.f = f
 	p.ours = p.own && f.Src == wire.ID(p.s.self)
 	return reason.None
 }

@@ -132,8 +132,17 @@ type Frame struct {
 // and options; the body is not looked at. All slices of the result alias b.
 // It does not allocate.
 func ParseFrame(b []byte) (f Frame, err error) {
-	if err := checkHeader(b); err != nil {
+	if err := f.Parse(b); err != nil {
 		return Frame{}, err
+	}
+	return f, nil
+}
+
+// Parse is ParseFrame into a zero Frame, for those to whom a copy is dear. On error
+// the Frame is worth nothing.
+func (f *Frame) Parse(b []byte) (err error) {
+	if err := checkHeader(b); err != nil {
+		return err
 	}
 	flags := Flags(b[1])
 	f.Type, f.Class, f.Found, f.HopLimit = Type(b[0]), flags.Class(), flags&FlagFound != 0, b[2]
@@ -141,11 +150,11 @@ func ParseFrame(b []byte) (f Frame, err error) {
 	rest := b[HeaderLen:]
 	if flags&flagsOptions != 0 {
 		if rest, err = f.parseOptions(flags, rest, len(b)); err != nil {
-			return Frame{}, err
+			return err
 		}
 	}
 	f.Body = rest[:len(rest):len(rest)]
-	return f, nil
+	return nil
 }
 
 // checkHeader holds the rules for the first HeaderLen bytes and the whole length.
