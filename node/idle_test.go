@@ -19,7 +19,7 @@ func usage() (bytes, goroutines int) {
 }
 
 // TestIdleLinkBudget holds what one end of an idle WebSocket link costs: at most
-// 28 KiB of heap and stack, what is known of the peer and its neighbours
+// 26 KiB of heap and stack, what is known of the peer and its neighbours
 // included, as the mean of ends that dialled and ends that accepted, and 2
 // goroutines.
 func TestIdleLinkBudget(t *testing.T) {
@@ -62,7 +62,7 @@ func TestIdleLinkBudget(t *testing.T) {
 	bytes1, _ := usage()
 	got := (bytes1 - bytes0) / ends
 	t.Logf("one idle link end: %d bytes", got)
-	if got > 28<<10 {
-		t.Errorf("bytes per idle link end: got %d, want at most %d", got, 28<<10)
+	if got > 26<<10 {
+		t.Errorf("bytes per idle link end: got %d, want at most %d", got, 26<<10)
 	}
 }

@@ -201,39 +201,51 @@ type source struct {
 	wanted   bool           // by this node's user
 }
 
-// runLink runs a link that has proved itself, until it ends.
+// runLink runs a link that has proved itself, until it ends. What it needs before
+// and after is in functions of its own: an idle link keeps its goroutine's stack.
 func (n *Node) runLink(conn transport.Conn, remote *link.Remote, from source, at *engine.Origin) {
-	w := n.newLink(conn, remote, from)
+	w, admitted := n.beginLink(conn, remote, from, at)
+	if w == nil {
+		return
+	}
+	defer n.endLink(w) // after a panic, too, of which the task's guard tells
+	if admitted {
+		w.link.Run(n.reader(w))
+		w.passOn()
+	} else {
+		w.link.Dismiss()
+	}
+}
+
+// beginLink asks the loop to admit a link. Nil: there is none to run.
+func (n *Node) beginLink(conn transport.Conn, remote *link.Remote, from source, at *engine.Origin) (w *walker, admitted bool) {
+	w = n.newLink(conn, remote, from)
 	if !n.memory.enter(conn.Kind()) {
 		n.drops.Add(reason.MemoryLimit, 1)
 		n.closeLink(w.link, reason.LinkLimit, nil)
 		w.link.Dismiss()
-		return
+		return nil, false
 	}
-	defer n.memory.leave(conn.Kind())
 	if !n.live.add(w, conn) {
 		conn.Close()
-		return
+		n.memory.leave(conn.Kind())
+		return nil, false
 	}
-	if n.admit(w, from.target, at) {
+	if admitted = n.admit(w, from.target, at); admitted {
 		n.logAdmitted(conn, w.link, remote)
-		guard.Do("a link", func() {
-			w.link.Run(n.reader(w))
-			w.passOn()
-		}, func(p *guard.Panic) {
-			n.note(p)
-			w.link.Close(reason.ProtocolError)
-		})
-	} else {
-		w.link.Dismiss()
 	}
+	return w, admitted
+}
+
+// endLink forgets a link that has ended.
+func (n *Node) endLink(w *walker) {
+	w.link.Close(reason.ProtocolError) // it has ended, unless its reader panicked
 	n.logEnded(w.link)
 	n.live.remove(w)
 	n.post(engine.LinkDown{Link: w.link, Cause: w.link.Cause()})
+	n.memory.leave(w.link.Carrier.Kind())
 }
 
-// logAdmitted and logEnded are functions of their own, so that what they need does
-// not stay on the stack of an idle link.
 func (n *Node) logAdmitted(conn transport.Conn, l *link.Link, remote *link.Remote) {
 	if n.log.Enabled(n.ctx, slog.LevelDebug) {
 		n.log.Debug("link admitted", "peer", routing.ID(l.Peer), "link", l.Number, "transport", conn.Kind(), "address", conn.RemoteAddr(),
