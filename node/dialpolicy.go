@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"net/url"
 
@@ -85,7 +86,11 @@ const memKind = "mem"
 
 // remoteIP is the peer's address, unmapped and without its zone.
 func remoteIP(conn transport.Conn) (netip.Addr, bool) {
-	addr := conn.RemoteAddr()
+	return ipOf(conn.RemoteAddr())
+}
+
+// ipOf is the IP address in another, unmapped and without its zone.
+func ipOf(addr net.Addr) (netip.Addr, bool) {
 	if addr == nil {
 		return netip.Addr{}, false
 	}

@@ -10,12 +10,18 @@ import (
 // EventKind says what happened.
 type EventKind string
 
-// The kinds of events.
+// The kinds of events. Retry, Refused, NoHome and ClockDoubted come again and again while
+// their cause lasts, so only a change is an event at once: the first at a URL, peer or
+// network, or another stage or reason than before. What repeats is counted, over all of
+// them, and told after a minute and then in pauses that double up to an hour: Count is how
+// many since the last such event, Sources of how many URLs, peers or networks; the other
+// fields are those of the last one. A link by a URL ends that: the next failure is a
+// change. Dropped, for each reason, is told at the same pauses.
 const (
 	PeerUp        EventKind = "peer-up"         // a link is live
 	PeerDown      EventKind = "peer-down"       // a link ended; Reason says why
 	Attached      EventKind = "attached"        // the relay Peer said that it is a home of this leaf: others find it there
-	Dropped       EventKind = "dropped"         // frames were dropped; Reason and Count, at most one event per reason and second
+	Dropped       EventKind = "dropped"         // frames were dropped: Count of them for Reason since the last such event
 	Retry         EventKind = "retry"           // a bootstrap URL did not answer; it is tried again after After
 	Refused       EventKind = "refused"         // a peer refused this node, or this node a peer; Reason says why
 	IdentityInUse EventKind = "identity-in-use" // another process runs with the same key
@@ -52,7 +58,9 @@ type Event struct {
 	Leaf      bool          `json:"leaf,omitempty"`
 	Reason    string        `json:"reason,omitempty"`
 	Part      string        `json:"part,omitempty"` // of the node, as in Warning
+	Hint      string        `json:"hint,omitempty"` // of a Warned event: what to do
 	Count     uint64        `json:"count,omitempty"`
+	Sources   int           `json:"sources,omitempty"` // that a sum is about
 	After     time.Duration `json:"afterNs,omitempty"`
 	Err       string        `json:"error,omitempty"`
 }

@@ -143,20 +143,22 @@ func (n *Node) tell(t engine.Notice) {
 	if t.Err != nil {
 		ev.Err = t.Err.Error()
 	}
-	if t.Kind == engine.NoticeRefused && t.Link != nil && !t.Link.Outbound && !n.refusals.Allow() {
-		return // counted, and told once a second as a Dropped event
-	}
 	if t.Link != nil {
 		ev.Transport, ev.Outbound, ev.Leaf = t.Link.Carrier.Kind(), t.Link.Outbound, t.Link.Leaf
 	}
 	if ev.Kind == IdentityInUse {
 		n.identityUsed.Store(ev.Time.UnixNano())
 	}
-	n.announce(ev)
+	if isDrop(&t) {
+		n.refusedAs[t.Reason].Add(1)
+	}
+	if n.repeats.news(&t, ev) {
+		n.announce(ev)
+	}
 }
 
 func (n *Node) logEvent(ev Event) {
-	args := make([]any, 0, 14)
+	args := make([]any, 0, 20)
 	add := func(key string, value any, given bool) {
 		if given {
 			args = append(args, key, value)
@@ -168,7 +170,10 @@ func (n *Node) logEvent(ev Event) {
 	add("url", ev.URL, ev.URL != "")
 	add("reason", ev.Reason, ev.Reason != "")
 	add("part", ev.Part, ev.Part != "")
+	add("count", ev.Count, ev.Count > 0)
+	add("sources", ev.Sources, ev.Sources > 1)
 	add("err", ev.Err, ev.Err != "")
+	add("hint", ev.Hint, ev.Hint != "")
 	add("after", ev.After, ev.After > 0)
 	if ev.Kind == ClockDoubted {
 		args = append(args, "hint", "the mesh says that this machine's clock is wrong; until it is set nobody finds this node")
@@ -176,18 +181,32 @@ func (n *Node) logEvent(ev Event) {
 	n.log.Log(n.ctx, ev.Kind.Level(), string(ev.Kind), args...)
 }
 
-// reportDrops tells what was dropped since the last report, one event per
-// reason. It belongs to the ticker.
+// reportDrops tells what was dropped: for each reason at once, then in pauses that
+// double. It belongs to the ticker.
 func (n *Node) reportDrops(now time.Time) {
 	for r := range n.reported {
-		total := n.drops.Get(reason.Reason(r))
-		if total == n.reported[r] {
-			continue
+		d, total := &n.reported[r], n.drops.Get(reason.Reason(r))
+		if total != d.seen {
+			d.seen = total
+			n.droppedAt[r].Store(now.UnixNano())
 		}
-		ev := Event{Kind: Dropped, Time: now, Reason: reason.Reason(r).String(), Count: total - n.reported[r]}
-		n.reported[r] = total
-		n.droppedAt[r].Store(now.UnixNano())
-		n.events.send(ev)
-		n.log.Log(n.ctx, ev.Kind.Level(), string(ev.Kind), "reason", ev.Reason, "count", ev.Count)
+		// A refusal counts as a drop too, and has an event of its own.
+		if more := total - min(total, d.told+n.refusedAs[r].Load()); more > 0 && d.pace.may(now) {
+			d.told += more
+			n.announce(Event{Kind: Dropped, Time: now, Reason: reason.Reason(r).String(), Count: more})
+		}
+	}
+}
+
+// dropsTold are the drops of one reason.
+type dropsTold struct {
+	seen, told uint64
+	pace       pace
+}
+
+// reportRepeats tells what came again and is due. It belongs to the ticker.
+func (n *Node) reportRepeats(now time.Time) {
+	for _, ev := range n.repeats.due(now) {
+		n.announce(ev)
 	}
 }

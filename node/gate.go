@@ -122,11 +122,16 @@ func groupsOf(conn transport.Conn) (host, group netip.Prefix) {
 	if !ok || ip.IsLoopback() && !transport.IsIndirect(conn) {
 		return host, group
 	}
+	return prefixesOf(ip)
+}
+
+// prefixesOf are the /32 and /16, or /56 and /48, of a valid address.
+func prefixesOf(ip netip.Addr) (host, group netip.Prefix) {
 	narrow, wide := 32, 16
 	if ip.Is6() {
 		narrow, wide = 56, 48
 	}
-	host, _ = ip.Prefix(narrow) // of a valid address and length
+	host, _ = ip.Prefix(narrow)
 	group, _ = ip.Prefix(wide)
 	return host, group
 }

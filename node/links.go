@@ -172,16 +172,6 @@ func (n *Node) refuseVersion(from net.Addr, err *transport.VersionError) {
 	n.tellRefused(from, "ws", reason.BadVersion, err)
 }
 
-// tellRefused counts a peer that was refused before there was a link, and tells of it.
-func (n *Node) tellRefused(from net.Addr, kind string, why reason.Reason, err error) {
-	n.drops.Add(why, 1)
-	if !n.refusals.Allow() {
-		return // counted, and told once a second as a Dropped event
-	}
-	n.log.Log(n.ctx, Refused.Level(), string(Refused), "from", from, "reason", why.String(), "err", err)
-	n.events.send(Event{Kind: Refused, Time: time.Now(), Transport: kind, Reason: why.String(), Err: err.Error()})
-}
-
 // spawnLink runs a link on a goroutine of its own: the one of the handshake has
 // grown a stack for its cryptography, and for finding out where the peer is, that
 // an idle link need not keep.

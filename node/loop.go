@@ -128,6 +128,7 @@ func (n *Node) runTicker() {
 		if idle {
 			lastIdle = now
 			n.reportDrops(now)
+			n.reportRepeats(now)
 			n.tellTraffic()
 			n.rtc.expire(now)
 		}

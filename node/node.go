@@ -24,7 +24,6 @@ import (
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 	"github.com/peermesh/peermesh/transport/ws"
-	"golang.org/x/time/rate"
 )
 
 // Node is a running node. Its methods may be called from any goroutine.
@@ -75,11 +74,12 @@ type Node struct {
 	contactRecord contactRecord
 	tlsCreds      tlsCredentials
 	counters      counters
-	number        atomic.Uint64              // of the last link
-	reported      [reason.Count]uint64       // drops told; owned by the ticker
-	droppedAt     [reason.Count]atomic.Int64 // when the last of them were told, in Unix nanoseconds; 0: never
-	ticked        []liveLink                 // the ticker's memory
-	refusals      *rate.Limiter              // events about strangers
+	number        atomic.Uint64               // of the last link
+	reported      [reason.Count]dropsTold     // owned by the ticker
+	refusedAs     [reason.Count]atomic.Uint64 // drops that are refusals with an event of their own
+	droppedAt     [reason.Count]atomic.Int64  // when the last of them were told, in Unix nanoseconds; 0: never
+	ticked        []liveLink                  // the ticker's memory
+	repeats       repetitions
 	edge          edge
 	files         *files
 	warnings      warnings
@@ -101,13 +101,12 @@ func New(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Logger.WithGroup("node"), started: time.Now(),
-		closed:   make(chan struct{}),
-		loop:     make(chan engine.Event, limits.LoopQueue),
-		armed:    make(chan struct{}, 1),
-		busy:     make(chan struct{}, 1),
-		workers:  make(chan struct{}, limits.HandshakeWorkers),
-		pongs:    make(chan struct{}, limits.PingReplies),
-		refusals: rate.NewLimiter(limits.RefusalEvents, limits.RefusalEventsBurst),
+		closed:  make(chan struct{}),
+		loop:    make(chan engine.Event, limits.LoopQueue),
+		armed:   make(chan struct{}, 1),
+		busy:    make(chan struct{}, 1),
+		workers: make(chan struct{}, limits.HandshakeWorkers),
+		pongs:   make(chan struct{}, limits.PingReplies),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.senders.New = func() any { return newSender() }

@@ -23,6 +23,5 @@ func (n *Node) lookForOwnKey(conn transport.Conn, err error) {
 		return
 	}
 	ev := Event{Kind: IdentityInUse, Time: now, Transport: conn.Kind(), Reason: reason.OwnID.String(), Err: err.Error()}
-	n.events.send(ev)
-	n.logEvent(ev)
+	n.announce(ev)
 }

@@ -66,7 +66,7 @@ func (w *warnings) list() []Warning {
 // state.
 func (n *Node) setWarning(key string, w Warning) {
 	if n.warnings.set(key, w) {
-		n.announce(Event{Kind: Warned, Time: w.Since, Part: w.Part, Err: w.Text})
+		n.announce(Event{Kind: Warned, Time: w.Since, Part: w.Part, Err: w.Text, Hint: w.Hint})
 	}
 }
 

@@ -199,13 +199,22 @@ func eventText(e node.Event) string {
 	add(e.Leaf, "leaf")
 	add(e.Reason != "", "%s", e.Reason)
 	add(e.Part != "", "%s", e.Part)
-	add(e.Count > 0, "%d times", e.Count)
+	add(e.Count > 0, "%s", times(e.Count))
+	add(e.Sources > 1, "with %d others", e.Sources-1)
 	add(e.Err != "", "%s", oneLine([]byte(e.Err)))
+	add(e.Hint != "", "(%s)", oneLine([]byte(e.Hint)))
 	add(e.After > 0, "(again in %s)", e.After.Round(time.Millisecond))
 	add(e.Kind == node.IdentityInUse, "(another process runs with the same --state; one of the two has to go)")
 	add(e.Kind == node.NoHome, "(others cannot find this node there; another relay is asked)")
 	add(e.Kind == node.ClockDoubted, "(the mesh says that this machine's clock is wrong; until it is set nobody finds this node)")
 	return strings.Join(words, " ")
+}
+
+func times(n uint64) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 func direction(outbound bool) string {

@@ -69,9 +69,31 @@ func (ev LinkUp) step(e *Engine, now time.Time) {
 			// Whom else it knows is asked before it has answered: it may be gone soon.
 			e.findNode(n, e.filler.Self, limits.NodesEntries)
 		}
-		e.do(Tell{Notice{Kind: NoticePeerUp, Link: l, Peer: n.ID, URL: n.url}})
+		if n.untold = e.wasBrief(n); !n.untold {
+			e.do(Tell{Notice{Kind: NoticePeerUp, Link: l, Peer: n.ID, URL: n.url}})
+		}
 	}
 	e.redraw = true
+}
+
+// wasBrief says that the last link that this node had dialled to there ended before
+// the peer had taken it: so may this one, and who hears of each hears of little else.
+func (e *Engine) wasBrief(n *neighbour) bool {
+	k := e.book.byID[n.ID]
+	return n.link.Outbound && (n.target != nil && n.target.brief || n.target == nil && k != nil && k.brief)
+}
+
+// tookOrNot notes whether the peer has taken the link among its own.
+func (e *Engine) tookOrNot(n *neighbour) {
+	if !n.link.Outbound {
+		return
+	}
+	if n.target != nil {
+		n.target.brief = !n.answered
+	}
+	if k := e.book.byID[n.ID]; k != nil {
+		k.brief = !n.answered
+	}
 }
 
 // meet notes what a new peer said of itself.

@@ -27,6 +27,7 @@ type known struct {
 	dialing  bool
 	needed   bool // that dial
 	trial    bool // it is made to see whether the link is faster than another
+	brief    bool // the last link that this node dialled ended before the peer had taken it
 	forPeer  bool // it is made because the peer asked for it
 	direct   bool // it is for a direct link
 	hot      bool // and one that nobody asked for

@@ -28,7 +28,10 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 		e.lost(n, now, cause)
 	}
 	e.parted(now, n, cause)
-	e.do(Tell{Notice{Kind: NoticePeerDown, Link: n.link, Peer: n.ID, Reason: cause, URL: n.url}})
+	e.tookOrNot(n)
+	if !n.untold {
+		e.do(Tell{Notice{Kind: NoticePeerDown, Link: n.link, Peer: n.ID, Reason: cause, URL: n.url}})
+	}
 	if e.links.live() == 0 {
 		e.hurry(now, n)
 	}

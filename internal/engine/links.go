@@ -35,6 +35,7 @@ type neighbour struct {
 	replaces []*neighbour  // closed once this one answers a ping
 	instead  *neighbour    // a slower one of the same bucket, the same
 	trial    bool          // dialled to see whether it is faster than another
+	untold   bool          // the user does not know of it: see wasBrief
 
 	contact      []byte        // its contact record
 	contactUntil time.Duration // by Engine.clock
@@ -202,6 +203,11 @@ func (ev Pong) step(e *Engine, now time.Time) {
 	}
 	first := !n.answered
 	n.answered = true
+	e.tookOrNot(n)
+	if n.untold && n.usable() {
+		n.untold = false
+		e.do(Tell{Notice{Kind: NoticePeerUp, Link: n.link, Peer: n.ID, URL: n.url}})
+	}
 	n.look()
 	e.measured(n)
 	if n.target != nil {

@@ -370,6 +370,7 @@ type Notice struct {
 	Kind   NoticeKind
 	Link   *link.Link // nil: none
 	URL    string
+	Stage  string // of a dial of URL: where it failed
 	Peer   routing.ID
 	Reason reason.Reason
 	Err    error

@@ -29,6 +29,7 @@ type Target struct {
 	peer     routing.ID // who answered last
 	met      bool       // a link by it was proved: the mesh is known without it
 	dialing  bool
+	brief    bool // the last link by it ended before the peer had taken it
 	never    bool // it leads to this very node
 	linked   int  // links that came up by it and are alive
 	attempts int  // since the last link
@@ -199,7 +200,7 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 		kind = NoticeRefused
 		e.cfg.Drops.Add(ev.Reason, 1)
 	}
-	e.do(Tell{Notice{Kind: kind, URL: ev.Target.URL, Reason: ev.Reason, Err: ev.Err, After: ev.Target.next.Sub(now)}})
+	e.do(Tell{Notice{Kind: kind, URL: ev.Target.URL, Stage: ev.Stage, Reason: ev.Reason, Err: ev.Err, After: ev.Target.next.Sub(now)}})
 }
 
 // retry notes that a link of t came up but was not admitted.

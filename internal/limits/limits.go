@@ -192,17 +192,21 @@ const (
 
 // Node.
 const (
-	PortQueue          = 256 << 10 // bytes that wait for a port's handler
-	PortQueueMax       = 8 << 20   // bytes, the most that a reader of packets may ask for; QUIC asks for 7 MiB
-	Ports              = 1_024     // open ports
-	EventsEarly        = 32        // events kept for the first reader of Events
-	EventQueue         = 256       // events that wait for one reader of Events; older ones are dropped and counted
-	PingReplies        = 64        // answers to pings under way
-	RefusalEvents      = 2         // events per second about strangers that were refused
-	RefusalEventsBurst = 20
-	StatusSessions     = 64      // sessions that a status tells one by one, those used last: 10 KiB of JSON
-	Scratch            = 2 << 10 // bytes of a small pooled send buffer
-	HandshakeWorkers   = 2       // goroutines that do the Diffie-Hellman
+	PortQueue        = 256 << 10        // bytes that wait for a port's handler
+	PortQueueMax     = 8 << 20          // bytes, the most that a reader of packets may ask for; QUIC asks for 7 MiB
+	Ports            = 1_024            // open ports
+	EventsEarly      = 32               // events kept for the first reader of Events
+	EventQueue       = 256              // events that wait for one reader of Events; older ones are dropped and counted
+	PingReplies      = 64               // answers to pings under way
+	RepeatSources    = 256              // URLs, peers or address groups whose troubles are told apart, of each kind
+	RepeatBurst      = 64               // of them that are told of at once: as many as BootstrapURLs
+	RepeatEvents     = 10 * time.Minute // from then on one in this time; the others are summed up
+	RepeatPause      = time.Minute      // after the first of a kind, until what has come again since is summed up; doubles
+	RepeatPauseMax   = time.Hour        // longest such pause; what has not come again for so long is news
+	RepeatChanges    = 3                // changes of one source that are told at once; each further one after a pause that doubles
+	StatusSessions   = 64               // sessions that a status tells one by one, those used last: 10 KiB of JSON
+	Scratch          = 2 << 10          // bytes of a small pooled send buffer
+	HandshakeWorkers = 2                // goroutines that do the Diffie-Hellman
 )
 
 // dgram.
