@@ -101,14 +101,13 @@ func (c *credentials) init(cfg Config, now time.Time) (err error) {
 type StateInUseError = identity.DirInUseError
 
 // lockState makes the state directory this node's alone. Where there are no locks
-// the node starts without.
+// the node starts without, and beginStateDir warns of it.
 func (n *Node) lockState() error {
 	if n.cfg.StateDir == "" {
 		return nil
 	}
 	lock, err := identity.LockDir(n.cfg.StateDir)
 	if errors.Is(err, identity.ErrNoLocks) {
-		n.log.Warn("the state directory cannot be locked: nothing keeps a second node out of it", "err", err)
 		return nil
 	}
 	n.stateLock = lock

@@ -3,7 +3,9 @@ package node
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -31,7 +33,7 @@ type knownPeers struct {
 	mu      sync.Mutex
 	peers   []knownPeer // the one linked last comes first
 	changed bool        // since they were written
-	failing bool        // the last write came to nothing
+	there   bool        // the file is there, or was
 }
 
 // askContacts asks the loop for the engine's contacts.
@@ -40,7 +42,7 @@ type askContacts struct {
 	answer chan []engine.Contact // capacity 1
 }
 
-// loadKnownPeers reads the file. One that is damaged is told of and left alone
+// loadKnownPeers reads the file. One that is damaged is warned of and left alone
 // until it is written anew: the node starts without.
 func (n *Node) loadKnownPeers() {
 	if n.cfg.StateDir == "" {
@@ -51,9 +53,13 @@ func (n *Node) loadKnownPeers() {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		n.log.Warn("the known peers cannot be read; the node starts without them", "file", n.known.path, "err", err)
+		n.known.there = true
+		n.setWarning(partKnownPeers, Warning{
+			Part: partKnownPeers, Text: fmt.Sprintf("the known peers in %s cannot be read, so the node started without them: %v", n.known.path, err),
+			Hint: "nothing: the file is written anew once the node has met somebody; until then it needs its bootstrap URLs", Since: n.started, Broken: true,
+		})
 	default:
-		n.known.peers = peers
+		n.known.peers, n.known.there = peers, true
 		n.log.Debug("known peers read", "count", len(peers))
 	}
 }
@@ -71,6 +77,7 @@ func (n *Node) startKnownPeers() {
 		n.post(engine.Known{Contacts: contacts})
 	}
 	n.task("the known peers", n.keepKnownPeers)
+	n.task("the state directory", n.keepStateDir)
 }
 
 // keepKnownPeers writes the known peers while the node runs, and ends with it.
@@ -120,25 +127,55 @@ func (n *Node) saveKnownPeers(last bool) {
 	for _, l := range n.live.all() {
 		live[l.link.Peer] = true
 	}
-	failed, err := n.known.save(contacts, live, time.Now(), last)
-	if failed {
-		n.log.Warn("the known peers cannot be written; it is tried again", "file", n.known.path, "err", err)
+	now := time.Now()
+	if !n.lookAtState(now) {
+		return // they are kept in memory, and written once the directory is right again
+	}
+	switch wrote, err := n.known.save(contacts, live, now, last); {
+	case err != nil:
+		n.setWarning(partKnownPeers, Warning{
+			Part: partKnownPeers, Text: fmt.Sprintf("the known peers cannot be written to %s: %v", n.known.path, rootCause(err)),
+			Hint: writeHint(err), Since: now, Broken: true,
+		})
+	case wrote:
+		n.clearWarning(partKnownPeers, now)
 	}
 }
 
-// save writes the peers if there is something new about them. fresh says that
-// the error was not there the time before.
-func (k *knownPeers) save(contacts []engine.Contact, live map[routing.ID]bool, now time.Time, last bool) (fresh bool, err error) {
+// rootCause is an error without the path of a temporary file, which is another each
+// time.
+func rootCause(err error) error {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		return p.Err
+	}
+	if l := (*os.LinkError)(nil); errors.As(err, &l) {
+		return l.Err
+	}
+	return err
+}
+
+// missing says that the file is gone.
+func (k *knownPeers) missing() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, err := os.Lstat(k.path)
+	return k.there && errors.Is(err, fs.ErrNotExist)
+}
+
+// save writes the peers if there is something new about them, or the file is gone.
+func (k *knownPeers) save(contacts []engine.Contact, live map[routing.ID]bool, now time.Time, last bool) (wrote bool, err error) {
+	gone := k.missing()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	met := k.merge(contacts, live, now)
-	if !k.changed && !(last && met) {
+	if !k.changed && !gone && !(last && met) {
 		return false, nil
 	}
-	err = writeKnownPeers(k.path, k.peers)
-	fresh = err != nil && !k.failing
-	k.changed, k.failing = err != nil, err != nil
-	return fresh, err
+	if err = writeKnownPeers(k.path, k.peers); err == nil {
+		k.there = true
+	}
+	k.changed = err != nil
+	return err == nil, err
 }
 
 // contacts asks the loop; false: the node has ended.

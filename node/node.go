@@ -84,8 +84,9 @@ type Node struct {
 	files         *files
 	warnings      warnings
 	ice           iceServers
-	known         *knownPeers  // nil: no state directory
-	stateLock     io.Closer    // nil: no state directory, or no locks
+	known         *knownPeers // nil: no state directory
+	stateDir      stateDir
+	stateLock     io.Closer    // with stateDir.mu held, once the node runs; nil: no state directory, or no locks
 	identityUsed  atomic.Int64 // when it was last proven that another process has this node's key, in Unix nanoseconds; 0: never
 	linkAsks      linkAsks
 	rtc           rtc
@@ -140,6 +141,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 	if _, err := rand.Read(n.instance[:]); err != nil {
 		return err
 	}
+	n.beginStateDir()
 	n.loadKnownPeers()
 	n.dialers, n.files = plan.dialers, plan.files
 	n.sessions, err = session.New(session.Config{

@@ -11,8 +11,7 @@ import (
 // Warning is something about this node that is wrong now, and that whoever runs it
 // can mend. It goes when it is mended.
 type Warning struct {
-	// Part is what it is about: "certificate", "network-key", "tls-ca", "ice" or
-	// "webrtc-port".
+	// Part is what it is about, such as "state", "known-peers" or "admin".
 	Part  string    `json:"part"`
 	Text  string    `json:"text"`
 	Hint  string    `json:"hint,omitempty"` // what to do

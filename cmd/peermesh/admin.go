@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 
@@ -42,31 +41,39 @@ type adminPage struct {
 }
 
 // openAdmin starts the listener that --admin asks for. Where it cannot, the page is at
-// a free port; without one, or without a runtime file, the node runs all the same.
-func openAdmin(c *cli.Context, talk io.Writer, n *node.Node, level *slog.LevelVar) *adminPage {
+// a free port; without one, or without a runtime file, the node runs all the same. Each
+// is a warning of the node.
+func openAdmin(c *cli.Context, n *node.Node, level *slog.LevelVar) *adminPage {
 	addr := get[string](c, "admin")
 	if addr == adminOff {
 		return nil
 	}
+	warn := func(part, hint, format string, args ...any) {
+		text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
+		n.SetWarning(part, node.Warning{Part: part, Text: text, Hint: hint, Broken: true})
+	}
 	cfg := admin.Config{Node: n, Version: version, Commit: commit(), Level: level}
-	server, err := admin.Listen(addr, cfg)
+	server, err := listenAdmin(addr, cfg)
 	if err != nil {
 		var free error
-		if server, free = admin.Listen(freeAdmin, cfg); free != nil {
-			fmt.Fprintf(talk, "warning: %v: the node runs without an admin page, so status, peers and top do not find it\n", err)
+		if server, free = listenAdmin(freeAdmin, cfg); free != nil {
+			warn("admin", "--admin ADDRESS chooses another address, --admin off none", "%v: the node runs without an admin page, so status, peers and top do not find it", err)
 			return nil
 		}
-		fmt.Fprintf(talk, "warning: %v: the admin page is at %s instead\n", err, server.URL())
+		warn("admin", "end what has the address, or choose another, and start the node again", "%v: the admin page is at %s instead", err, server.URL())
 	}
 	p := &adminPage{server, func() error { return nil }}
 	remove, err := admin.Register(n.ID(), server.URL())
 	if err != nil {
-		fmt.Fprintf(talk, "warning: %v: status, peers and top find this node by --admin %s alone\n", err, server.URL())
+		warn("runtime-file", "give the node an XDG_RUNTIME_DIR or a TMPDIR that it may write to", "%v: status, peers and top find this node by --admin %s alone", err, server.URL())
 		return p
 	}
 	p.remove = remove
 	return p
 }
+
+// listenAdmin is admin.Listen, unless a test has it fail.
+var listenAdmin = admin.Listen
 
 // url is where the page is; empty: nowhere.
 func (p *adminPage) url() string {

@@ -238,7 +238,7 @@ func nodeFlags() []cli.Flag {
 		textFlag("port-file", "`FILE` that holds the node's URLs, one on each line, while it serves; for scripts, with --port 0"),
 		boolFlag("leaf", "never forward for others"),
 		valueFlag("drain", "`TIME` to serve on after SIGTERM, with 503 at /healthz, while peers look for other nodes; 0: none", orZero(duration(2*time.Second))),
-		valueFlag("admin", "loopback `ADDRESS` of the admin page, which status, peers and top read; port 0 takes a free one; off: none", adminAddress()),
+		valueFlag("admin", "loopback `ADDRESS` of the admin page, which status, peers and top read; port 0, or one that is taken, stands for a free one; off: none", adminAddress()),
 		textFlag("config", "TOML `FILE` with any of these settings; without it the user's peermesh/config.toml if there is one"),
 	}, meshFlags()...)
 }

@@ -62,6 +62,9 @@ func asLeaf(c *cli.Context, std streams, do func(ctx context.Context, n *node.No
 		return err
 	}
 	defer leave(n, leaveTime)
+	for _, w := range n.Status().Warnings {
+		writeWarning(std.err, w.Text, w.Hint)
+	}
 	ctx, cancel := context.WithTimeout(c.Context, get[time.Duration](c, "timeout"))
 	defer cancel()
 	if err := n.Ready(ctx); err != nil {

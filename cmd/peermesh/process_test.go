@@ -136,7 +136,13 @@ type process struct {
 // start starts the program; it is killed at the end of the test at the latest.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: program(t, args...), lines: make(chan string, 1024), ended: make(chan struct{})}
+	return startCommand(t, program(t, args...))
+}
+
+// startCommand starts a command that is the program, or becomes it.
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, lines: make(chan string, 1024), ended: make(chan struct{})}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +155,7 @@ func start(t *testing.T, args ...string) *process {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("%v said:\n%s", args, p.said())
+			t.Logf("%v said:\n%s", cmd.Args[1:], p.said())
 		}
 	})
 	return p

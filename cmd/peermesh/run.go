@@ -61,10 +61,7 @@ func runNode(c *cli.Context, std streams, name string) error {
 		return &startError{err}
 	}
 	defer n.Close()
-	if c.Bool("json") { // else the events say it there
-		warnOfConfig(std.err, &cfg)
-	}
-	page := openAdmin(c, std.err, n, level)
+	page := openAdmin(c, n, level)
 	defer page.close()
 	removePortFile, err := writePortFile(c.String("port-file"), n)
 	if err != nil {
@@ -73,7 +70,7 @@ func runNode(c *cli.Context, std streams, name string) error {
 	defer removePortFile()
 	tell := unlessLogged(cfg.Logger, tellEvents(std.err))
 	if c.Bool("json") {
-		tell = jsonEvents(std.out)
+		tell = alsoWarnings(std.err, jsonEvents(std.out))
 	}
 	return liveOn(c, n, tell, func() error { return announceNode(c, std, n, page.url(), cfg, name) })
 }
@@ -233,6 +230,25 @@ func unlessLogged(log *slog.Logger, tell func(node.Event) error) func(node.Event
 			return nil
 		}
 		return tell(e)
+	}
+}
+
+// alsoWarnings tells on w, in words, what is wrong with the node, beside what tell does:
+// who reads JSON may look at some events alone.
+func alsoWarnings(w io.Writer, tell func(node.Event) error) func(node.Event) error {
+	return func(e node.Event) error {
+		if e.Kind == node.Warned {
+			writeWarning(w, e.Err, e.Hint)
+		}
+		return tell(e)
+	}
+}
+
+// writeWarning prints what is wrong with a node and what to do.
+func writeWarning(w io.Writer, text, hint string) {
+	fmt.Fprintf(w, "warning: %s\n", oneLine([]byte(text)))
+	if hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", oneLine([]byte(hint)))
 	}
 }
 

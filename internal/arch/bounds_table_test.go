@@ -238,6 +238,7 @@ var bounds = map[string]map[string]string{
 		"linkAsks.under":       "limits.ConnectAnswers + limits.ConnectRefusals",
 		"linkAsks.dials":       "limits.ConnectDials",
 		"broadcaster.early":    "limits.EventsEarly",
+		"Status.Warnings":      picture,
 		"repeats.topics":       "bounded by the kinds of events that repeat, 5",
 		"troubles.from":        "limits.RepeatSources",
 		"rtc.attempts":         "limits.SignalSessions",

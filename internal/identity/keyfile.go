@@ -73,6 +73,13 @@ func LoadOrCreate(dir string, rand io.Reader) (id *Identity, created bool, err e
 	return nil, false, err
 }
 
+// KeyFile is the path of the key file in a state directory.
+func KeyFile(dir string) string { return filepath.Join(dir, KeyFileName) }
+
+// Load returns the identity that a state directory holds. The error wraps
+// fs.ErrNotExist if there is none; it makes nothing.
+func Load(dir string) (*Identity, error) { return load(KeyFile(dir)) }
+
 // load reads the key file at path.
 func load(path string) (*Identity, error) {
 	b, err := readKeyFile(path)

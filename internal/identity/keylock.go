@@ -40,6 +40,9 @@ func (e *DirInUseError) Error() string {
 	return fmt.Sprintf("state directory %s: in use by %s; two nodes with one identity take each other's links", e.Dir, who)
 }
 
+// LockFile is the path of the lock file in a state directory.
+func LockFile(dir string) string { return filepath.Join(dir, LockFileName) }
+
 // LockDir makes a state directory, which must exist, this holder's alone until
 // the result is closed or the process ends; processes that this one starts do
 // not have it. The error is a *DirInUseError, or ErrNoLocks or what the system

@@ -34,6 +34,10 @@ func Usable(dir string) error {
 	}
 }
 
+// Writable says why nothing can be written to a directory, as far as can be told
+// without doing so; nil: it can.
+func Writable(dir string) error { return writable(dir) }
+
 // advice is what to do about an error of the system: usual, unless another user's
 // rights would not help.
 func advice(err error, usual string) string {

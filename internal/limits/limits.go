@@ -344,6 +344,7 @@ const (
 const (
 	KnownPeers         = 256               // peers remembered on disk: ten times the relay links of a node without a port
 	KnownPeersBytes    = 2 << 20           // bytes of their file; 256 of the longest contact records come to 1.4 MiB
+	StateLook          = 5 * time.Second   // how often the state directory is looked at
 	KnownPeersFirst    = 2 * time.Second   // after the first links they are written
 	KnownPeersWrite    = time.Minute       // and from then on, when they changed, so often
 	TraceHops          = MaxPlainHops      // probes of one trace
