@@ -13,12 +13,12 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools natlab tools browser fuzz sim siege bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools natlab tools browser promtool fuzz sim siege bench build fmt
 
 # What the check leaves out where it is missing is needed here.
 test: export REQUIRE_CHROMIUM = 1
 test: export REQUIRE_LAB_TOOLS = 1
-test: browser lab-tools check nowebrtc bench-test lab
+test: browser promtool lab-tools check nowebrtc bench-test lab
 	.ci/fuzz 10
 
 check: tools fmt-check vet staticcheck unit budgets bench-build
@@ -31,6 +31,12 @@ tools:
 # A browser to link with, as Debian has it.
 browser:
 	@command -v chromium >/dev/null || { apt-get update && apt-get install -y --no-install-recommends chromium; }
+
+# What tests the alerts of deploy/prometheus. The package would start a server; its
+# tool alone is taken out of it.
+promtool:
+	@command -v promtool >/dev/null || { apt-get update && dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cd "$$dir" && \
+		apt-get download prometheus && dpkg-deb -x prometheus_*.deb . && install usr/bin/promtool /usr/local/bin/; }
 
 fmt-check:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi

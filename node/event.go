@@ -106,7 +106,8 @@ type BootstrapInfo struct {
 	Linked    bool       `json:"linked"`
 	Peer      routing.ID `json:"peer,omitzero"`
 	Attempts  int        `json:"attempts"`
-	Stage     string     `json:"stage,omitempty"` // where the last try failed, as in JoinError
+	Stage     string     `json:"stage,omitempty"`  // where the last try failed, as in JoinError
+	Reason    string     `json:"reason,omitempty"` // why, in a word, where a peer or a check refused it
 	LastError string     `json:"lastError,omitempty"`
 	NextTry   time.Time  `json:"nextTry,omitzero"`
 }

@@ -139,6 +139,7 @@ func TestStateDirectoryFromACopy(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	synctest.Test(t, func(t *testing.T) {
 		k := startKeeper(t, dir)
+		k.want("all is well", "")
 		key, err := os.ReadFile(k.file(identity.KeyFileName))
 		must(t, err)
 		must(t, os.RemoveAll(dir), os.Mkdir(dir, 0o700), os.WriteFile(k.file(identity.KeyFileName), key, 0o600))

@@ -153,6 +153,9 @@ func bootstraps(targets []engine.TargetInfo) []BootstrapInfo {
 		info := BootstrapInfo{URL: t.URL, Linked: t.Linked, Peer: t.Peer, Attempts: t.Attempts}
 		if t.Err != nil {
 			info.Stage, info.LastError = t.Stage, t.Err.Error()
+			if r := refusalOf(t.Err); r != reason.None {
+				info.Reason = r.String()
+			}
 		}
 		if !t.Linked {
 			info.NextTry = t.Next

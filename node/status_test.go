@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/reason"
@@ -18,6 +19,19 @@ func until(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}
+}
+
+// Why a bootstrap URL is no way into the mesh, in a word.
+func TestStatusTellsWhyABootstrapFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mesh{t: t}
+		n := m.listen("self", Config{Bootstrap: []string{"mem://self", "mem://nobody"}})
+		time.Sleep(10 * time.Second)
+		all := n.Status().Bootstraps
+		if len(all) != 2 || all[0].Reason != "own-id" || all[1].Reason != "" || all[1].Stage != "connect" {
+			t.Errorf("got %+v, want own-id, and no reason where nobody answers", all)
+		}
+	})
 }
 
 func TestStatusTellsLinksTableAndLimits(t *testing.T) {

@@ -26,7 +26,7 @@ func health(s *node.Status, now time.Time) []Health {
 	}
 	all = append(all, linkHealth(s)...)
 	for _, b := range s.Bootstraps {
-		if !b.Linked && b.LastError != "" {
+		if !b.Linked && b.LastError != "" && !leadsHere(&b) {
 			what := "does not answer"
 			if b.Stage == "attach" {
 				what = "is no way into the mesh"
@@ -35,10 +35,12 @@ func health(s *node.Status, now time.Time) []Health {
 		}
 	}
 	for _, l := range s.Limits {
-		if l.Max > 0 && l.Used >= l.Max {
+		if l.Max > 0 && l.Used >= l.Max && l.Name != openFilesLimit {
 			all = append(all, Health{"note", fmt.Sprintf("%s is at its limit of %d", l.Name, l.Max), ""})
 		}
 	}
+	all = append(all, selfHealth(s)...)
+	all = append(all, openFilesHealth(s)...)
 	all = append(all, proxyHealth(s, now)...)
 	return append(all, boundHealth(s, now)...)
 }

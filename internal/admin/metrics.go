@@ -52,12 +52,20 @@ var (
 	bootstraps  = desc("bootstraps", "Bootstrap URLs, by whether they are linked.", "linked")
 	hops        = desc("hops", "Links that the delivered frames crossed.")
 	forwardTime = desc("forward_seconds", "Time from opening a batch of frames to having queued them onward, of one batch in 64.")
+	warnings    = desc("warnings", "Parts of the node that are not as they should be; its status says why.", "part")
 	panics      = desc("panics_total", "Faults of the program or of a handler that ended a part of the node; the log has their stacks.")
 	signalTime  = desc("signal_seconds", "Time from the offer of a link over WebRTC to its proof at both ends.")
 )
 
 // hopBounds are the buckets of hops: each number that is usual, up to limits.MaxHops.
 var hopBounds = []int{1, 2, 3, 4, 5, 6, 8, 12, 16, 32, 64}
+
+// transports are those that a node of this program has. What is counted for each is
+// there from the start.
+var transports = []string{"webrtc", "ws"}
+
+// warningParts are the parts of a node that it warns of.
+var warningParts = []string{"admin", "certificate", "ice", "known-peers", "network-key", "runtime-file", "state", "tls-ca", "webrtc-port"}
 
 // collector reads the node's status at each scrape.
 type collector struct{ Config }
@@ -69,7 +77,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildInfo, uptime, links, suspects, frames, bytesTotal, drops, rtt, queueFill, tableSize, tableBucket, dials,
 		sessions, ports, limitUsed, limitMax, limitHits, attached, bootstraps,
-		hops, forwardTime, signalTime, panics,
+		hops, forwardTime, signalTime, panics, warnings,
 	} {
 		ch <- d
 	}
@@ -95,6 +103,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	m.gauge(ports, float64(len(s.Ports)))
 	m.gauge(attached, truth(s.Attached))
 	m.counter(panics, s.Panics)
+	m.warnings(s.Warnings)
 	m.links(s.Peers)
 	m.traffic(&s)
 	m.drops(&s)
@@ -132,11 +141,29 @@ func (m metrics) drops(s *node.Status) {
 	}
 }
 
+func (m metrics) warnings(all []node.Warning) {
+	byPart := make(map[string]int)
+	for _, part := range warningParts {
+		byPart[part] = 0
+	}
+	for _, w := range all {
+		byPart[w.Part]++
+	}
+	for part, count := range byPart {
+		m.gauge(warnings, float64(count), part)
+	}
+}
+
 // links tells of the live links as a whole: a label for each peer would make a
 // time series of every node that ever came by.
 func (m metrics) links(peers []node.PeerInfo) {
 	type kind struct{ transport, dir, role string }
 	byKind := make(map[kind]int)
+	for _, t := range transports { // an alert that there are none needs the 0
+		for _, out := range []bool{false, true} {
+			byKind[kind{t, direction(out), role(false)}], byKind[kind{t, direction(out), role(true)}] = 0, 0
+		}
+	}
 	var rtts []time.Duration
 	var fill float64
 	suspect := 0
@@ -164,9 +191,16 @@ func (m metrics) links(peers []node.PeerInfo) {
 // traffic tells what was counted since the start.
 func (m metrics) traffic(s *node.Status) {
 	var received, sent uint64
+	byTransport := make(map[string]node.Traffic)
+	for _, t := range transports {
+		byTransport[t] = node.Traffic{}
+	}
 	for _, t := range s.Traffic {
-		m.counter(bytesTotal, t.RxBytes, "in", t.Transport)
-		m.counter(bytesTotal, t.TxBytes, "out", t.Transport)
+		byTransport[t.Transport] = t
+	}
+	for name, t := range byTransport {
+		m.counter(bytesTotal, t.RxBytes, "in", name)
+		m.counter(bytesTotal, t.TxBytes, "out", name)
 		received, sent = received+t.RxFrames, sent+t.TxFrames
 	}
 	m.counter(frames, received, "mesh", "received")

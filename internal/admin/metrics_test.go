@@ -51,14 +51,17 @@ func TestMetricsParse(t *testing.T) {
 		}
 	}
 	want := map[string]string{"transport": "ws", "dir": "in", "role": "leaf"}
-	m := families["peermesh_links"].GetMetric()
-	if len(m) != 1 || m[0].GetGauge().GetValue() != 1 {
-		t.Fatalf("peermesh_links: got %v, want one link", m)
-	}
-	for _, l := range m[0].GetLabel() {
-		if want[l.GetName()] != l.GetValue() {
-			t.Errorf("peermesh_links: got %s=%s, want %s", l.GetName(), l.GetValue(), want[l.GetName()])
+	all := 0.
+	for _, m := range families["peermesh_links"].GetMetric() {
+		all += m.GetGauge().GetValue()
+		for _, l := range m.GetLabel() {
+			if m.GetGauge().GetValue() > 0 && want[l.GetName()] != l.GetValue() {
+				t.Errorf("peermesh_links: got %s=%s, want %s", l.GetName(), l.GetValue(), want[l.GetName()])
+			}
 		}
+	}
+	if all != 1 {
+		t.Errorf("peermesh_links: got %v links, want one", all)
 	}
 }
 
@@ -153,6 +156,21 @@ peermesh_hops_count 12
 `))
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// An alert on nothing being there needs a series that says 0.
+func TestWhatCanBeZeroIsThere(t *testing.T) {
+	c := newCollector(Config{Node: startNode(t, node.Config{})})
+	for name, want := range map[string]int{
+		"peermesh_links": 8, "peermesh_bytes_total": 4, "peermesh_bootstraps": 2, "peermesh_dials_total": 2,
+		"peermesh_frames_total": 7, "peermesh_warnings": len(warningParts), "peermesh_panics_total": 1,
+		"peermesh_suspect_links": 1, "peermesh_table_entries": 1, "peermesh_sessions": 1, "peermesh_attached": 1,
+		"peermesh_hops": 1, "peermesh_signal_seconds": 1, "peermesh_forward_seconds": 1, "peermesh_queue_fill_ratio": 1,
+	} {
+		if got := testutil.CollectAndCount(c, name); got != want {
+			t.Errorf("%s of a node that is alone: got %d series, want %d", name, got, want)
+		}
 	}
 }
 

@@ -30,6 +30,10 @@ type Config struct {
 // connectionsLimit is the name of the bound on the listener's connections.
 const connectionsLimit = "admin-connections"
 
+// openFilesLimit is the name of the system's bound on the files, and so the
+// connections, that the process has open.
+const openFilesLimit = "open-files"
+
 // connections tell of those of a Server. Any goroutine.
 type connections struct {
 	open    func() int
@@ -47,6 +51,9 @@ func (c *Config) picture() node.Status {
 	s := c.Node.Status()
 	if c.conns == nil {
 		return s
+	}
+	if used, most, ok := openFiles(); ok {
+		s.Limits = append(s.Limits, node.LimitUse{Name: openFilesLimit, Used: used, Max: most})
 	}
 	s.Limits = append(s.Limits, node.LimitUse{Name: connectionsLimit, Used: c.conns.open(), Max: limits.AdminConns})
 	if refused := c.conns.refused.Load(); refused > 0 {

@@ -263,7 +263,6 @@ var bounds = map[string]map[string]string{
 		"tracing.hops":         "limits.TraceHops",
 		"Message.Data":         "limits.PortQueue: a part of the port's queue",
 		"message.data":         "limits.MaxMessage",
-		"Status.Warnings":      picture,
 		"Status.Hops":          "bounded by the hop limits that a frame can have, 66",
 		"Times.Buckets":        "bounded by times.buckets, 10",
 		"parcel.data":          "limits.SmallDatagram",
@@ -388,6 +387,8 @@ var bounds = map[string]map[string]string{
 		"Status.Health": "bounded by the faults that health knows",
 		"bounds":        fixed,
 		"hopBounds":     fixed,
+		"transports":    fixed,
+		"warningParts":  fixed,
 		"types":         fixed,
 	},
 }
