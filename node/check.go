@@ -12,7 +12,9 @@ import (
 
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport"
 	"github.com/peermesh/peermesh/transport/webrtc"
 	"github.com/peermesh/peermesh/transport/ws"
 )
@@ -161,7 +163,7 @@ func (c *Config) checkWebRTC() error {
 	}
 	for _, server := range c.ICEServers {
 		if _, err := webrtc.ParseServer(server); err != nil {
-			errs = append(errs, fmt.Errorf("config: ICEServers has %q: %w", webrtc.MaskServer(server), err))
+			errs = append(errs, fmt.Errorf("config: ICEServers has %q: %w", secret.URL(server), err))
 		}
 	}
 	return errors.Join(errs...)
@@ -172,9 +174,9 @@ func (c *Config) checkPublicURLs() error {
 	for _, raw := range c.PublicURLs {
 		u, err := url.Parse(raw)
 		if err != nil || u.Host == "" || u.Scheme != "ws" && u.Scheme != "wss" || len(raw) > limits.ContactURLBytes {
-			errs = append(errs, fmt.Errorf("config: PublicURLs has %q: give ws://host:port or wss://host:port, at most %d bytes", raw, limits.ContactURLBytes))
+			errs = append(errs, fmt.Errorf("config: PublicURLs has %q: give ws://host:port or wss://host:port, at most %d bytes", secret.URL(raw), limits.ContactURLBytes))
 		} else if clean, ok := engine.Learnt(raw); !ok || clean != raw {
-			errs = append(errs, fmt.Errorf("config: PublicURLs has %q: others dial no user, no query and no fragment of it, and a path of at most %d plain letters, digits and -._~/", u.Redacted(), limits.LearntPath))
+			errs = append(errs, fmt.Errorf("config: PublicURLs has %q: others dial no user, no query and no fragment of it, and a path of at most %d plain letters, digits and -._~/", secret.URL(raw), limits.LearntPath))
 		}
 	}
 	return errors.Join(errs...)
@@ -228,7 +230,7 @@ func parseTargets(urls []string, known dialers) ([]engine.TargetSpec, error) {
 	for _, raw := range urls {
 		spec, err := parseTarget(raw, known)
 		if err != nil {
-			errs = append(errs, &JoinError{URL: raw, Stage: "parse", Err: err})
+			errs = append(errs, &JoinError{URL: transport.URL(raw), Stage: "parse", Err: err})
 			continue
 		}
 		specs = append(specs, spec)
@@ -237,9 +239,12 @@ func parseTargets(urls []string, known dialers) ([]engine.TargetSpec, error) {
 }
 
 func parseTarget(raw string, known dialers) (engine.TargetSpec, error) {
-	u, err := url.Parse(raw)
+	u, err := secret.URL(raw).Parse()
 	if err != nil {
-		return engine.TargetSpec{}, errors.Unwrap(err)
+		return engine.TargetSpec{}, err
+	}
+	if !strings.Contains(raw, "://") { // what stands before a colon may be a user
+		return engine.TargetSpec{}, errors.New("no scheme: give ws://host:port or wss://host:port")
 	}
 	if known[u.Scheme] == nil {
 		return engine.TargetSpec{}, fmt.Errorf("unknown scheme %q: give ws://host:port or wss://host:port", u.Scheme)
@@ -249,10 +254,13 @@ func parseTarget(raw string, known dialers) (engine.TargetSpec, error) {
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			if strings.Contains(raw, "@") { // the number may be a piece of a password
+				return engine.TargetSpec{}, secret.ErrPort
+			}
 			return engine.TargetSpec{}, fmt.Errorf("port %q: give a number from 1 to 65535", port)
 		}
 	}
-	spec := engine.TargetSpec{URL: raw, Name: hasName(u)}
+	spec := engine.TargetSpec{URL: secret.URL(raw), Name: hasName(u)}
 	if u.Fragment != "" {
 		if spec.Pin, err = routing.ParseID(strings.TrimSpace(u.Fragment)); err != nil {
 			return engine.TargetSpec{}, fmt.Errorf("pinned ID: %w", err)

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"net/url"
 
 	"github.com/peermesh/peermesh/internal/engine"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/transport"
 )
 
@@ -27,11 +27,11 @@ func (n *Node) dialTarget(t *engine.Target, look bool) (transport.Conn, error) {
 	if t.Scopes == 0 {
 		return n.dialers.dial(n.ctx, t.URL)
 	}
-	clean, ok := engine.Learnt(t.URL)
+	clean, ok := engine.Learnt(t.URL.Reveal())
 	if !ok {
-		return nil, &transport.DialError{URL: redacted(t.URL), Stage: transport.StageParse, Err: errLearnt}
+		return nil, &transport.DialError{URL: t.URL, Stage: transport.StageParse, Err: errLearnt}
 	}
-	return n.dialers.dial(onlyTo(n.ctx, t.Scopes), clean)
+	return n.dialers.dial(onlyTo(n.ctx, t.Scopes), secret.URL(clean))
 }
 
 // onlyTo is ctx for dials that connect to addresses of these scopes alone.
@@ -42,15 +42,6 @@ func onlyTo(ctx context.Context, scopes engine.Scopes) context.Context {
 		}
 		return nil
 	})
-}
-
-// redacted is a URL without its password.
-func redacted(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return ""
-	}
-	return u.Redacted()
 }
 
 // scopeOf is the scope for which a peer's word on URLs counts: that of its

@@ -10,6 +10,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport"
 )
 
 // The sentinels. Each is found by errors.Is in what the methods return, and
@@ -97,8 +98,8 @@ func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
 
 // JoinError is why no link came up by one URL.
 type JoinError struct {
-	URL   string
-	Stage string // parse, resolve, connect, proxy, tls, upgrade, subprotocol, handshake, admission; attach: linked, and the relay is no home of this leaf
+	URL   transport.URL // prints masked
+	Stage string        // parse, resolve, connect, proxy, tls, upgrade, subprotocol, handshake, admission; attach: linked, and the relay is no home of this leaf
 	Err   error
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/routing"
+	"github.com/peermesh/peermesh/transport"
 )
 
 // EventKind says what happened.
@@ -52,7 +53,7 @@ type Event struct {
 	Kind      EventKind     `json:"event"`
 	Time      time.Time     `json:"time"`
 	Peer      routing.ID    `json:"peer,omitzero"`
-	URL       string        `json:"url,omitempty"`
+	URL       transport.URL `json:"url,omitempty"`
 	Transport string        `json:"transport,omitempty"` // ws, mem, webrtc
 	Outbound  bool          `json:"outbound,omitempty"`
 	Leaf      bool          `json:"leaf,omitempty"`
@@ -102,14 +103,14 @@ type SessionInfo struct {
 
 // BootstrapInfo describes one URL that the node joins by.
 type BootstrapInfo struct {
-	URL       string     `json:"url"`
-	Linked    bool       `json:"linked"`
-	Peer      routing.ID `json:"peer,omitzero"`
-	Attempts  int        `json:"attempts"`
-	Stage     string     `json:"stage,omitempty"`  // where the last try failed, as in JoinError
-	Reason    string     `json:"reason,omitempty"` // why, in a word, where a peer or a check refused it
-	LastError string     `json:"lastError,omitempty"`
-	NextTry   time.Time  `json:"nextTry,omitzero"`
+	URL       transport.URL `json:"url"`
+	Linked    bool          `json:"linked"`
+	Peer      routing.ID    `json:"peer,omitzero"`
+	Attempts  int           `json:"attempts"`
+	Stage     string        `json:"stage,omitempty"`  // where the last try failed, as in JoinError
+	Reason    string        `json:"reason,omitempty"` // why, in a word, where a peer or a check refused it
+	LastError string        `json:"lastError,omitempty"`
+	NextTry   time.Time     `json:"nextTry,omitzero"`
 }
 
 // Status is a picture of a node. Its JSON form is versioned by V.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/guard"
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/transport/webrtc"
 )
 
@@ -109,7 +110,7 @@ func (n *Node) checkOneICEServer(text string) error {
 		n.clearWarning(key, now)
 		return nil
 	}
-	w := Warning{Part: partICE, Text: fmt.Sprintf("the ICE server %s does not help: %v", webrtc.MaskServer(text), err), Hint: ICEServerHint(err), Since: now, Broken: true}
+	w := Warning{Part: partICE, Text: fmt.Sprintf("the ICE server %s does not help: %v", secret.URL(text), err), Hint: ICEServerHint(err), Since: now, Broken: true}
 	n.setWarning(key, w)
 	return err
 }

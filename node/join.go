@@ -9,6 +9,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 )
 
 // board is what the loop shows of its state.
@@ -81,7 +82,7 @@ func (n *Node) Join(ctx context.Context, urls ...string) error {
 		return errors.New("join: no URL given")
 	}
 	for _, url := range urls {
-		n.names.forget(url)
+		n.names.forget(secret.URL(url))
 	}
 	posted := join{engine.Join{Targets: specs}, make(chan struct{})}
 	if !n.post(posted) {
@@ -123,7 +124,7 @@ func hopeless(b board, urls []string) error {
 
 func find(targets []engine.TargetInfo, url string) (engine.TargetInfo, bool) {
 	for _, t := range targets {
-		if t.URL == url {
+		if t.URL == secret.URL(url) {
 			return t, true
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 	"github.com/peermesh/peermesh/transport"
@@ -27,7 +28,7 @@ const stageHandshake = "handshake"
 // dial opens a link to a target and runs it.
 func (n *Node) dial(d engine.Dial) {
 	t := d.Target
-	if id, ok := engine.ParseWebRTCURL(t.URL); ok {
+	if id, ok := engine.ParseWebRTCURL(t.URL.Reveal()); ok {
 		n.dialByAsking(d, id)
 		return
 	}
@@ -325,8 +326,8 @@ func (n *Node) closeLink(l *link.Link, why reason.Reason, contacts [][]byte) {
 // dialers open carriers by URL scheme.
 type dialers map[string]transport.Dialer
 
-func (d dialers) dial(ctx context.Context, raw string) (transport.Conn, error) {
-	u, err := url.Parse(raw)
+func (d dialers) dial(ctx context.Context, raw secret.URL) (transport.Conn, error) {
+	u, err := raw.Parse()
 	if err != nil {
 		return nil, &transport.DialError{URL: raw, Stage: transport.StageParse, Err: err}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/routing"
 	"github.com/peermesh/peermesh/transport"
 )
@@ -20,7 +21,7 @@ import (
 // about one address is none about the name. Any goroutine. See ADR 035.
 type names struct {
 	mu    sync.Mutex
-	byURL map[string]map[netip.Addr]*address
+	byURL map[secret.URL]map[netip.Addr]*address
 }
 
 // address is what one address of a name led to.
@@ -37,7 +38,7 @@ var errAlreadyLinked = errors.New("there is a link with this peer already")
 
 // ordered is ctx for a dial of a name: a look tries what was not seen for a while,
 // any other dial begins with what worked last.
-func (m *names) ordered(ctx context.Context, url string, look bool) context.Context {
+func (m *names) ordered(ctx context.Context, url secret.URL, look bool) context.Context {
 	return transport.WithAddressOrder(ctx, func(addrs []netip.Addr) []netip.Addr {
 		return m.order(url, addrs, look, time.Now())
 	})
@@ -45,7 +46,7 @@ func (m *names) ordered(ctx context.Context, url string, look bool) context.Cont
 
 // order returns the addresses of a name to dial now, the best first. It forgets those
 // that the name does not have any more.
-func (m *names) order(url string, addrs []netip.Addr, look bool, now time.Time) []netip.Addr {
+func (m *names) order(url secret.URL, addrs []netip.Addr, look bool, now time.Time) []netip.Addr {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := m.of(url, addrs)
@@ -67,9 +68,9 @@ func (m *names) order(url string, addrs []netip.Addr, look bool, now time.Time) 
 }
 
 // of is what is known of the addresses of a name. It needs mu.
-func (m *names) of(url string, addrs []netip.Addr) map[netip.Addr]*address {
+func (m *names) of(url secret.URL, addrs []netip.Addr) map[netip.Addr]*address {
 	if m.byURL == nil {
-		m.byURL = make(map[string]map[netip.Addr]*address)
+		m.byURL = make(map[secret.URL]map[netip.Addr]*address)
 	}
 	old, known := m.byURL[url], make(map[netip.Addr]*address, len(addrs))
 	for _, addr := range addrs[:min(len(addrs), limits.NameAddresses)] {
@@ -84,7 +85,7 @@ func (m *names) of(url string, addrs []netip.Addr) map[netip.Addr]*address {
 }
 
 // note changes what is known of an address; of one that is not of the name nothing is.
-func (m *names) note(url string, addr netip.Addr, change func(*address)) {
+func (m *names) note(url secret.URL, addr netip.Addr, change func(*address)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if a := m.byURL[url][addr]; a != nil {
@@ -99,7 +100,7 @@ func (a *address) rest(now time.Time) {
 }
 
 // came notes that an address has led to a link.
-func (m *names) came(url string, addr netip.Addr, now time.Time) {
+func (m *names) came(url secret.URL, addr netip.Addr, now time.Time) {
 	m.note(url, addr, func(a *address) {
 		*a = address{linked: now}
 		a.rest(now)
@@ -109,7 +110,7 @@ func (m *names) came(url string, addr netip.Addr, now time.Time) {
 // judged notes that who answers at an address is no peer, or one that is linked
 // already: why is Duplicate then. It says whether the name has an address that was not
 // judged yet.
-func (m *names) judged(url string, addr netip.Addr, why reason.Reason, now time.Time) (more bool) {
+func (m *names) judged(url secret.URL, addr netip.Addr, why reason.Reason, now time.Time) (more bool) {
 	m.note(url, addr, func(a *address) {
 		a.failed = 0
 		if a.verdict = why; why == reason.Duplicate {
@@ -126,7 +127,7 @@ func (m *names) judged(url string, addr netip.Addr, why reason.Reason, now time.
 }
 
 // failed notes that a dial of an address came to nothing.
-func (m *names) failed(url string, addr netip.Addr, now time.Time) {
+func (m *names) failed(url secret.URL, addr netip.Addr, now time.Time) {
 	m.note(url, addr, func(a *address) {
 		a.failed++
 		a.rest(now)
@@ -134,14 +135,14 @@ func (m *names) failed(url string, addr netip.Addr, now time.Time) {
 }
 
 // forget forgets a name: the user wants it tried anew.
-func (m *names) forget(url string) {
+func (m *names) forget(url secret.URL) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.byURL, url)
 }
 
 // failedDial notes the addresses that a dial tried in vain.
-func (m *names) failedDial(url string, err error, now time.Time) {
+func (m *names) failedDial(url secret.URL, err error, now time.Time) {
 	var each *transport.AddressesError
 	if errors.As(err, &each) {
 		for _, addr := range each.Addrs {

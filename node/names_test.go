@@ -15,6 +15,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/transport"
 )
 
@@ -41,7 +42,7 @@ func (d *nameDialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, erro
 	if len(failed.Errs) > 0 {
 		err = failed
 	}
-	return nil, &transport.DialError{URL: u.String(), Stage: transport.StageConnect, Err: err}
+	return nil, &transport.DialError{URL: transport.URL(u.String()), Stage: transport.StageConnect, Err: err}
 }
 
 // atAddress is a carrier to an address.
@@ -199,7 +200,7 @@ func TestOrderOfAddresses(t *testing.T) {
 	}
 	m.order("ws://a", all, false, now)
 	for i := range 2 * limits.BootstrapURLs {
-		m.order(fmt.Sprint("ws://", i), all, false, now)
+		m.order(secret.URL(fmt.Sprint("ws://", i)), all, false, now)
 	}
 	if got := len(m.byURL); got > limits.BootstrapURLs {
 		t.Errorf("names: got %d, want at most %d", got, limits.BootstrapURLs)

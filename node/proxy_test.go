@@ -14,6 +14,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/proxy/proxytest"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/transport"
 )
 
@@ -142,7 +143,7 @@ func TestLearntURLsBehindAProxy(t *testing.T) {
 			{"ws://127.0.0.1:" + port, all, nil, 1},
 		} {
 			before, dialled := len(p.Asked()), accepted()
-			c, err := n.dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: test.url, Scopes: test.scopes}}, false)
+			c, err := n.dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL(test.url), Scopes: test.scopes}}, false)
 			if err == nil {
 				c.Close()
 			}
@@ -166,7 +167,7 @@ func TestHostileURLsBehindAProxy(t *testing.T) {
 		n := startPage(t, Config{Proxy: kind + "://" + p.Address})
 		for _, spelling := range hostile {
 			at := strings.ReplaceAll(spelling, "PORT", port)
-			c, err := n.dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: at, Scopes: engine.ScopePublic.Told()}}, false)
+			c, err := n.dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL(at), Scopes: engine.ScopePublic.Told()}}, false)
 			if err == nil {
 				c.Close()
 			}

@@ -25,9 +25,9 @@ func (r *repetitions) news(t *engine.Notice, ev Event) bool {
 	now := ev.Time
 	switch t.Kind {
 	case engine.NoticeRetry:
-		return r.repeats.news(now, ev, ev.URL, t.Stage+" "+ev.Reason)
+		return r.repeats.news(now, ev, ev.URL.String(), t.Stage+" "+ev.Reason)
 	case engine.NoticeRefused:
-		from := cmp.Or(ev.URL, ev.Peer.String())
+		from := cmp.Or(ev.URL.String(), ev.Peer.String())
 		if t.Link != nil && !ev.Outbound {
 			from = everybody
 			if c, ok := t.Link.Carrier.(transport.Conn); ok {
@@ -41,7 +41,7 @@ func (r *repetitions) news(t *engine.Notice, ev Event) bool {
 		return r.repeats.news(now, ev, everybody, ev.Reason)
 	case engine.NoticePeerUp:
 		if ev.URL != "" {
-			r.over(ev.URL, topic{kind: Retry}, topic{Refused, true})
+			r.over(ev.URL.String(), topic{kind: Retry}, topic{Refused, true})
 		}
 		r.over(ev.Peer.String(), topic{Refused, true})
 	case engine.NoticeAttached:

@@ -36,7 +36,7 @@ func (d *dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 }
 
 func unreachable(u *url.URL) error {
-	return &transport.DialError{URL: u.Redacted(), Stage: transport.StageConnect, Err: syscall.ENETUNREACH}
+	return &transport.DialError{URL: transport.URL(u.String()), Stage: transport.StageConnect, Err: syscall.ENETUNREACH}
 }
 
 // conn is the dialled end of a pipe between two nodes of a Net.

@@ -11,6 +11,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -213,7 +214,7 @@ func (s *Simulation) start(leaf, noURL bool) int {
 func (s *Simulation) Join(i, via int) { s.join(s.nodes[i], s.nodes[via]) }
 
 func (s *Simulation) join(n, via *simNode) {
-	s.post(n, engine.Join{Targets: []engine.TargetSpec{{URL: via.url()}}})
+	s.post(n, engine.Join{Targets: []engine.TargetSpec{{URL: secret.URL(via.url())}}})
 	s.drain()
 }
 

@@ -54,8 +54,8 @@ const (
 
 // dial begins to open a link.
 func (s *Simulation) dial(from *simNode, a engine.Dial) {
-	d := &simDial{from: from, to: s.listener(a.Target.URL), action: a, began: s.now}
-	if id, ok := engine.ParseWebRTCURL(a.Target.URL); ok {
+	d := &simDial{from: from, to: s.listener(a.Target.URL.Reveal()), action: a, began: s.now}
+	if id, ok := engine.ParseWebRTCURL(a.Target.URL.Reveal()); ok {
 		d.webRTC, d.to = true, s.byID[id]
 	}
 	if d.to == nil || d.to == from {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/identity"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
@@ -52,7 +53,7 @@ func (g *siege) storm(n *simNode) {
 	var targets []engine.TargetSpec
 	for _, o := range g.sim.alive {
 		if o != n && !o.leaf && !o.sybil {
-			targets = append(targets, engine.TargetSpec{URL: o.url()})
+			targets = append(targets, engine.TargetSpec{URL: secret.URL(o.url())})
 		}
 	}
 	g.sim.post(n, engine.Join{Targets: targets})

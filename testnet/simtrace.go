@@ -67,7 +67,7 @@ func (t *simTrace) action(now time.Duration, node int32, a engine.Action) {
 	switch a := a.(type) {
 	case engine.Dial:
 		t.begin(now, node, first)
-		t.bytes([]byte(a.Target.URL))
+		t.bytes([]byte(a.Target.URL.Reveal()))
 		t.u64(uint64(a.Count))
 	case engine.CloseLink:
 		t.begin(now, node, first+1)

@@ -3,7 +3,13 @@ package transport
 import (
 	"errors"
 	"net"
+
+	"github.com/peermesh/peermesh/internal/secret"
 )
+
+// URL is a URL as a user gave it. It prints with "***" in the place of passwords,
+// tokens and the values of a query; its method Reveal returns the text itself.
+type URL = secret.URL
 
 // ErrMessageTooBig says that a message is longer than the pipe (Conn.Max) or
 // its receiver (the memory given to Conn.Receive) accepts.
@@ -43,14 +49,14 @@ func (e *VersionError) Error() string {
 // DialError says at which stage the dial of a URL ended, and why. It unwraps
 // to the cause.
 type DialError struct {
-	URL   string // as it was dialled, without fragment and password
+	URL   URL    // as it was dialled, without fragment; it prints masked
 	Stage string // one of the Stage constants
 	Err   error  // the cause; its text says what to do about it
 }
 
 // Error implements error.
 func (e *DialError) Error() string {
-	return "dial " + e.URL + ": " + e.Stage + ": " + e.Err.Error()
+	return "dial " + e.URL.String() + ": " + e.Stage + ": " + e.Err.Error()
 }
 
 // Unwrap returns the cause.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -122,7 +123,7 @@ func (s *setting) value(c *cli.Context) any {
 	case kindList:
 		shown := []string{}
 		for _, text := range list(c, s.name) {
-			shown = append(shown, masked(text))
+			shown = append(shown, secret.URL(text).String())
 		}
 		return shown
 	case kindNumber:

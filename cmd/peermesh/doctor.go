@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/peermesh/peermesh/internal/identity"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/routing"
 )
@@ -206,7 +207,7 @@ func doctorTargets(words []string) ([]target, error) {
 		}
 		id, err := idOf("doctor", word)
 		if err != nil {
-			err = &usageError{command: "doctor", text: fmt.Sprintf("%q is neither a URL such as ws://host:port nor an ID of 40 hex digits", word)}
+			err = &usageError{command: "doctor", text: fmt.Sprintf("%q is neither a URL such as ws://host:port nor an ID of 40 hex digits", secret.URL(word))}
 		}
 		mistakes = append(mistakes, err)
 		all = append(all, target{id: id})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/secret"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 
 // healthURL is /healthz beside a node's URL.
 func healthURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
+	u, err := secret.URL(raw).Parse()
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +70,8 @@ func (p *patient) askHealth(ctx context.Context, base *url.URL, here bool) (ahea
 
 // health looks at an http URL.
 func (p *patient) health(ctx context.Context, raw string) {
-	f := finding{Verdict: verdictOK, Check: "url", Subject: raw, Detail: "answers /healthz"}
-	u, err := url.Parse(raw)
+	f := finding{Verdict: verdictOK, Check: "url", Subject: secret.URL(raw).String(), Detail: "answers /healthz"}
+	u, err := secret.URL(raw).Parse()
 	if err == nil {
 		_, err = p.askHealth(ctx, u, false)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -25,7 +26,7 @@ func (p *patient) iceServers(ctx context.Context) {
 }
 
 func (p *patient) iceServer(ctx context.Context, text string) finding {
-	f := finding{Verdict: verdictOK, Check: "ice", Subject: masked(text)}
+	f := finding{Verdict: verdictOK, Check: "ice", Subject: secret.URL(text).String()}
 	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
 	took, err := p.cfg.CheckICEServer(ctx, text)

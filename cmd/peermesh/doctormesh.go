@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/routing"
 	"github.com/peermesh/peermesh/transport"
@@ -67,7 +68,7 @@ func (p *patient) weigh(results []joined) {
 
 // join joins by one URL as a leaf with an identity of its own, and leaves.
 func (p *patient) join(ctx context.Context, check, raw string) joined {
-	j := joined{finding: finding{Verdict: verdictFail, Check: check, Subject: raw}}
+	j := joined{finding: finding{Verdict: verdictFail, Check: check, Subject: secret.URL(raw).String()}}
 	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
 	watch := p.stopwatch()
@@ -116,7 +117,7 @@ func joinOnce(ctx context.Context, n *node.Node, raw string) error {
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		for e := range events {
-			if e.URL == raw && (e.Kind == node.Retry || e.Kind == node.Refused) {
+			if e.URL == transport.URL(raw) && (e.Kind == node.Retry || e.Kind == node.Refused) {
 				cancel()
 			}
 		}
@@ -139,7 +140,7 @@ func stageOf(err error) (stage, detail, hint string) {
 // ownURLs tells who can dial what this node would tell, and tries it from here.
 func (p *patient) ownURLs(ctx context.Context) {
 	for _, raw := range p.urls {
-		f := finding{Verdict: verdictOK, Check: "url", Subject: raw, Detail: scopeWords[scopeOf(raw)]}
+		f := finding{Verdict: verdictOK, Check: "url", Subject: secret.URL(raw).String(), Detail: scopeWords[scopeOf(raw)]}
 		u, err := url.Parse(raw)
 		if p.serving && err == nil {
 			watch := p.stopwatch()

@@ -11,6 +11,7 @@ import (
 	"github.com/peermesh/peermesh/internal/admin"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -92,7 +93,7 @@ func report(w io.Writer, err error) {
 		return
 	}
 	for _, line := range strings.Split(message(err), "\n") {
-		fmt.Fprintf(w, "peermesh: %s\n", masked(line))
+		fmt.Fprintf(w, "peermesh: %s\n", secret.Text(line))
 	}
 	for _, hint := range hints(err) {
 		fmt.Fprintf(w, "hint: %s\n", hint)

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -178,7 +179,7 @@ func prefixes(c *cli.Context, name string) ([]netip.Prefix, error) {
 	for _, text := range list(c, name) {
 		p, err := parsePrefix(text)
 		if err != nil {
-			mistakes = append(mistakes, &usageError{text: fmt.Sprintf("invalid value %q for --%s: want a network such as 10.0.0.0/8 or an address", text, name)})
+			mistakes = append(mistakes, &usageError{text: fmt.Sprintf("invalid value %q for --%s: want a network such as 10.0.0.0/8 or an address", secret.URL(text), name)})
 			continue
 		}
 		all = append(all, p)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/peermesh/peermesh/internal/secret"
 )
 
 // The parser ends at the first value that it cannot read, and hides every mistake
@@ -25,9 +27,9 @@ type valueError struct {
 
 func (e *valueError) Error() string {
 	if e.origin == fromEnv {
-		return fmt.Sprintf("invalid value %q of %s for %s: %v", e.text, e.detail, dashed(e.name), e.err)
+		return fmt.Sprintf("invalid value %q of %s for %s: %v", secret.URL(e.text), e.detail, dashed(e.name), e.err)
 	}
-	return fmt.Sprintf("invalid value %q for %s: %v", e.text, dashed(e.name), e.err)
+	return fmt.Sprintf("invalid value %q for %s: %v", secret.URL(e.text), dashed(e.name), e.err)
 }
 
 // judge returns the flags of the command line without those whose values are

@@ -75,7 +75,7 @@ func peerTable(s *admin.Status, full bool) *table {
 	}
 	for _, b := range s.Bootstraps {
 		if !b.Linked {
-			t.row("-", "-", "out", "-", "-", "-", "-", "-", "-", "-", b.URL+" "+bootstrapState(b))
+			t.row("-", "-", "out", "-", "-", "-", "-", "-", "-", "-", b.URL.String()+" "+bootstrapState(b))
 		}
 	}
 	return t

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -52,7 +53,7 @@ func (p *patient) proxy(ctx context.Context) {
 		via, err := p.proxies(u, netip.Addr{})
 		switch {
 		case err != nil:
-			p.say(finding{Verdict: verdictFail, Check: "proxy", Subject: raw, Stage: "proxy", Detail: err.Error(), Hint: stageHints["proxy"]})
+			p.say(finding{Verdict: verdictFail, Check: "proxy", Subject: secret.URL(raw).String(), Stage: "proxy", Detail: err.Error(), Hint: stageHints["proxy"]})
 		case via == nil:
 			direct++
 		default:

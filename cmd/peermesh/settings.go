@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -265,7 +266,7 @@ func (s *settings) placeOf(err error) (at place, found bool) {
 			if named {
 				score = 1
 			}
-			if named && (strings.Contains(text, v.text) || strings.Contains(text, masked(v.text))) {
+			if named && (strings.Contains(text, v.text) || strings.Contains(text, secret.URL(v.text).String())) {
 				score += len(v.text) // of two values that fit the longer one is meant
 			}
 			if score > best {

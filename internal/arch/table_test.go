@@ -27,6 +27,7 @@ type room struct {
 var house = []room{
 	{"internal/reason", nil, "a leaf: every layer names its causes by it"},
 	{"internal/limits", nil, "a leaf: every layer is bounded by it"},
+	{"internal/secret", nil, "a leaf: whoever holds a URL of the user's holds it masked"},
 	{"internal/budget", []string{"internal/limits"}, "what is held for others is counted in one place, by whoever holds it"},
 	{"internal/heaptest", nil, "a leaf: what is filled is measured from outside"},
 	{"internal/wholefile", nil, "a leaf: a file is whole whatever is in it"},
@@ -41,7 +42,7 @@ var house = []room{
 	{"internal/signal", []string{"internal/wire", "internal/reason", "internal/limits"}, "which offer counts is decided without a carrier: it knows names and times alone"},
 	{"internal/engine", under("internal/identity", "internal/session", "internal/link"), "it decides and does no IO, so that a simulation can run it"},
 
-	{"transport", []string{"internal/limits"}, "the contract of carriers: they know bytes, not frames"},
+	{"transport", []string{"internal/limits", "internal/secret"}, "the contract of carriers: they know bytes, not frames"},
 	{"internal/httpbound", []string{"internal/limits", "internal/guard"}, "bounds of a web server, whatever it serves"},
 	{"transport/transporttest", carrier(), "the suite tests the contract and nothing behind it"},
 	{"internal/proxy", []string{"transport", "internal/limits"}, "a way through a proxy is a connection, whatever goes over it"},
@@ -80,7 +81,7 @@ const carriersReason = "carriers know bytes, not frames: nothing of links, sessi
 
 // under returns the leaves and what is given: what the pure packages stand on.
 func under(more ...string) []string {
-	return append([]string{"internal/wire", "routing", "internal/reason", "internal/limits", "internal/guard"}, more...)
+	return append([]string{"internal/wire", "routing", "internal/reason", "internal/limits", "internal/guard", "internal/secret"}, more...)
 }
 
 // codecs returns what turns bytes into fields and back.
@@ -90,12 +91,12 @@ func codecs() []string {
 
 // carrier returns what a carrier stands on.
 func carrier(more ...string) []string {
-	return append([]string{"transport", "internal/limits", "internal/guard"}, more...)
+	return append([]string{"transport", "internal/limits", "internal/guard", "internal/secret"}, more...)
 }
 
 // onNode returns what a user of the node stands on.
 func onNode(more ...string) []string {
-	return append([]string{"node", "routing", "transport", "internal/reason", "internal/limits", "internal/guard"}, more...)
+	return append([]string{"node", "routing", "transport", "internal/reason", "internal/limits", "internal/guard", "internal/secret"}, more...)
 }
 
 // owner is the one place that may import a library.
@@ -131,7 +132,7 @@ var shown = owner{"github.com/pion/dtls/", "examples/*", "it runs on a net.Packe
 // pure are the packages that do no IO and know no time of their own: now and
 // randomness come in as arguments.
 var pure = []string{
-	"internal/reason", "internal/limits", "internal/budget", "internal/wire", "routing",
+	"internal/reason", "internal/limits", "internal/secret", "internal/budget", "internal/wire", "routing",
 	"internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal",
 }
 

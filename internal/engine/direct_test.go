@@ -74,7 +74,7 @@ func TestDirectDialIsNoneOfTheTable(t *testing.T) {
 	b.learn(b.now, rtcContact(stranger(1), b.now, "mem://one"), AllScopes)
 	b.learn(b.now, rtcContact(stranger(2), b.now), AllScopes)
 	dials, err := b.reach(Reach{Contact: Contact{ID: idOf(stranger(1))}, Direct: true})
-	if len(dials) == 0 || dials[0].Target.URL != "mem://one" || !dials[0].Direct || b.dialing != len(dials)-1 {
+	if len(dials) == 0 || dials[0].Target.URL.Reveal() != "mem://one" || !dials[0].Direct || b.dialing != len(dials)-1 {
 		t.Fatalf("got dials %+v, %d of the table, want a direct one to the URL first", dials, b.dialing)
 	}
 	b.step(DialFailed{Target: dials[0].Target, Stage: "connect", Err: errors.New("no way")})
@@ -95,7 +95,7 @@ func TestReachIsByURL(t *testing.T) {
 			}
 		}
 		dials, _ := b.reach(Reach{Contact: Contact{ID: idOf(stranger(1)), URLs: []string{"mem://one", own}}, Direct: true})
-		if len(dials) != 1 || dials[0].Target.URL != "mem://one" || !dials[0].Direct {
+		if len(dials) != 1 || dials[0].Target.URL.Reveal() != "mem://one" || !dials[0].Direct {
 			t.Errorf("%s: got %+v, want a direct dial to the URL", name, dials)
 		}
 	}
@@ -253,7 +253,7 @@ func TestHotPairIsUpgraded(t *testing.T) {
 			}
 			if dials := b.second(list...); len(dials) > 0 {
 				got = i
-				if dials[0].Target.URL != WebRTCURL(idOf(who)) || !dials[0].Direct {
+				if dials[0].Target.URL.Reveal() != WebRTCURL(idOf(who)) || !dials[0].Direct {
 					t.Errorf("%s: got %+v, want a direct dial over WebRTC", test.name, dials[0])
 				}
 			}
@@ -277,7 +277,7 @@ func TestHotPairIsDialledByURL(t *testing.T) {
 		dials = b.second(hotBytes(who))
 	}
 	for _, want := range []string{"mem://one", "mem://two"} {
-		if len(dials) != 1 || dials[0].Target.URL != want || !dials[0].Direct {
+		if len(dials) != 1 || dials[0].Target.URL.Reveal() != want || !dials[0].Direct {
 			t.Fatalf("got %+v, want a direct dial to %s", dials, want)
 		}
 		dials = find[Dial](b.step(DialFailed{Target: dials[0].Target, Err: errors.New("refused")}))

@@ -5,6 +5,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -98,8 +99,8 @@ func (e *Engine) dialKnown(now time.Time, k *known, need bool) reason.Reason {
 			return reason.LinkLimit
 		}
 	}
-	t := &Target{TargetSpec: TargetSpec{URL: urls[int(k.failures)%len(urls)], Pin: k.ID, Scopes: k.Scopes}, known: k, began: e.clock(now)}
-	e.dialBegins(k, isWebRTC(t.URL), need)
+	t := &Target{TargetSpec: TargetSpec{URL: secret.URL(urls[int(k.failures)%len(urls)]), Pin: k.ID, Scopes: k.Scopes}, known: k, began: e.clock(now)}
+	e.dialBegins(k, isWebRTC(t.URL.Reveal()), need)
 	e.do(Dial{Target: t, Count: e.targets.dials, Need: need, Direct: k.direct})
 	return reason.None
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -14,8 +15,8 @@ import (
 type neighbour struct {
 	*Peer
 	link     *link.Link
-	target   *Target // nil: accepted, or dialled because of a contact
-	url      string  // that was dialled; empty: accepted
+	target   *Target    // nil: accepted, or dialled because of a contact
+	url      secret.URL // that was dialled; empty: accepted
 	from     Origin
 	up       time.Duration // since when, by Engine.clock
 	rtt      time.Duration // smoothed, as of the last pong or bucket check, at first that of the handshake; 0: not measured

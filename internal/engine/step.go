@@ -9,6 +9,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
@@ -80,7 +81,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg:     cfg,
 		links:   links{table: table, byID: make(map[routing.ID][]*neighbour), byNumber: make(map[uint64]*neighbour)},
-		targets: targets{byURL: make(map[string]*Target)},
+		targets: targets{byURL: make(map[secret.URL]*Target)},
 		banned:  make(peerTimes),
 		shunned: make(peerTimes),
 		owing:   make(peerTimes),
@@ -369,7 +370,7 @@ const (
 type Notice struct {
 	Kind   NoticeKind
 	Link   *link.Link // nil: none
-	URL    string
+	URL    secret.URL
 	Stage  string // of a dial of URL: where it failed
 	Peer   routing.ID
 	Reason reason.Reason

@@ -12,6 +12,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
@@ -128,7 +129,7 @@ func (b *brain) joining(urls ...string) []*Target {
 	b.t.Helper()
 	var specs []TargetSpec
 	for _, u := range urls {
-		specs = append(specs, TargetSpec{URL: u})
+		specs = append(specs, TargetSpec{URL: secret.URL(u)})
 	}
 	var targets []*Target
 	for _, d := range find[Dial](b.step(Join{specs})) {

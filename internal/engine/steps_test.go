@@ -115,7 +115,7 @@ func TestStepEveryTargetIsTried(t *testing.T) {
 	note := func() {
 		for _, d := range find[Dial](b.actions) {
 			flying[d.Target] = b.now
-			tried[d.Target.URL] = true
+			tried[d.Target.URL.Reveal()] = true
 		}
 	}
 	b.joining(urls...)

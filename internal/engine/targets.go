@@ -6,12 +6,13 @@ import (
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/routing"
 )
 
 // TargetSpec names a URL to join by.
 type TargetSpec struct {
-	URL string
+	URL secret.URL
 	Pin routing.ID // zero: whoever answers
 	// Name: the URL has a host name, which may lead to several nodes, and to others
 	// tomorrow.
@@ -54,7 +55,7 @@ type TargetInfo struct {
 
 type targets struct {
 	list    []*Target
-	byURL   map[string]*Target
+	byURL   map[secret.URL]*Target
 	flying  int
 	dials   uint32
 	stopped bool
@@ -173,7 +174,7 @@ func (ev DialFailed) step(e *Engine, now time.Time) {
 		return
 	}
 	e.landed(ev.Target)
-	if k != nil && isWebRTC(ev.Target.URL) {
+	if k != nil && isWebRTC(ev.Target.URL.Reveal()) {
 		e.paced(now, &ev)
 		if e.links.linked(k.ID) {
 			e.answerReach(k.ID, nil) // the peer's own offer became the link

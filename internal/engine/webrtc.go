@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
@@ -174,8 +175,8 @@ func (e *Engine) spareCarried(now time.Time) *neighbour {
 
 // dialled is what people are told of a URL that was dialled: of a node that was
 // asked, not dialled, nothing.
-func dialled(url string) string {
-	if isWebRTC(url) {
+func dialled(url secret.URL) secret.URL {
+	if isWebRTC(url.Reveal()) {
 		return ""
 	}
 	return url

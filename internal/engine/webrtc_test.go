@@ -90,7 +90,7 @@ func TestContactsOverWebRTC(t *testing.T) {
 		dials := b.told(rtcContact(who, b.now, test.urls...))
 		var got []string
 		for len(dials) > 0 && len(got) < len(test.want) {
-			got = append(got, dials[0].Target.URL)
+			got = append(got, dials[0].Target.URL.Reveal())
 			k := b.book.byID[idOf(who)]
 			b.step(DialFailed{Target: dials[0].Target, Stage: "connect"})
 			b.now = b.now.Add(k.next - b.clock(b.now) + limits.FillGap)
@@ -177,7 +177,7 @@ func TestWhoHasAURLGoesFirst(t *testing.T) {
 		dials := append(find[Dial](b.actions), find[Dial](b.step(Wake{}))...)
 		got := 0
 		for _, d := range dials {
-			if isWebRTC(d.Target.URL) {
+			if isWebRTC(d.Target.URL.Reveal()) {
 				got++
 			}
 		}

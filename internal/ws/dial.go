@@ -264,5 +264,5 @@ func (d *dial) abandon() {
 
 // wrap makes the error of the dial.
 func (d *dial) wrap(err error) error {
-	return &transport.DialError{URL: d.url.Redacted(), Stage: d.stage, Err: err}
+	return &transport.DialError{URL: transport.URL(d.url.String()), Stage: d.stage, Err: err}
 }

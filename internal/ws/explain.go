@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/transport"
 )
 
@@ -130,7 +131,7 @@ func (d *dial) explainResponse(resp *http.Response, err error) error {
 	case code == http.StatusSwitchingProtocols:
 		return fmt.Errorf("the server's answer is no WebSocket upgrade: %w", bare(err))
 	case code >= 300 && code < 400:
-		return fmt.Errorf("the server redirects to %q; dial that", resp.Header.Get("Location"))
+		return fmt.Errorf("the server redirects to %q; dial that", secret.URL(resp.Header.Get("Location")))
 	case code == http.StatusNotFound:
 		return fmt.Errorf("the server has nothing at %q; check the path", d.url.Path)
 	case code == http.StatusUpgradeRequired:

@@ -92,7 +92,7 @@ type dialer struct {
 // Dial implements transport.Dialer. It never waits.
 func (d *dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 	fail := func(stage string, err error) (transport.Conn, error) {
-		return nil, &transport.DialError{URL: Scheme + "://" + u.Host, Stage: stage, Err: err}
+		return nil, &transport.DialError{URL: transport.URL(Scheme + "://" + u.Host), Stage: stage, Err: err}
 	}
 	if u.Scheme != Scheme || u.Host == "" {
 		return fail(transport.StageParse, errors.New("not an address in memory; write mem://name"))

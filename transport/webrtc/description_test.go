@@ -113,17 +113,6 @@ func TestWrongServers(t *testing.T) {
 	}
 }
 
-func TestMaskServer(t *testing.T) {
-	for text, want := range map[string]string{
-		"turn:me:secret@host:1": "turn:me:***@host:1", "turn:me:se:cr@et@host?x": "turn:me:***@host?x", "turns:me:secret@": "turns:me:***@",
-		"stun:host:1": "stun:host:1", "turn:me@host": "turn:me@host", "": "",
-	} {
-		if got := MaskServer(text); got != want {
-			t.Errorf("MaskServer(%q): got %q, want %q", text, got, want)
-		}
-	}
-}
-
 // FuzzRemote gives what passes to the library, up to its answer: no network.
 func FuzzRemote(f *testing.F) {
 	shaken := strings.Replace(offered, "a=sctp-port", "a=sctp-init:AQAAFAECAwQAEAAA//8AAAAA\r\na=sctp-port", 1)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/peermesh/peermesh/internal/secret"
 )
 
 // Server is a STUN or TURN server.
@@ -58,7 +60,7 @@ func parseServer(text string) (Server, error) {
 	case "turn", "turns":
 		s.Relay = true
 	default:
-		return s, fmt.Errorf("%.20q is no kind of ICE server known here", scheme)
+		return s, fmt.Errorf("%.20q is no kind of ICE server known here", secret.URL(scheme))
 	}
 	if strings.HasPrefix(rest, "//") {
 		return s, fmt.Errorf("%s: has no // behind it", scheme)
@@ -124,17 +126,6 @@ func transportOf(scheme, query string) (ServerTransport, error) {
 		return OverTCP, nil
 	}
 	return "", errors.New("a TURN server is reached with ?transport=udp, ?transport=tcp or without either")
-}
-
-// MaskServer is a server's text, right or wrong, without its password.
-func MaskServer(text string) string {
-	login, host, ok := cutLast(text, "@")
-	scheme, rest, _ := strings.Cut(login, ":")
-	user, _, both := strings.Cut(rest, ":")
-	if !ok || !both {
-		return text
-	}
-	return scheme + ":" + user + ":***@" + host
 }
 
 // hostPort adds the port when there is none.

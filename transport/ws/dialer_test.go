@@ -140,7 +140,7 @@ func TestDialErrors(t *testing.T) {
 			if de.Stage != c.stage || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got stage %s, %v; want stage %s and a text with %q", de.Stage, err, c.stage, c.says)
 			}
-			if strings.Contains(err.Error(), "failed to WebSocket") || strings.Contains(de.URL, "#") {
+			if strings.Contains(err.Error(), "failed to WebSocket") || strings.Contains(de.URL.Reveal(), "#") {
 				t.Errorf("got %v: other words or more of the URL than wanted", err)
 			}
 		})
