@@ -99,8 +99,11 @@ func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
 // JoinError is why no link came up by one URL.
 type JoinError struct {
 	URL   transport.URL // prints masked
-	Stage string        // parse, resolve, connect, proxy, tls, upgrade, subprotocol, handshake, admission; attach: linked, and the relay is no home of this leaf
-	Err   error
+	Stage string        // parse, resolve, connect, proxy, tls, upgrade, subprotocol, handshake, admission, link: it came up and ended, or its peer has not answered; attach: linked, and the relay is no home of this leaf
+	// Reason is why, in a word: the name of a reason as in logs and status, or one of
+	// transport's Cause constants; empty: the stage says all that is known.
+	Reason string
+	Err    error
 }
 
 // Error names the URL, the stage and the cause.

@@ -108,7 +108,7 @@ type BootstrapInfo struct {
 	Peer      routing.ID    `json:"peer,omitzero"`
 	Attempts  int           `json:"attempts"`
 	Stage     string        `json:"stage,omitempty"`  // where the last try failed, as in JoinError
-	Reason    string        `json:"reason,omitempty"` // why, in a word, where a peer or a check refused it
+	Reason    string        `json:"reason,omitempty"` // why, in a word, as in JoinError
 	LastError string        `json:"lastError,omitempty"`
 	NextTry   time.Time     `json:"nextTry,omitzero"`
 }

@@ -141,7 +141,9 @@ func (n *Node) tell(t engine.Notice) {
 		ev.Reason = t.Reason.String()
 	}
 	if t.Err != nil {
-		ev.Err = t.Err.Error()
+		ev.Err = inWords("", t.Err).Error()
+	} else if t.Kind == engine.NoticeRefused && t.Link != nil && t.Link.Outbound {
+		ev.Err = linkWords[t.Reason]
 	}
 	if t.Link != nil {
 		ev.Transport, ev.Outbound, ev.Leaf = t.Link.Carrier.Kind(), t.Link.Outbound, t.Link.Leaf

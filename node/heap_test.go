@@ -10,6 +10,7 @@ import (
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/transport"
 )
 
 // What waits for a program that does not take it costs what is said of it in
@@ -28,7 +29,7 @@ func TestHeapOfFullQueues(t *testing.T) {
 				b.add(q)
 			}
 			for i := range 100 * limits.EventQueue {
-				b.send(Event{Kind: Refused, URL: url + strconv.Itoa(i)})
+				b.send(Event{Kind: Refused, URL: transport.URL(url + strconv.Itoa(i))})
 			}
 			return &b
 		}

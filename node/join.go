@@ -141,11 +141,11 @@ func permanent(err error) bool {
 }
 
 func joinError(t engine.TargetInfo) error {
-	err := t.Err
+	stage, err := troubleOf(&t)
 	if err == nil {
 		err = errors.New("no answer yet")
 	}
-	return &JoinError{URL: t.URL, Stage: t.Stage, Err: err}
+	return &JoinError{URL: t.URL, Stage: stage, Reason: causeName(err), Err: err}
 }
 
 // await waits until ok says so. The error names what became of the URLs.

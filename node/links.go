@@ -38,6 +38,9 @@ func (n *Node) dial(d engine.Dial) {
 		stage := transport.StageConnect
 		if d := (*transport.DialError)(nil); errors.As(err, &d) {
 			stage, err = d.Stage, d.Err
+			if d.Cause != "" {
+				err = &caused{err, d.Cause}
+			}
 		}
 		n.dialFailed(d, nil, stage, err)
 		return
@@ -50,7 +53,7 @@ func (n *Node) dial(d engine.Dial) {
 	})
 	if err != nil {
 		n.lookForOwnKey(conn, err)
-		n.dialFailed(d, conn, stageHandshake, err)
+		n.dialFailed(d, conn, stageHandshake, byClock(conn, err))
 		return
 	}
 	n.counters.dialsLinked.Add(1)
@@ -233,7 +236,8 @@ func (n *Node) endLink(w *walker) {
 	w.link.Close(reason.ProtocolError) // it has ended, unless its reader panicked
 	n.logEnded(w.link)
 	n.live.remove(w)
-	n.post(engine.LinkDown{Link: w.link, Cause: w.link.Cause()})
+	conn, _ := w.link.Carrier.(transport.Conn)
+	n.post(engine.LinkDown{Link: w.link, Cause: w.link.Cause(), Err: byClock(conn, w.link.Cause())})
 	n.memory.leave(w.link.Carrier.Kind())
 }
 

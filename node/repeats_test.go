@@ -13,6 +13,7 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/wire"
+	"github.com/peermesh/peermesh/transport"
 )
 
 // eventsSoFar takes the events so far, which are the lines of the log and of the program.
@@ -194,7 +195,9 @@ func TestAFullRelayIsAFewLines(t *testing.T) {
 	})
 }
 
-func failing(kind EventKind, url, why string) Event { return Event{Kind: kind, URL: url, Reason: why} }
+func failing(kind EventKind, url, why string) Event {
+	return Event{Kind: kind, URL: transport.URL(url), Reason: why}
+}
 
 // A change of the cause is news, unless it changes to and fro.
 func TestAnotherCauseIsNews(t *testing.T) {

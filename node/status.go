@@ -151,11 +151,8 @@ func bootstraps(targets []engine.TargetInfo) []BootstrapInfo {
 	infos := make([]BootstrapInfo, 0, len(targets))
 	for _, t := range targets {
 		info := BootstrapInfo{URL: t.URL, Linked: t.Linked, Peer: t.Peer, Attempts: t.Attempts}
-		if t.Err != nil {
-			info.Stage, info.LastError = t.Stage, t.Err.Error()
-			if r := refusalOf(t.Err); r != reason.None {
-				info.Reason = r.String()
-			}
+		if stage, err := troubleOf(&t); err != nil {
+			info.Stage, info.Reason, info.LastError = stage, causeName(err), err.Error()
 		}
 		if !t.Linked {
 			info.NextTry = t.Next

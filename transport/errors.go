@@ -51,6 +51,7 @@ func (e *VersionError) Error() string {
 type DialError struct {
 	URL   URL    // as it was dialled, without fragment; it prints masked
 	Stage string // one of the Stage constants
+	Cause string // one of the Cause constants; empty: the stage says all that is known
 	Err   error  // the cause; its text says what to do about it
 }
 

@@ -45,6 +45,8 @@ const (
 	verdictOK   verdict = "ok"
 	verdictWarn verdict = "warn"
 	verdictFail verdict = "fail"
+	// verdictUnknown is for what could not be looked at, or compared.
+	verdictUnknown verdict = "unknown"
 )
 
 // finding is what doctor says of one thing.
@@ -56,6 +58,7 @@ type finding struct {
 	Detail  string      `json:"detail"`
 	Hint    string      `json:"hint,omitempty"`
 	Stage   string      `json:"stage,omitempty"`  // at which it failed
+	Reason  string      `json:"reason,omitempty"` // why, in a word, as in the status of a node
 	Stages  []stageTime `json:"stages,omitempty"` // that went well
 }
 
@@ -74,7 +77,7 @@ type patient struct {
 	own        *node.Node    // serves on the port for as long as this takes; nil: it cannot
 	linked     []string      // bootstrap URLs that a link came up by
 	distrusted bool          // the certificate of an own URL does not hold here
-	farthest   time.Duration // clock difference to one of them; valid if compared
+	behind     time.Duration // this clock, of that of one of them: the farthest; valid if compared
 	compared   bool
 }
 
@@ -164,7 +167,7 @@ func (p *patient) say(f finding) {
 // findingText prints findings in words.
 func findingText(w io.Writer) func(finding) error {
 	return func(f finding) error {
-		words := []string{fmt.Sprintf("%-4s  %-9s", f.Verdict, f.Check)}
+		words := []string{fmt.Sprintf("%-7s  %-9s", f.Verdict, f.Check)}
 		detail := f.Detail
 		if f.Stage != "" {
 			detail = f.Stage + ": " + detail

@@ -132,7 +132,7 @@ func TestDoctorOfATakenPort(t *testing.T) {
 	all := findings(t, exitOK, "--host", loopback, "--port", port, "-b", url)
 	wantFinding(t, found(t, all, "listen", ""), verdictOK, "a node runs there already")
 	wantFinding(t, found(t, all, "url", url), verdictOK, "loopback")
-	wantFinding(t, found(t, all, "reach", ""), verdictWarn, "the mesh has no second relay")
+	wantFinding(t, found(t, all, "reach", ""), verdictUnknown, "the mesh has no second relay")
 	second, _, secondURL := startNode(t, "--bootstrap", url)
 	second.event(t, "peer-up")
 	for _, bootstrap := range []string{url, secondURL} { // by itself, and by whom it is linked with
@@ -152,7 +152,7 @@ func TestDoctorOfATakenPort(t *testing.T) {
 
 	all = findings(t, exitError, "--host", "203.0.113.5", "--port", "0", "-b", url)
 	wantFinding(t, found(t, all, "listen", ""), verdictFail, "cannot assign requested address")
-	wantFinding(t, found(t, all, "reach", ""), verdictWarn, "no node serves on the port")
+	wantFinding(t, found(t, all, "reach", ""), verdictUnknown, "no node serves on the port")
 }
 
 func TestDoctorAsHealthCheck(t *testing.T) {
@@ -188,7 +188,7 @@ func TestDoctorOfAPortThatNobodyReaches(t *testing.T) {
 	wantFinding(t, found(t, all, "bootstrap", ""), verdictWarn, "none, and no port")
 	wantFinding(t, found(t, all, "reach", ""), verdictWarn, "this node is alone")
 	wantFinding(t, found(t, all, "state", ""), verdictWarn, "none")
-	wantFinding(t, found(t, all, "clock", ""), verdictOK, "nobody")
+	wantFinding(t, found(t, all, "clock", ""), verdictUnknown, "nobody")
 }
 
 func TestDoctorOfTheState(t *testing.T) {
@@ -213,41 +213,61 @@ func TestDoctorOfTheState(t *testing.T) {
 }
 
 func TestDoctorComparesClocks(t *testing.T) {
+	now := clockFloor.Add(time.Hour)
 	for _, test := range []struct {
-		name   string
-		ahead  time.Duration
-		want   verdict
-		detail string
+		name     string
+		now      time.Time
+		behind   time.Duration
+		compared bool
+		want     verdict
+		detail   string
 	}{
-		{"right", 0, verdictOK, "within 1s"},
-		{"behind", time.Minute, verdictWarn, "1m0s behind a bootstrap node's"},
-		{"far ahead", -time.Hour, verdictFail, "1h0m0s ahead of a bootstrap node's"},
+		{"right", now, 0, true, verdictOK, "within 1s"},
+		{"behind", now, time.Minute, true, verdictWarn, "this clock is 1m0s behind that at a bootstrap URL"},
+		{"far ahead", now, -time.Hour, true, verdictFail, "this clock is 1h0m0s ahead of that at a bootstrap URL"},
+		{"years behind", time.Unix(0, 0), 55 * 366 * 24 * time.Hour, true, verdictFail, "this clock is 55 years behind that"},
+		{"nobody to ask", now, 0, false, verdictUnknown, "nobody to compare it with"},
+		{"nobody to ask in 1970", time.Unix(0, 0), 0, false, verdictFail, "this clock is at least 56 years behind: it says 1970-01-01T00:00:00Z"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var got finding
-			p := &patient{farthest: test.ahead, compared: true, tell: func(f finding) error { got = f; return nil }}
-			p.clock(t.Context())
-			wantFinding(t, got, test.want, test.detail)
+			wantFinding(t, clockFinding(test.now, test.behind, test.compared), test.want, test.detail)
 		})
 	}
 }
 
+// A clock is compared with whatever answers at a URL, over TLS also where the
+// certificate does not hold, and nothing of the URL is sent but its host.
 func TestDoctorReadsTheDate(t *testing.T) {
-	ahead := 10 * time.Minute
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	const ahead = 10 * time.Minute
+	late := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" || r.URL.RawQuery != "" {
+			t.Errorf("got the request %v, want nothing of the URL in it", r)
+		}
 		w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
-		_, _ = w.Write([]byte("ok\n"))
+		w.WriteHeader(http.StatusForbidden)
+	})
+	plain, secure := httptest.NewServer(late), httptest.NewTLSServer(late)
+	defer plain.Close()
+	defer secure.Close()
+	for _, web := range []*httptest.Server{plain, secure} {
+		p := &patient{patience: patience}
+		url := strings.Replace(strings.Replace(web.URL, "http", "ws", 1), "://", "://me:pw@", 1) + "/?token=x#pin"
+		got, ok := p.askClock(t.Context(), url)
+		if off := (got - ahead).Abs(); !ok || off > 10*time.Second {
+			t.Errorf("got %v, %v, want %v", got, ok, ahead)
+		}
+	}
+}
+
+// The clock check fails by what a URL tells that no link came up by.
+func TestDoctorFailsAWrongClock(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+		w.WriteHeader(http.StatusForbidden)
 	}))
 	defer web.Close()
-	p := &patient{patience: patience}
-	u, err := healthURL(strings.Replace(web.URL, "http", "ws", 1) + "#pin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := p.askHealth(t.Context(), u, false)
-	if off := (got - ahead).Abs(); err != nil || off > 10*time.Second {
-		t.Errorf("got %v, %v, want %v", got, err, ahead)
-	}
+	all := findings(t, exitError, "-b", strings.Replace(web.URL, "http", "ws", 1))
+	wantFinding(t, found(t, all, "clock", ""), verdictFail, "ahead of that at a bootstrap URL")
 }
 
 func TestScopesOfURLs(t *testing.T) {
@@ -267,7 +287,7 @@ func TestDoctorInWords(t *testing.T) {
 	tell := findingText(&b)
 	_ = tell(finding{Verdict: verdictOK, Check: "bootstrap", Subject: "ws://a", Detail: "x", Stages: []stageTime{{"tcp", 0.25}, {"ws", 1}}})
 	_ = tell(finding{Verdict: verdictFail, Check: "url", Stage: "tls", Detail: "bad\x1b", Hint: "mend it"})
-	want := "ok    bootstrap  ws://a  x  tcp 0.2 ms, ws 1.0 ms\nfail  url        \"tls: bad\\x1b\"  hint: mend it\n"
+	want := "ok       bootstrap  ws://a  x  tcp 0.2 ms, ws 1.0 ms\nfail     url        \"tls: bad\\x1b\"  hint: mend it\n"
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}

@@ -150,13 +150,13 @@ func (p *patient) running(ctx context.Context) {
 // wss, or why none does. A node may run with another --cert than doctor.
 func (p *patient) answersHere(ctx context.Context) (secure bool, err error) {
 	at := p.urlHere()
-	_, err = p.askHealth(ctx, at, true)
+	err = p.askHealth(ctx, at, true)
 	if err == nil {
 		return at.Scheme == "https", nil
 	}
 	other := *at
 	other.Scheme = map[string]string{"http": "https", "https": "http"}[at.Scheme]
-	if _, again := p.askHealth(ctx, &other, true); again == nil {
+	if again := p.askHealth(ctx, &other, true); again == nil {
 		return other.Scheme == "https", nil
 	}
 	return false, err
@@ -244,6 +244,7 @@ func (p *patient) files(context.Context) {
 	f := finding{Verdict: verdictOK, Check: "limits", Subject: "open files", Detail: fmt.Sprintf("%d allowed, %d needed at most", may, need)}
 	switch {
 	case !known:
+		f.Verdict = verdictUnknown
 		f.Detail = fmt.Sprintf("%d needed at most; this system does not say how many it allows", need)
 	case may < uint64(need):
 		f.Verdict, f.Hint = verdictWarn, fmt.Sprintf("ulimit -n %d (systemd: LimitNOFILE=), or lower --max-peers and --max-leaves", need)

@@ -22,7 +22,7 @@ const maxJoins = 8
 // joined is what became of one URL.
 type joined struct {
 	finding
-	ahead    time.Duration // of the peer's clock before this one's
+	behind   time.Duration // this clock, of the one there
 	compared bool
 }
 
@@ -57,8 +57,8 @@ func (p *patient) weigh(results []joined) {
 		if r.Verdict != verdictFail {
 			p.linked = append(p.linked, p.cfg.Bootstrap[i])
 		}
-		if r.compared && (!p.compared || r.ahead.Abs() > p.farthest.Abs()) {
-			p.farthest, p.compared = r.ahead, true
+		if r.compared && (!p.compared || r.behind.Abs() > p.behind.Abs()) {
+			p.behind, p.compared = r.behind, true
 		}
 	}
 	for _, r := range results {
@@ -79,9 +79,10 @@ func (p *patient) join(ctx context.Context, check, raw string) joined {
 	}
 	defer leave(n, leaveTime)
 	err = joinOnce(ctx, n, raw)
+	j.behind, j.compared = p.askClock(ctx, raw)
 	if err != nil {
 		j.Stages = watch.finish()
-		j.Stage, j.Detail, j.Hint = stageOf(err)
+		j.Stage, j.Reason, j.Detail, j.Hint = stageOf(err)
 		return j
 	}
 	watch.ended("hello")
@@ -89,10 +90,6 @@ func (p *patient) join(ctx context.Context, check, raw string) joined {
 	j.Verdict = verdictOK
 	for _, peer := range n.Peers() {
 		j.Detail = fmt.Sprintf("%s (%s)", peer.ID, oneLine([]byte(peer.Agent)))
-	}
-	if u, err := healthURL(raw); err == nil {
-		j.ahead, err = p.askHealth(ctx, u, false)
-		j.compared = err == nil
 	}
 	return j
 }
@@ -129,12 +126,12 @@ func joinOnce(ctx context.Context, n *node.Node, raw string) error {
 }
 
 // stageOf says where a join ended, why, and what to do.
-func stageOf(err error) (stage, detail, hint string) {
+func stageOf(err error) (stage, why, detail, advice string) {
 	joins := find[*node.JoinError](err)
 	if len(joins) == 0 {
-		return "", err.Error(), ""
+		return "", "", err.Error(), ""
 	}
-	return joins[0].Stage, joins[0].Err.Error(), strings.Join(joinHints(joins[:1]), "; ")
+	return joins[0].Stage, joins[0].Reason, joins[0].Err.Error(), strings.Join(joinHints(joins[:1]), "; ")
 }
 
 // ownURLs tells who can dial what this node would tell, and tries it from here.
@@ -142,6 +139,9 @@ func (p *patient) ownURLs(ctx context.Context) {
 	for _, raw := range p.urls {
 		f := finding{Verdict: verdictOK, Check: "url", Subject: secret.URL(raw).String(), Detail: scopeWords[scopeOf(raw)]}
 		u, err := url.Parse(raw)
+		if !p.serving {
+			f.Verdict, f.Detail, f.Hint = verdictUnknown, f.Detail+"; not dialled: no node serves on the port", "see listen"
+		}
 		if p.serving && err == nil {
 			watch := p.stopwatch()
 			dialCtx, cancel := context.WithTimeout(ctx, p.patience)

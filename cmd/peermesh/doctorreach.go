@@ -26,11 +26,11 @@ func (p *patient) reach(ctx context.Context) {
 			f.Verdict, f.Detail, f.Hint = verdictWarn, "this node is alone: nobody can join it, and it joins nobody", "give --port to be joined, or --bootstrap to join"
 		}
 	case len(p.cfg.Bootstrap) == 0:
-		f.Detail, f.Hint = "no mesh to ask who can dial this node", "give --bootstrap, and a peer is asked to"
+		f.Verdict, f.Detail, f.Hint = verdictUnknown, "no mesh to ask who can dial this node", "give --bootstrap, and a peer is asked to"
 	case len(p.linked) == 0:
 		f.Verdict, f.Detail, f.Hint = verdictFail, "no bootstrap URL leads into the mesh", "see bootstrap"
 	case !p.serving:
-		f.Detail, f.Hint = "not asked: no node serves on the port", "see listen"
+		f.Verdict, f.Detail, f.Hint = verdictUnknown, "not asked: no node serves on the port", "see listen"
 	case p.own == nil:
 		f = p.reachRunning(ctx, f)
 	default:
@@ -44,7 +44,7 @@ func (p *patient) reach(ctx context.Context) {
 func (p *patient) reachRunning(ctx context.Context, f finding) finding {
 	running := p.whoRuns(ctx)
 	if running.IsZero() {
-		f.Detail, f.Hint = "not asked: the node that runs on the port does not say who it is", "run this as the user of that node, or stop it"
+		f.Verdict, f.Detail, f.Hint = verdictUnknown, "not asked: the node that runs on the port does not say who it is", "run this as the user of that node, or stop it"
 		return f
 	}
 	cfg := p.leafConfig(p.stopwatch())
@@ -132,7 +132,7 @@ func (p *patient) askPeers(ctx context.Context, asker *node.Node, other routing.
 		}
 	}
 	if asked == 0 {
-		f.Detail, f.Hint = "the mesh has no second relay that could dial this node", "ask again when it has grown"
+		f.Verdict, f.Detail, f.Hint = verdictUnknown, "the mesh has no second relay that could dial this node", "ask again when it has grown"
 		return f
 	}
 	f.Detail = fmt.Sprintf("no peer of %d could dial this node: %v", asked, refused)

@@ -249,7 +249,7 @@ func TestPins(t *testing.T) {
 	_, listener := startListener(t, url)
 	runOnce(t, "", "send", listener, "hi", "-b", url+"#"+id).wantCode(t, exitOK)
 	runOnce(t, "", "send", listener, "hi", "-b", url+"#"+listener, "--timeout", "1s").
-		wantCode(t, exitRefused, "peermesh: join "+url, "handshake", "hint: both sides need the same --network-key, or none; the ID behind #")
+		wantCode(t, exitRefused, "peermesh: join "+url, "handshake", "hint: the ID behind # has to be that of the node there")
 }
 
 func TestClosedMesh(t *testing.T) {

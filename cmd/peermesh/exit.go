@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/peermesh/peermesh/internal/admin"
+	"github.com/peermesh/peermesh/internal/hint"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/secret"
@@ -95,8 +97,8 @@ func report(w io.Writer, err error) {
 	for _, line := range strings.Split(message(err), "\n") {
 		fmt.Fprintf(w, "peermesh: %s\n", secret.Text(line))
 	}
-	for _, hint := range hints(err) {
-		fmt.Fprintf(w, "hint: %s\n", hint)
+	for _, text := range hints(err) {
+		fmt.Fprintf(w, "hint: %s\n", text)
 	}
 }
 
@@ -193,33 +195,12 @@ var sentinelHints = []struct {
 // joinHints says what to do about bootstrap URLs, once for each kind of cause.
 func joinHints(joins []*node.JoinError) []string {
 	var all []string
-	seen := make(map[string]bool)
 	for _, j := range joins {
-		text, ok := stageHints[j.Stage]
-		switch {
-		case j.Stage == "upgrade" && (errors.Is(j.Err, syscall.ECONNRESET) || errors.Is(j.Err, io.EOF)):
-			text = "what answers there may have all its connections taken: try again later, or another bootstrap URL"
-		case !ok:
-			text = stageHints["connect"]
-		}
-		if !seen[text] {
-			all, seen[text] = append(all, text), true
+		if text := hint.Join(j.Stage, j.Reason); !slices.Contains(all, text) {
+			all = append(all, text)
 		}
 	}
 	return all
-}
-
-var stageHints = map[string]string{
-	"parse":       "a bootstrap URL looks like ws://host:port or wss://host/path",
-	"resolve":     "check the host's name in the URL",
-	"connect":     "is a node running there? peermesh --port 8080 starts one and prints its URL",
-	"proxy":       "the way there goes by a forward proxy, that of --proxy or of HTTPS_PROXY (wss), HTTP_PROXY (ws) or ALL_PROXY; NO_PROXY names hosts to dial directly, --proxy off uses none",
-	"tls":         "for a certificate of your own give its root with --tls-ca; a node without --cert is ws://, not wss://",
-	"upgrade":     "something answers there, but no peermesh node: check host, port and path",
-	"subprotocol": "something answers there, but no peermesh node of this protocol version",
-	"handshake":   "both sides need the same --network-key, or none; the ID behind # must be that node's",
-	"attach":      "the node there runs, and does not do its work for this one: give another bootstrap URL beside it",
-	"admission":   "the node there takes no further link: try another bootstrap URL",
 }
 
 // commandOfMistake returns the command whose help page helps.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/peermesh/peermesh/internal/hint"
 	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/node"
 )
@@ -53,7 +54,7 @@ func (p *patient) proxy(ctx context.Context) {
 		via, err := p.proxies(u, netip.Addr{})
 		switch {
 		case err != nil:
-			p.say(finding{Verdict: verdictFail, Check: "proxy", Subject: secret.URL(raw).String(), Stage: "proxy", Detail: err.Error(), Hint: stageHints["proxy"]})
+			p.say(finding{Verdict: verdictFail, Check: "proxy", Subject: secret.URL(raw).String(), Stage: "proxy", Detail: err.Error(), Hint: hint.Join("proxy", "")})
 		case via == nil:
 			direct++
 		default:
@@ -69,7 +70,7 @@ func (p *patient) proxy(ctx context.Context) {
 			f.Detail += fmt.Sprintf(", %d by none: NO_PROXY or loopback", direct)
 		}
 		if err := p.knock(ctx, via); err != nil {
-			f.Verdict, f.Stage, f.Detail, f.Hint = verdictFail, "proxy", err.Error(), stageHints["proxy"]
+			f.Verdict, f.Stage, f.Detail, f.Hint = verdictFail, "proxy", err.Error(), hint.Join("proxy", "")
 		}
 		p.say(f)
 	}

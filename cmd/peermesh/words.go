@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -38,6 +39,7 @@ func targetOf(c *cli.Context) (routing.ID, error) {
 
 // idOf reads the ID of another node.
 func idOf(command, word string) (routing.ID, error) {
+	word = strings.TrimSpace(word) // as copied from a terminal
 	id, err := routing.ParseID(word)
 	if err != nil {
 		return id, &usageError{

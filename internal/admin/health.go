@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/hint"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/node"
@@ -28,10 +29,10 @@ func health(s *node.Status, now time.Time) []Health {
 	for _, b := range s.Bootstraps {
 		if !b.Linked && b.LastError != "" && !leadsHere(&b) {
 			what := "does not answer"
-			if b.Stage == "attach" {
+			if b.Stage != "" && b.Stage != "resolve" && b.Stage != "connect" {
 				what = "is no way into the mesh"
 			}
-			all = append(all, Health{"warn", fmt.Sprintf("the bootstrap URL %s %s: %s", b.URL, what, b.LastError), "it is tried again for ever; " + bootstrapHint(b.Stage)})
+			all = append(all, Health{"warn", fmt.Sprintf("the bootstrap URL %s %s: %s", b.URL, what, b.LastError), "it is tried again for ever; " + hint.Join(b.Stage, b.Reason)})
 		}
 	}
 	for _, l := range s.Limits {
@@ -43,27 +44,6 @@ func health(s *node.Status, now time.Time) []Health {
 	all = append(all, openFilesHealth(s)...)
 	all = append(all, proxyHealth(s, now)...)
 	return append(all, boundHealth(s, now)...)
-}
-
-// bootstrapHint is what to do about a URL, by the stage at which it fails.
-func bootstrapHint(stage string) string {
-	switch stage {
-	case "proxy":
-		return "the forward proxy on the way there refuses it: see --proxy, and HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment"
-	case "resolve":
-		return "is the name right, and does this machine's DNS know it?"
-	case "tls":
-		return "is its certificate one that this machine trusts? see --tls-ca"
-	case "upgrade", "subprotocol":
-		return "something answers there, but no node of this protocol: check host, port and path"
-	case "handshake":
-		return "both sides need the same --network-key, or none"
-	case "attach":
-		return "give another URL beside it: the node there runs, and does not do its work for this one"
-	case "admission":
-		return "that node takes no further link: give another URL too"
-	}
-	return "is a node running there?"
 }
 
 // lately is how long ago a bound may have been hit to be a matter of now.

@@ -221,6 +221,7 @@ var bounds = map[string]map[string]string{
 		"nullMark":             "not remote: a word of the protocol",
 	},
 	"node": {
+		"linkWords": fixed,
 		// what peers cause
 		"Node.loop":            "limits.LoopQueue",
 		"Node.workers":         "limits.HandshakeWorkers",
@@ -374,6 +375,7 @@ var bounds = map[string]map[string]string{
 		"schemePorts":            fixed,
 	},
 	"internal/ws": {
+		"refusals":                   fixed,
 		"AcceptOptions.Subprotocols": setOnce,
 		"SubprotocolError.Offered":   ofTheUser,
 		"DialOptions.Subprotocols":   ofTheUser,

@@ -28,6 +28,7 @@ var house = []room{
 	{"internal/reason", nil, "a leaf: every layer names its causes by it"},
 	{"internal/limits", nil, "a leaf: every layer is bounded by it"},
 	{"internal/secret", nil, "a leaf: whoever holds a URL of the user's holds it masked"},
+	{"internal/hint", nil, "a leaf: what a reason means is said in one place, whoever asks"},
 	{"internal/budget", []string{"internal/limits"}, "what is held for others is counted in one place, by whoever holds it"},
 	{"internal/heaptest", nil, "a leaf: what is filled is measured from outside"},
 	{"internal/wholefile", nil, "a leaf: a file is whole whatever is in it"},
@@ -81,7 +82,7 @@ const carriersReason = "carriers know bytes, not frames: nothing of links, sessi
 
 // under returns the leaves and what is given: what the pure packages stand on.
 func under(more ...string) []string {
-	return append([]string{"internal/wire", "routing", "internal/reason", "internal/limits", "internal/guard", "internal/secret"}, more...)
+	return append([]string{"internal/wire", "routing", "internal/reason", "internal/limits", "internal/guard", "internal/secret", "internal/hint"}, more...)
 }
 
 // codecs returns what turns bytes into fields and back.
@@ -91,12 +92,12 @@ func codecs() []string {
 
 // carrier returns what a carrier stands on.
 func carrier(more ...string) []string {
-	return append([]string{"transport", "internal/limits", "internal/guard", "internal/secret"}, more...)
+	return append([]string{"transport", "internal/limits", "internal/guard", "internal/secret", "internal/hint"}, more...)
 }
 
 // onNode returns what a user of the node stands on.
 func onNode(more ...string) []string {
-	return append([]string{"node", "routing", "transport", "internal/reason", "internal/limits", "internal/guard", "internal/secret"}, more...)
+	return append([]string{"node", "routing", "transport", "internal/reason", "internal/limits", "internal/guard", "internal/secret", "internal/hint"}, more...)
 }
 
 // owner is the one place that may import a library.
@@ -132,7 +133,7 @@ var shown = owner{"github.com/pion/dtls/", "examples/*", "it runs on a net.Packe
 // pure are the packages that do no IO and know no time of their own: now and
 // randomness come in as arguments.
 var pure = []string{
-	"internal/reason", "internal/limits", "internal/secret", "internal/budget", "internal/wire", "routing",
+	"internal/reason", "internal/limits", "internal/secret", "internal/hint", "internal/budget", "internal/wire", "routing",
 	"internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal",
 }
 

@@ -151,9 +151,18 @@ func (e *Engine) allProven(now time.Time) bool {
 	return true
 }
 
+// tried says that a link which ends for want of a place was a try and nothing more:
+// two nodes that have other links laid it over WebRTC to see whether it is worth one.
+// No user asked for it, and nothing is amiss.
+func (n *neighbour) tried(why reason.Reason) bool {
+	return noPlace(why) && n.webRTC && !n.wanted && n.target == nil
+}
+
 // refuse ends a link that there is no place for.
 func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
-	e.cfg.Drops.Add(why, 1)
+	if !n.tried(why) {
+		e.cfg.Drops.Add(why, 1)
+	}
 	if n.target != nil {
 		e.retry(n.target, now, "admission", why)
 		if until, away := e.awayUntil(now, n.ID); away {
@@ -169,7 +178,7 @@ func (e *Engine) refuse(n *neighbour, why reason.Reason, now time.Time) {
 		contacts = e.nearestRecords(now, n.Key, limits.ByeContacts, n.ID)
 	}
 	e.do(CloseLink{Link: n.link, Reason: why, Contacts: contacts})
-	if !n.trial {
+	if !n.trial && !n.tried(why) {
 		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: why, URL: n.url, Err: e.refusal(n, why)}})
 	}
 }

@@ -189,7 +189,7 @@ func TestOwnChoiceMakesRoomAmongStrangers(t *testing.T) {
 			t.Fatalf("choice %d: got admitted %v and %d links closed, want a place and one closed for it", n, b.Linked(p.Link), len(closed))
 		}
 		b.step(Pong{p.Link})
-		b.step(LinkDown{closed[0].Link, reason.LinkLimit})
+		b.step(LinkDown{closed[0].Link, reason.LinkLimit, nil})
 	}
 	p := b.peer(b.placed(1, 250), func(c *link.Config) { c.Outbound = true })
 	if b.step(LinkUp{Peer: p, Target: b.joining("ws://more")[0]}); b.Linked(p.Link) {

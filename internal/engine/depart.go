@@ -16,6 +16,7 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 	if n == nil {
 		return // never admitted
 	}
+	told := n.closing || n.said != reason.None // this node ended it, or the peer said why
 	e.links.remove(n)
 	e.remember(now, n)
 	e.redraw = true
@@ -24,8 +25,15 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 	if n.said != reason.None {
 		cause = n.said
 	}
-	if n.target != nil {
-		e.lost(n, now, cause)
+	if t := n.target; t != nil {
+		err := error(cause)
+		if n.said == reason.None && ev.Err != nil {
+			err = ev.Err
+		}
+		e.lost(n, now, cause, err)
+		if !n.answered && !told {
+			e.do(Tell{Notice{Kind: NoticeRetry, Link: n.link, Peer: n.ID, Reason: cause, URL: n.url, Err: err, After: t.next.Sub(now)}})
+		}
 	}
 	e.parted(now, n, cause)
 	e.tookOrNot(n)
@@ -97,7 +105,7 @@ func (ev Goodbye) step(e *Engine, now time.Time) {
 			t.hold(now.Add(limits.DisconnectHold))
 		}
 		fallthrough
-	case noPlace(ev.Reason) && (!n.direct || n.kept):
+	case noPlace(ev.Reason) && (!n.direct || n.kept) && !n.tried(ev.Reason):
 		e.do(Tell{Notice{Kind: NoticeRefused, Link: n.link, Peer: n.ID, Reason: ev.Reason, URL: n.url}})
 	}
 }

@@ -251,6 +251,7 @@ type (
 	LinkDown struct {
 		Link  *link.Link
 		Cause reason.Reason
+		Err   error // why in more words; nil: Cause says all
 	}
 
 	// LinkHealth: a link became suspect or is in good standing again.

@@ -86,7 +86,7 @@ func (b *brain) peer(id routing.ID, change func(*link.Config)) *Peer {
 
 func (b *brain) up(p *Peer, t *Target) []Action { return b.step(LinkUp{Peer: p, Target: t}) }
 
-func (b *brain) down(p *Peer, why reason.Reason) []Action { return b.step(LinkDown{p.Link, why}) }
+func (b *brain) down(p *Peer, why reason.Reason) []Action { return b.step(LinkDown{p.Link, why, nil}) }
 
 // runFor steps Wake whenever it is due, and fails every dial; it returns when
 // each dial was begun.

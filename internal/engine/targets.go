@@ -45,6 +45,7 @@ type Target struct {
 // TargetInfo is a picture of a Target.
 type TargetInfo struct {
 	TargetSpec
+	Up       bool // there is a link by it
 	Linked   bool // and the peer has this node among its links
 	Peer     routing.ID
 	Attempts int
@@ -66,7 +67,7 @@ func (e *Engine) Targets() []TargetInfo {
 	infos := make([]TargetInfo, 0, len(e.targets.list))
 	for _, t := range e.targets.list {
 		infos = append(infos, TargetInfo{
-			TargetSpec: t.TargetSpec, Linked: e.satisfied(t) && e.links.reached(t.peer) && e.serves(t.peer), Peer: t.peer,
+			TargetSpec: t.TargetSpec, Linked: e.satisfied(t) && e.links.reached(t.peer) && e.serves(t.peer), Peer: t.peer, Up: t.linked > 0,
 			Attempts: t.attempts, Stage: t.stage, Err: t.lastErr, Next: t.next,
 		})
 	}
@@ -214,11 +215,11 @@ func (e *Engine) retry(t *Target, now time.Time, stage string, why error) {
 // lost notes that the link n of a target has ended. If the peer had taken this
 // node among its links and asked for no patience, the next try comes at once,
 // spread a little so that not everybody comes back in the same moment.
-func (e *Engine) lost(n *neighbour, now time.Time, why reason.Reason) {
+func (e *Engine) lost(n *neighbour, now time.Time, why reason.Reason, err error) {
 	t := n.target
 	e.landed(t)
 	t.linked--
-	t.lastErr, t.stage = why, "link"
+	t.lastErr, t.stage = err, "link"
 	if why != reason.Replaced {
 		t.failures = 0
 	}

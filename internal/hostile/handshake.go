@@ -141,3 +141,6 @@ func Dial(ctx context.Context, url string, self *Self, opts Options) (*Link, err
 	}
 	return l, nil
 }
+
+// PeerStatic is the Noise key of the other end, once its message that has it was read.
+func (h *Handshake) PeerStatic() [32]byte { return [32]byte(h.state.PeerStatic()) }

@@ -27,6 +27,8 @@ type Self struct {
 	Info wire.Contact
 	// Extra are raw fields { tag, length u16, value } behind those of Hello.
 	Extra []byte
+	// Skew is how far the client's clock is ahead: it signs with that time.
+	Skew time.Duration
 	// Raw is sent in place of the whole Hello.
 	Raw []byte
 
@@ -63,14 +65,14 @@ func (s *Self) Key() wire.Key { return identity.KeyOf(s.ID()) }
 
 // Cert returns a fresh certificate of the static key.
 func (s *Self) Cert() []byte {
-	c := s.Identity.Certify(s.Static.Public, time.Now())
+	c := s.Identity.Certify(s.Static.Public, time.Now().Add(s.Skew))
 	return wire.AppendCert(nil, &c)
 }
 
 // Sign returns a record of the client, with a sequence above its last.
 func (s *Self) Sign(kind wire.RecordKind, ttl uint16, body []byte) []byte {
 	s.mu.Lock()
-	s.sequence = identity.NextSequence(s.sequence, time.Now())
+	s.sequence = identity.NextSequence(s.sequence, time.Now().Add(s.Skew))
 	sequence := s.sequence
 	s.mu.Unlock()
 	return s.Identity.Sign(kind, sequence, ttl, body)
@@ -84,7 +86,10 @@ func (s *Self) Contact() []byte {
 }
 
 // hello is the payload of the client's message of the link handshake.
-func (s *Self) hello() []byte {
+func (s *Self) hello() []byte { return s.Hi() }
+
+// Hi is what the handshake tells of the client, as its options have it.
+func (s *Self) Hi() []byte {
 	if s.Raw != nil {
 		return s.Raw
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/hint"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
@@ -184,7 +185,7 @@ func (l *Local) verify(payload []byte, now time.Time, prove func(*wire.Hello) (w
 	}
 	id, err := prove(&hello)
 	if err != nil {
-		return nil, &HandshakeError{certReason(err), err}
+		return nil, &HandshakeError{certReason(err), outOfTime(err, hello.Cert, now)}
 	}
 	if id == l.ID {
 		return nil, &HandshakeError{reason.OwnID, l.ownID(&hello)}
@@ -213,6 +214,23 @@ func certReason(err error) reason.Reason {
 		return reason.WrongID
 	}
 	return reason.BadCertificate
+}
+
+// outOfTime says by how much a certificate is out of time, if that is its fault.
+func outOfTime(err error, cert []byte, now time.Time) error {
+	c, bad := wire.ParseCert(cert)
+	if bad != nil {
+		return err
+	}
+	left := time.Unix(int64(c.NotAfter), 0).Sub(now)
+	const whose = "the clock of one of the two sides is wrong"
+	switch {
+	case errors.Is(err, identity.ErrCertExpired):
+		return fmt.Errorf("%w %s ago by this clock: %s", err, hint.Span(left), whose)
+	case errors.Is(err, identity.ErrCertFuture):
+		return fmt.Errorf("%w, for it was made at least %s ahead of this clock: %s", err, hint.Span(left-limits.CertLife), whose)
+	}
+	return err
 }
 
 func verifyContact(b []byte, id wire.ID, now time.Time) (wire.Contact, error) {

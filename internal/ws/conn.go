@@ -49,6 +49,7 @@ type Conn struct {
 	end  atomic.Pointer[ending] // nil while the connection lives
 
 	through net.Addr // set by Dial
+	clock
 }
 
 // ending is why a connection ended: the first cause that was seen.

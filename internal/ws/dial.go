@@ -61,6 +61,7 @@ func Dial(ctx context.Context, u *url.URL, opts DialOptions) (*Conn, error) {
 	target.Fragment, target.RawFragment = "", ""
 	d := &dial{url: &target, opts: &opts, stage: transport.StageParse}
 	if err := checkURL(&target); err != nil {
+		d.cause = transport.CauseSyntax
 		return nil, d.wrap(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, opts.Timeout)
@@ -112,7 +113,10 @@ func (d *dial) failure(failed []outcome) error {
 	for _, o := range failed {
 		err := o.err
 		if e := (*transport.DialError)(nil); errors.As(err, &e) {
-			furthest, err = max(furthest, slices.Index(stages[:], e.Stage)), e.Err
+			if at := slices.Index(stages[:], e.Stage); at >= furthest {
+				furthest, d.cause = at, e.Cause
+			}
+			err = e.Err
 		}
 		all.Addrs, all.Errs = append(all.Addrs, o.addr), append(all.Errs, err)
 	}
@@ -129,6 +133,8 @@ type dial struct {
 	progress func()     // the server has answered a step
 	stage    string
 	through  net.Addr // where the proxy opened the way to; nil: nowhere
+	cause    string   // one of transport's Cause constants
+	clock    clock
 
 	mu   sync.Mutex // for abandon, which the context's end calls
 	cork *cork
@@ -154,6 +160,7 @@ func (d *dial) upgrade(ctx context.Context) (*Conn, error) {
 func (d *dial) opened(ctx context.Context, sock socket) (*Conn, error) {
 	conn := newConn(sock, d.cork, d.opts.Settings)
 	conn.through = d.through
+	conn.clock = d.clock
 	if len(d.opts.Subprotocols) > 0 && conn.Subprotocol() == "" {
 		d.stage = transport.StageSubprotocol
 		return nil, &SubprotocolError{Offered: d.opts.Subprotocols, Said: conn.lastWords(ctx)}
@@ -264,5 +271,5 @@ func (d *dial) abandon() {
 
 // wrap makes the error of the dial.
 func (d *dial) wrap(err error) error {
-	return &transport.DialError{URL: transport.URL(d.url.String()), Stage: d.stage, Err: err}
+	return &transport.DialError{URL: transport.URL(d.url.String()), Stage: d.stage, Cause: d.cause, Err: err}
 }

@@ -12,7 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/peermesh/peermesh/internal/hint"
 	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/transport"
 )
@@ -45,7 +47,7 @@ func (d *dial) explain(resp *http.Response, err error) error {
 	case d.stage == transport.StageProxy && !errors.Is(err, context.Canceled):
 		return d.explainProxy(err)
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no answer within %v; %s: %w", d.opts.Timeout, silence[d.stage], err)
+		return d.because(transport.CauseSilent, fmt.Errorf("no answer within %v; %s: %w", d.opts.Timeout, silence[d.stage], err))
 	case errors.Is(err, context.Canceled):
 		return err
 	}
@@ -54,20 +56,27 @@ func (d *dial) explain(resp *http.Response, err error) error {
 		if errors.Is(err, transport.ErrNoAddress) {
 			return err
 		}
-		return fmt.Errorf("no address for %q; check its spelling and the name server: %w", d.url.Hostname(), err)
+		return d.because(transport.CauseNoName, fmt.Errorf("no address for %q; check its spelling and the name server: %w", d.url.Hostname(), err))
 	case transport.StageConnect:
-		return explainConnect(err)
+		return d.explainConnect(err)
 	}
 	if isEnd(err) {
-		return fmt.Errorf("the server closed the connection without an answer: it is full or refuses this address; try again later, or check the port, and whether it is ws or wss: %w", err)
+		return d.because(transport.CauseHungUp,
+			fmt.Errorf("the server closed the connection without an answer: it is full or refuses this address; try again later, or check the port, and whether it is ws or wss: %w", err))
 	}
 	switch d.stage {
 	case transport.StageTLS:
-		return explainTLS(err)
+		return d.explainTLS(err)
 	case transport.StageSubprotocol:
-		return &SubprotocolError{Offered: d.opts.Subprotocols}
+		return d.because(transport.CauseProtocol, &SubprotocolError{Offered: d.opts.Subprotocols})
 	}
-	return fmt.Errorf("the server does not answer as an HTTP server does; check the port, and whether it wants wss: %w", err)
+	return d.because(transport.CauseNotHTTP, fmt.Errorf("the server does not answer as an HTTP server does; check the port, and whether it wants wss: %w", err))
+}
+
+// because notes the cause of a dial's error in a word.
+func (d *dial) because(cause string, err error) error {
+	d.cause = cause
+	return err
 }
 
 // isEnd says whether the other side closed the connection.
@@ -94,56 +103,106 @@ var silence = map[string]string{
 	transport.StageUpgrade: "the server accepts connections but no requests; check the port, and whether it wants wss",
 }
 
-func explainConnect(err error) error {
+func (d *dial) explainConnect(err error) error {
 	if refused := (*transport.AddressError)(nil); errors.As(err, &refused) {
 		return refused
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("nothing listens there; check host and port, and that the node runs: %w", err)
+		return d.because(transport.CauseNobody, fmt.Errorf("nothing listens there; check host and port, and that the node runs: %w", err))
 	}
-	return fmt.Errorf("no way to that address; check host, port and network: %w", err)
+	return d.because(transport.CauseUnreachable, fmt.Errorf("no way to that address; check host, port and network: %w", err))
 }
 
-func explainTLS(err error) error {
+func (d *dial) explainTLS(err error) error {
 	var (
 		authority x509.UnknownAuthorityError
 		name      x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		record    tls.RecordHeaderError
 	)
-	hint := "check the certificates of both sides"
+	advice, cause := "check the certificates of both sides", ""
 	switch {
 	case errors.As(err, &authority):
-		hint = "the server's certificate is signed by an unknown authority; trust it (--tls-ca) if it is yours"
+		advice, cause = "the server's certificate is signed by an unknown authority; trust it (--tls-ca) if it is yours", transport.CauseAuthority
 	case errors.As(err, &name):
-		hint = "the server's certificate is for another name; dial a name that stands in it"
+		advice, cause = "the server's certificate is for another name; dial a name that stands in it", transport.CauseName
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		advice, cause = certTime(invalid.Cert, d.now())
 	case errors.As(err, &invalid):
-		hint = "the server's certificate does not hold; renew it, or set the clock"
+		advice = "the server's certificate does not hold; renew it"
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		hint = "the server does not speak TLS; use ws"
+		advice, cause = "the server does not speak TLS; use ws", transport.CauseNoTLS
 	}
-	return fmt.Errorf("%s: %w", hint, err)
+	return d.because(cause, fmt.Errorf("%s: %w", advice, err))
+}
+
+// now is the time by which TLS checked the certificate.
+func (d *dial) now() time.Time {
+	if cfg := d.opts.TLSConfig; cfg != nil && cfg.Time != nil {
+		return cfg.Time()
+	}
+	return time.Now()
+}
+
+// certTime says what it means that a certificate does not hold at the time now. One
+// that has not begun is proof enough of a clock that is behind: nobody uses such a
+// certificate. One that has ended may be just that.
+func certTime(cert *x509.Certificate, now time.Time) (advice, cause string) {
+	if now.Before(cert.NotBefore) {
+		return fmt.Sprintf("this clock is at least %s behind: it says %s, and the server's certificate begins at %s; set it",
+			hint.Span(cert.NotBefore.Sub(now)), now.UTC().Format(time.RFC3339), cert.NotBefore.UTC().Format(time.RFC3339)), transport.CauseClock
+	}
+	return fmt.Sprintf("the server's certificate ended at %s, and this clock says %s: renew it, or set this clock if it is %s ahead",
+		cert.NotAfter.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339), hint.Span(now.Sub(cert.NotAfter))), transport.CauseExpired
+}
+
+// refusals are the answers of a server that upgrades nothing, and what they mean.
+var refusals = map[int]struct{ cause, text string }{
+	http.StatusBadRequest:         {transport.CauseBadRequest, "the server refuses the request (400 Bad Request); check the path, and whether it wants wss"},
+	http.StatusForbidden:          {transport.CauseForbidden, "the server does not let this user or address in (403 Forbidden); ask who runs it"},
+	http.StatusProxyAuthRequired:  {transport.CauseProxyLogin, "a proxy on the way wants a user and password (407 Proxy Authentication Required)"},
+	http.StatusUpgradeRequired:    {transport.CauseUpgrade, "a proxy on the way took the Upgrade header off the request (426 Upgrade Required); " + PassUpgrades},
+	http.StatusBadGateway:         {transport.CauseGateway, "a proxy answers, and the node behind it does not (502 Bad Gateway); is the node running, and does the proxy know its port?"},
+	http.StatusGatewayTimeout:     {transport.CauseGateway, "a proxy answers, and the node behind it does not in time (504 Gateway Timeout); is the node running, and does the proxy know its port?"},
+	http.StatusServiceUnavailable: {transport.CauseBusy, "the server is busy (503 Service Unavailable); try again later"},
+	http.StatusTooManyRequests:    {transport.CauseBusy, "the server is busy (429 Too Many Requests); try again later"},
 }
 
 // explainResponse is for a server that speaks HTTP but did not upgrade.
 func (d *dial) explainResponse(resp *http.Response, err error) error {
-	switch code := resp.StatusCode; {
-	case code == http.StatusSwitchingProtocols:
-		return fmt.Errorf("the server's answer is no WebSocket upgrade: %w", bare(err))
-	case code >= 300 && code < 400:
-		return fmt.Errorf("the server redirects to %q; dial that", secret.URL(resp.Header.Get("Location")))
-	case code == http.StatusNotFound:
-		return fmt.Errorf("the server has nothing at %q; check the path", d.url.Path)
-	case code == http.StatusUpgradeRequired:
-		return errors.New("a proxy on the way took the Upgrade header off the request (426 Upgrade Required); " + PassUpgrades)
-	case resp.Header.Get(RefusedHeader) == RefusedProxyHeader:
-		return errors.New("a proxy before the node sends PROXY protocol headers, and the node does not trust it (400 Bad Request); its owner gives --trusted-proxy with the proxy's address, or has the proxy send none")
-	case code == http.StatusBadRequest:
-		return errors.New("the server refuses the request (400 Bad Request); check the path, and whether it wants wss")
-	case code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests:
-		return fmt.Errorf("the server is busy (%s); try again later", resp.Status)
+	code := resp.StatusCode
+	if resp.Header.Get(RefusedHeader) == RefusedProxyHeader {
+		return d.because(transport.CauseProxyHeader, errors.New("a proxy before the node sends PROXY protocol headers, and the node does not trust it (400 Bad Request); its owner gives --trusted-proxy with the proxy's address, or has the proxy send none"))
 	}
-	return fmt.Errorf("the server answers %q where an upgrade was expected; check the path", resp.Status)
+	if r, ok := refusals[code]; ok {
+		return d.because(r.cause, errors.New(r.text))
+	}
+	switch {
+	case code == http.StatusSwitchingProtocols:
+		return d.because(transport.CauseNoUpgrade, fmt.Errorf("the server's answer is no WebSocket upgrade: %w", bare(err)))
+	case code >= 300 && code < 400:
+		return d.because(transport.CauseRedirect, d.redirect(resp))
+	case code == http.StatusUnauthorized && d.url.User != nil:
+		return d.because(transport.CauseUnauthorized, errors.New("the server refuses the user or password in the URL (401 Unauthorized)"))
+	case code == http.StatusUnauthorized:
+		return d.because(transport.CauseUnauthorized, fmt.Errorf("the server wants a login (401 Unauthorized): %s://user:password@%s, or a token in the query, as it asks for", d.url.Scheme, d.url.Host))
+	case code == http.StatusNotFound:
+		return d.because(transport.CauseNotFound, fmt.Errorf("the server has nothing at %q; check the path", d.url.Path))
+	}
+	return d.because(transport.CauseNoUpgrade, fmt.Errorf("the server answers %q where an upgrade was expected; check the path", resp.Status))
+}
+
+// redirect names the URL to dial in the place of this one, as a ws or wss URL.
+func (d *dial) redirect(resp *http.Response) error {
+	to, err := resp.Location()
+	if err != nil {
+		return fmt.Errorf("the server redirects (%s) and does not say where to", resp.Status)
+	}
+	to.Scheme = strings.Replace(to.Scheme, "http", "ws", 1)
+	if (to.Scheme != "ws" && to.Scheme != "wss") || to.Host == "" {
+		return fmt.Errorf("the server redirects (%s) to what is no node", resp.Status)
+	}
+	return fmt.Errorf("the server redirects; dial %v", secret.URL(to.String()))
 }
 
 // unasked tells whether the server picked a subprotocol that was not offered.

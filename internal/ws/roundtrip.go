@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/transport"
@@ -17,6 +18,7 @@ func (d *dial) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := d.open(req.Context(), req.URL); err != nil {
 		return nil, err
 	}
+	asked := time.Now()
 	if err := req.Write(d.cork); err != nil {
 		return nil, err
 	}
@@ -28,6 +30,7 @@ func (d *dial) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.clock = clockOf(resp.Header, asked, time.Now())
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		if d.unasked(resp) {
 			d.stage = transport.StageSubprotocol

@@ -124,9 +124,16 @@ func (d *dial) connectProxy(ctx context.Context, via *url.URL) (net.Conn, error)
 	secure := tls.Client(conn, cfg)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, &transport.ProxyError{Proxy: proxy.Name(via), Err: explainTLS(err)}
+		return nil, &transport.ProxyError{Proxy: proxy.Name(via), Err: d.proxyTLS(err)}
 	}
 	return secure, nil
+}
+
+// proxyTLS says why TLS with the proxy failed. What that advises is not for the target.
+func (d *dial) proxyTLS(err error) error {
+	err = d.explainTLS(err)
+	d.cause = ""
+	return err
 }
 
 // untraced is a context without its values.
