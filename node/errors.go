@@ -46,12 +46,17 @@ const (
 	Undelivered Outcome = iota + 1
 	// Unknown: a copy had left; the receiver may have got it.
 	Unknown
+	// Delivered: the receiver took the request, and its answer did not come.
+	Delivered
 )
 
-// String returns "undelivered" or "unknown".
+// String returns "undelivered", "delivered" or "unknown".
 func (o Outcome) String() string {
-	if o == Undelivered {
+	switch o {
+	case Undelivered:
 		return "undelivered"
+	case Delivered:
+		return "delivered"
 	}
 	return "unknown"
 }
@@ -60,7 +65,7 @@ func (o Outcome) String() string {
 type SendError struct {
 	To      routing.ID
 	Outcome Outcome
-	Reason  string // the reason's name as in logs and status; "" when only the context ended
+	Reason  string // the reason's name as in logs and status, or "no-answer"; "" when only the context ended
 	Sent    int    // transmissions that left this node
 	Err     error  // a sentinel of this package or the context's error
 
@@ -72,6 +77,12 @@ func (e *SendError) Error() string {
 	s := fmt.Sprintf("send to %s: %v", e.To.Short(), e.Err)
 	if e.Reason != "" && e.Reason != e.Err.Error() {
 		s += " (" + e.Reason + ")"
+	}
+	switch {
+	case e.Outcome == Delivered:
+		return s + "; the node there took the request and did not answer it"
+	case e.Sent == 1:
+		return fmt.Sprintf("%s; %s after 1 transmission", s, e.Outcome)
 	}
 	return fmt.Sprintf("%s; %s after %d transmissions", s, e.Outcome, e.Sent)
 }

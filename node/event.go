@@ -130,6 +130,7 @@ type Status struct {
 	Forwarded   uint64            `json:"forwarded"` // frames that the queue of their next link took
 	Delivered   uint64            `json:"delivered"`
 	Drops       map[string]uint64 `json:"drops"`     // by reason; a frame of several datagrams counts as one where it is relayed
+	DropsMoot   map[string]uint64 `json:"dropsMoot"` // of the drops those of plain use: for nodes that had left or were not there, or what came twice
 	LimitsHit   map[string]uint64 `json:"limitsHit"` // of the drops those that a bound of this node caused
 	// LimitsHitAt is when each of them was hit last, to a second.
 	LimitsHitAt map[string]time.Time `json:"limitsHitAt"`

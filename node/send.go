@@ -104,13 +104,18 @@ func (n *Node) sendError(to routing.ID, r session.Result) error {
 		return nil
 	}
 	e := &SendError{To: to, Outcome: Unknown, Sent: r.Sent, Err: r.Err}
-	if r.Outcome == session.Undelivered { // a request that was delivered and not answered is not
+	switch r.Outcome {
+	case session.Undelivered:
 		e.Outcome = Undelivered
+	case session.Delivered: // and not answered
+		e.Outcome = Delivered
 	}
 	var why reason.Reason
 	switch {
 	case errors.As(r.Err, &why):
 		e.why, e.Err = why, causeOf(why)
+	case e.Outcome == Delivered: // what was heard on the way of the request is no cause
+		e.Reason = noAnswer
 	case r.Last != reason.None:
 		e.why, e.Err = r.Last, fmt.Errorf("%w: %w", r.Err, causeOf(r.Last))
 	case !n.state.load().linked: // why the time ran out

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -37,6 +38,9 @@ func (l *liveLink) info(self routing.Key) PeerInfo {
 	}
 	if addr := l.conn.RemoteAddr(); addr != nil {
 		info.Address = addr.String()
+		if at, err := netip.ParseAddrPort(info.Address); err == nil && at.Port() == 0 {
+			info.Address = at.Addr().String() // as a proxy told it
+		}
 	}
 	if pair, ok := l.conn.(interface{ Pair() (local, remote string) }); ok {
 		local, remote := pair.Pair()
@@ -60,6 +64,7 @@ func (n *Node) Status() Status {
 		Upkeep: n.counters.upkeepSoFar(), Hops: hops, ForwardTimes: n.counters.forwardTimes.soFar(),
 		SignalTimes: n.counters.signalTimes.soFar(), Panics: n.panics.Load() + guard.Loose(), Warnings: n.warnings.list(),
 	}
+	s.DropsMoot = moot(s.Drops)
 	for _, id := range n.engine.Homes() {
 		s.Homes = append(s.Homes, routing.ID(id))
 	}
@@ -71,6 +76,17 @@ func (n *Node) Status() Status {
 	n.limitsHit(&s)
 	s.Limits = n.limits(&s)
 	return s
+}
+
+// moot are the drops that plain use makes.
+func moot(drops map[string]uint64) map[string]uint64 {
+	all := make(map[string]uint64)
+	for r := range reason.Count {
+		if name := reason.Reason(r).String(); reason.Reason(r).IsMoot() && drops[name] > 0 {
+			all[name] = drops[name]
+		}
+	}
+	return all
 }
 
 // sessionList describes the sessions used last.

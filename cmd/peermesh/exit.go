@@ -94,7 +94,7 @@ func report(w io.Writer, err error) {
 	if err == nil || errors.Is(err, errInterrupted) || errors.Is(err, errTerminated) {
 		return
 	}
-	for _, line := range strings.Split(message(err), "\n") {
+	for line := range strings.SplitSeq(message(err), "\n") {
 		fmt.Fprintf(w, "peermesh: %s\n", secret.Text(line))
 	}
 	for _, text := range hints(err) {
@@ -163,6 +163,11 @@ func hints(err error) []string {
 		all = append(all, "stop that one, or give another --state; commands such as send and ping need none: they have an ID of their own then")
 	}
 	all = append(all, joinHints(find[*node.JoinError](err))...)
+	for _, sent := range find[*node.SendError](err) {
+		if sent.Outcome == node.Delivered {
+			all = append(all, "its program answers no requests, or takes longer than --timeout: peermesh listen answers with --echo or --reply TEXT")
+		}
+	}
 	for _, h := range sentinelHints {
 		if errors.Is(err, h.err) {
 			all = append(all, h.text)

@@ -117,7 +117,7 @@ func TestReport(t *testing.T) {
 		{
 			"a message that was not acknowledged",
 			&node.SendError{Outcome: node.Undelivered, Err: node.ErrNoHandler, Sent: 1},
-			[]string{"peermesh: send to 00000000: no handler; undelivered after 1 transmissions", "hint: that node runs, and no program in it takes messages"},
+			[]string{"peermesh: send to 00000000: no handler; undelivered after 1 transmission", "hint: that node runs, and no program in it takes messages"},
 		},
 		{
 			"the command's help",

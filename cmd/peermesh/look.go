@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -181,7 +183,7 @@ func (l *looker) close() { l.client.Close() }
 
 // showStatus runs a command that looks: it finds the node and shows it by json or by
 // text, once or again and again.
-func showStatus(c *cli.Context, std streams, json, text func(*admin.Status) error) error {
+func showStatus(c *cli.Context, std streams, json func(*admin.Status) error, text func(io.Writer, *admin.Status) error) error {
 	if err := wantWords(c); err != nil {
 		return err
 	}
@@ -194,19 +196,20 @@ func showStatus(c *cli.Context, std streams, json, text func(*admin.Status) erro
 	if c.Bool("json") {
 		return l.each(c.Context, interval, json)
 	}
-	ctx := c.Context
 	if interval > 0 && isScreen(std.out) {
-		var end func()
-		ctx, end = untilQuit(ctx, std.in, func(byte) {})
+		ctx, end := untilQuit(c.Context, std.in, func(byte) {})
 		defer end()
+		w := &window{out: std.out.(*os.File)}
+		return unlessQuit(ctx, l.each(ctx, interval, func(s *admin.Status) error {
+			return errors.Join(text(w, s), w.show())
+		}))
 	}
 	again := ""
-	err = l.each(ctx, interval, func(s *admin.Status) error {
-		if _, err := std.out.Write([]byte(again)); err != nil {
+	return l.each(c.Context, interval, func(s *admin.Status) error {
+		if _, err := io.WriteString(std.out, again); err != nil {
 			return err
 		}
-		again = separator(std.out)
-		return text(s)
+		again = "\n"
+		return text(std.out, s)
 	})
-	return unlessQuit(ctx, err)
 }

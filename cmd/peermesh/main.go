@@ -26,6 +26,9 @@ func run(args []string, std streams) int {
 	defer stop()
 	err := execute(ctx, args, std)
 	report(std.err, err)
+	if wantsJSON(args[1:]) {
+		reportJSON(std.out, err)
+	}
 	return exitCode(err)
 }
 

@@ -89,9 +89,18 @@ type (
 		Direct bool       `json:"direct"`
 	}
 	lostLine struct {
-		V     int    `json:"v"`
-		Seq   int    `json:"seq"`
-		Error string `json:"error"`
+		V      int    `json:"v"`
+		Seq    int    `json:"seq"`
+		Error  string `json:"error"`
+		Reason string `json:"reason"`
+	}
+	errorLine struct {
+		V      int      `json:"v"`
+		Event  string   `json:"event"` // "error": the command ends with Code
+		Error  string   `json:"error"`
+		Reason string   `json:"reason"` // in a word, see docs/operating.md
+		Code   int      `json:"code"`
+		Hints  []string `json:"hints,omitempty"`
 	}
 	lookupLine struct {
 		V       int          `json:"v"`
@@ -108,9 +117,10 @@ type (
 		QueuedBytes int        `json:"queuedBytes"`
 	}
 	silentLine struct {
-		V     int    `json:"v"`
-		Hop   int    `json:"hop"`
-		Error string `json:"error"`
+		V      int    `json:"v"`
+		Hop    int    `json:"hop"`
+		Error  string `json:"error"`
+		Reason string `json:"reason"`
 	}
 	benchLine struct {
 		V              int                `json:"v"`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -44,9 +45,9 @@ func peers(c *cli.Context, std streams) error {
 			slices.SortStableFunc(s.Peers, order)
 			return printJSON(std.out, peersLine{V: jsonVersion, ID: s.ID, Peers: s.Peers, Bootstraps: s.Bootstraps})
 		},
-		func(s *admin.Status) error {
+		func(w io.Writer, s *admin.Status) error {
 			slices.SortStableFunc(s.Peers, order)
-			return peerTable(s, full).write(std.out)
+			return peerTable(s, full).write(w)
 		})
 }
 

@@ -146,7 +146,7 @@ func hopCount(n int) string {
 func pongJSON(w io.Writer) func(routing.ID, int, node.PingResult, error) error {
 	return func(_ routing.ID, seq int, r node.PingResult, err error) error {
 		if err != nil {
-			return printJSON(w, lostLine{V: jsonVersion, Seq: seq, Error: err.Error()})
+			return printJSON(w, lostLine{V: jsonVersion, Seq: seq, Error: err.Error(), Reason: reasonName(err)})
 		}
 		return printJSON(w, pongLine{V: jsonVersion, Seq: seq, RTTMs: millis(r.RTT), Hops: r.Hops, Via: r.Via, Direct: r.Direct})
 	}

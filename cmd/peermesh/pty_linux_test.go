@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,13 +36,18 @@ func openPTY(t *testing.T) (master, slave *os.File) {
 		t.Skipf("no pseudo-terminals here; mount devpts: %v", err)
 	}
 	t.Cleanup(func() { slave.Close() })
-	err = withFd(slave, func(fd int) error {
-		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: 60, Row: 20})
+	resize(t, slave, 60, 20)
+	return master, slave
+}
+
+func resize(t *testing.T, slave *os.File, columns, rows uint16) {
+	t.Helper()
+	err := withFd(slave, func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: columns, Row: rows})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return master, slave
 }
 
 // terminal keeps what was written to a master's other end.
@@ -83,6 +90,22 @@ func (s *terminal) wait(t *testing.T, want string) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("terminal: got at last %q, want %q", text[max(0, len(text)-1000):], want)
+		}
+	}
+}
+
+// waitLast waits until what stands between the last two of a separator is right.
+func (s *terminal) waitLast(t *testing.T, separator string, right func(string) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		s.mu.Lock()
+		parts := strings.Split(string(s.text), separator)
+		s.mu.Unlock()
+		if n := len(parts); n > 2 && right(parts[n-2]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("terminal: got at last %q", parts[max(0, len(parts)-2)])
 		}
 	}
 }
@@ -159,14 +182,25 @@ func termios(f *os.File) (t unix.Termios, err error) {
 // On a terminal the table has columns, and a watch begins at the top.
 func TestPeersOnATerminal(t *testing.T) {
 	adminOf(t)
-	_, s, quit := runsOn(t, "peers", "--watch", "20ms")
+	slave, s, quit := runsOn(t, "peers", "--watch", "20ms")
 	s.wait(t, "PEER  VIA  DIR  ROLE  CPL")
 	s.wait(t, "\x1b[H\x1b[2JPEER  VIA")
 	if code := quit("q"); code != exitOK {
 		t.Errorf("exit code after q: got %d, want 0", code)
 	}
-	_, s, quit = runsOn(t, "status", "--watch")
+	slave, s, quit = runsOn(t, "status", "--watch", "20ms")
 	s.wait(t, "log level")
+	resize(t, slave, 60, 6)
+	s.wait(t, "more lines; --watch shows as many as fit")
+	s.waitLast(t, clearAll, func(shown string) bool {
+		lines := strings.Split(strings.TrimSuffix(shown, "\r\n"), "\r\n")
+		for _, line := range lines {
+			if utf8.RuneCountInString(line) > 60 {
+				return false
+			}
+		}
+		return len(lines) == 5 && strings.Contains(lines[0], "relay, peer")
+	})
 	if code := quit("\x1b"); code != exitOK {
 		t.Errorf("exit code after Esc: got %d, want 0", code)
 	}

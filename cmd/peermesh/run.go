@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/node"
 )
 
@@ -218,9 +219,22 @@ func programName(arg0 string) string {
 // tellEvents prints events in words with the time of day.
 func tellEvents(w io.Writer) func(node.Event) error {
 	return func(e node.Event) error {
+		if e.Kind == node.Dropped && isMoot(e.Reason) {
+			return nil // status tells how many there were
+		}
 		fmt.Fprintf(w, "%s %s\n", e.Time.Format(time.TimeOnly), eventText(e))
 		return nil
 	}
+}
+
+// isMoot says whether plain use makes drops of a reason's name.
+func isMoot(name string) bool {
+	for r := range reason.Count {
+		if reason.Reason(r).String() == name {
+			return reason.Reason(r).IsMoot()
+		}
+	}
+	return false
 }
 
 // unlessLogged leaves out what the log tells on the same stream, with more to it.

@@ -29,7 +29,7 @@ func statusCommand(std streams) *cli.Command {
 		Action: func(c *cli.Context) error {
 			return showStatus(c, std,
 				func(s *admin.Status) error { return printJSON(std.out, s) },
-				func(s *admin.Status) error { return writeStatus(std.out, s) })
+				writeStatus)
 		},
 	}
 }
@@ -61,7 +61,10 @@ func writeStatus(w io.Writer, s *admin.Status) error {
 	for _, t := range s.Traffic {
 		f.add("traffic", "%s: %s in, %s out", t.Transport, humanBytes(t.RxBytes), humanBytes(t.TxBytes))
 	}
-	f.add("dropped", "%s", reasonCounts(s.Drops))
+	f.add("dropped", "%s", reasonCounts(lost(s)))
+	if len(s.DropsMoot) > 0 {
+		f.add("moot", "%s (for nodes that had left or are not there, or what came twice)", reasonCounts(s.DropsMoot))
+	}
 	f.add("limits", "%s", limitUses(s.Limits))
 	f.add("log level", "%s", s.LogLevel)
 	if len(s.Health) == 0 {
@@ -75,6 +78,15 @@ func writeStatus(w io.Writer, s *admin.Status) error {
 	}
 	_, err := io.WriteString(w, f.b.String())
 	return err
+}
+
+// lost are the drops but for those that plain use makes.
+func lost(s *admin.Status) map[string]uint64 {
+	all := maps.Clone(s.Drops)
+	for name := range s.DropsMoot {
+		delete(all, name)
+	}
+	return all
 }
 
 func roleOf(leaf bool) string {

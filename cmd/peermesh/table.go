@@ -57,6 +57,9 @@ func (t *table) write(w io.Writer) error {
 // isScreen tells whether w is a terminal that obeys the usual control
 // sequences. A device that is no terminal, such as /dev/null, is none.
 func isScreen(w io.Writer) bool {
+	if _, ok := w.(*window); ok {
+		return true
+	}
 	f, ok := w.(*os.File)
 	return ok && isTTY(f) && os.Getenv("TERM") != "dumb"
 }
@@ -67,15 +70,6 @@ func noScreen(w io.Writer) string {
 		return "this terminal cannot be drawn on (TERM=dumb; set TERM to what it is, such as xterm)"
 	}
 	return "standard output is no terminal"
-}
-
-// separator stands between what is shown and what is shown next: on a terminal
-// the new takes the place of the old.
-func separator(w io.Writer) string {
-	if isScreen(w) {
-		return "\x1b[H\x1b[2J"
-	}
-	return "\n"
 }
 
 // humanBytes is a size with a binary prefix: 840 KiB, 1.2 MiB.

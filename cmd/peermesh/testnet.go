@@ -227,7 +227,7 @@ func printReport(c *cli.Context, std streams, r testnet.Report) error {
 	if err := printJSON(std.out, r); err != nil || len(r.Failures) == 0 {
 		return err
 	}
-	return errors.New(strings.Join(r.Failures, "\n"))
+	return &shownError{errors.New(strings.Join(r.Failures, "\n"))}
 }
 
 // tellReport prints a report for people.

@@ -79,7 +79,7 @@ func hopsText(w io.Writer, hops []node.Hop) error {
 func hopsJSON(w io.Writer, hops []node.Hop) error {
 	share := shares(hops)
 	for i, h := range hops {
-		var line any = silentLine{V: jsonVersion, Hop: i + 1, Error: "no answer"}
+		var line any = silentLine{V: jsonVersion, Hop: i + 1, Error: "no answer", Reason: "no-answer"}
 		if !h.ID.IsZero() {
 			line = hopLine{
 				V: jsonVersion, Hop: i + 1, ID: h.ID, Transport: h.Transport,

@@ -111,6 +111,11 @@ func proxyHealth(s *node.Status, now time.Time) []Health {
 	}}
 }
 
+// hadPeers says that there was a link since the start.
+func hadPeers(s *node.Status) bool {
+	return slices.ContainsFunc(s.Traffic, func(t node.Traffic) bool { return t.RxBytes > 0 || t.RxFrames > 0 })
+}
+
 // linkHealth is about the way into the mesh.
 func linkHealth(s *node.Status) (all []Health) {
 	late := 0
@@ -120,6 +125,8 @@ func linkHealth(s *node.Status) (all []Health) {
 	switch {
 	case len(s.Peers) == 0 && len(s.Bootstraps) > 0:
 		all = append(all, Health{"warn", "no link is up", "see the errors of the bootstrap URLs"})
+	case len(s.Peers) == 0 && len(s.URLs) > 0 && hadPeers(s):
+		all = append(all, Health{"note", fmt.Sprintf("no link is up: those who had joined this node have left; it forwarded %d frames for them", s.Forwarded), "peermesh --port 0 --bootstrap " + s.URLs[0]})
 	case len(s.Peers) == 0 && len(s.URLs) > 0:
 		all = append(all, Health{"note", "nobody has joined this node yet", "peermesh --port 0 --bootstrap " + s.URLs[0]})
 	case len(s.Peers) == 0:

@@ -21,6 +21,8 @@ func TestHealth(t *testing.T) {
 		{"well", node.Status{Peers: peer}, nil},
 		{"alone", node.Status{}, []string{"this node is alone"}},
 		{"nobody came", node.Status{URLs: []string{"ws://a"}}, []string{"nobody has joined this node yet"}},
+		{"all have left", node.Status{URLs: []string{"ws://a"}, Forwarded: 1394, Traffic: []node.Traffic{{Transport: "ws", RxBytes: 1}}},
+			[]string{"no link is up: those who had joined this node have left; it forwarded 1394 frames for them"}},
 		{"nobody answers", node.Status{Bootstraps: []node.BootstrapInfo{{URL: "ws://a", LastError: "refused"}}},
 			[]string{"no link is up", "the bootstrap URL ws://a does not answer: refused"}},
 		{"one of two answers", node.Status{Peers: peer, Bootstraps: []node.BootstrapInfo{{URL: "ws://a", LastError: "old", Linked: true}, {URL: "ws://b", LastError: "refused"}}},

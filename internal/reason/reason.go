@@ -87,6 +87,17 @@ func (r Reason) IsLimit() bool {
 	return false
 }
 
+// IsMoot says whether plain use makes drops of r: what was for a node that has just
+// left or was never there, what came twice, answers that nobody waits for any more. The
+// sender knows, or needs not. The rest is lost, or was refused.
+func (r Reason) IsMoot() bool {
+	switch r {
+	case NoRoute, Detached, NoLink, UnknownSession, Duplicate, Replayed, Unsolicited, Unsupported, Leaving:
+		return true
+	}
+	return false
+}
+
 // Count is one more than the largest reason.
 const Count = int(count)
 
