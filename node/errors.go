@@ -57,6 +57,7 @@ func (o Outcome) String() string {
 		return "undelivered"
 	case Delivered:
 		return "delivered"
+	case Unknown:
 	}
 	return "unknown"
 }

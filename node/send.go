@@ -109,6 +109,7 @@ func (n *Node) sendError(to routing.ID, r session.Result) error {
 		e.Outcome = Undelivered
 	case session.Delivered: // and not answered
 		e.Outcome = Delivered
+	case session.Unknown:
 	}
 	var why reason.Reason
 	switch {

@@ -67,6 +67,7 @@ type Simulation struct {
 	perNode    int
 	mostRelays int
 	lost       int // proven links displaced
+	happened   int // events
 	failures   []string
 }
 
@@ -75,6 +76,10 @@ type simPosted struct {
 	node  *simNode
 	event engine.Event
 }
+
+// progressEvents is after how many events a simulation says that it goes on: a few
+// seconds of a machine.
+const progressEvents = 2_000_000
 
 // Sim returns a simulation in which nothing has happened yet: Run does all that
 // o describes, and the other methods do it piece by piece.
@@ -115,6 +120,9 @@ func (s *Simulation) Advance(d time.Duration) {
 	end := s.now + d
 	for e, ok := s.heap.due(end); ok; e, ok = s.heap.due(end) {
 		s.now = e.at
+		if s.happened++; s.happened%progressEvents == 0 {
+			s.tell("%d million events", s.happened/1_000_000)
+		}
 		e.who.happen(s, e.kind)
 		s.drain()
 	}

@@ -191,7 +191,10 @@ func (s *Simulation) addSybils() {
 	}
 	s.Advance(limits.ProvenAfter) // by now the links stand
 	s.victim = s.randomRelay(nil)
-	for range s.opts.Sybils {
+	for i := range s.opts.Sybils {
+		if i > 0 && i%500 == 0 {
+			s.tell("%d Sybils joined", i)
+		}
 		n := s.add(s.grind(s.victim.id.Key()), false)
 		n.sybil = true
 		s.join(n, s.randomRelay(n))

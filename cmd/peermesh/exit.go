@@ -67,6 +67,8 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
+	case errors.As(err, &settings) && settings.environmental():
+		return exitError
 	case errors.As(err, &usage), errors.As(err, &settings):
 		return exitUsage
 	case errors.As(err, &start):
@@ -169,10 +171,13 @@ func hints(err error) []string {
 		}
 	}
 	for _, h := range sentinelHints {
-		if errors.Is(err, h.err) {
+		if errors.Is(err, h.err) && len(all) == 0 {
 			all = append(all, h.text)
 			break
 		}
+	}
+	if errors.Is(err, syscall.EACCES) && len(all) == 0 {
+		all = append(all, notPermitted(err))
 	}
 	if exitCode(err) == exitUsage {
 		all = append(all, "see "+strings.Join(strings.Fields("peermesh "+commandOfMistake(err)+" --help"), " "))
@@ -194,7 +199,16 @@ var sentinelHints = []struct {
 	{node.ErrTooLarge, fmt.Sprintf("one message holds at most %d bytes: split the data", limits.MaxMessage)},
 	{syscall.EADDRINUSE, "another program has that port: choose another --port, or --port 0 for a free one"},
 	{syscall.EADDRNOTAVAIL, "this machine has no such address: --host wants one of its own, or none for all of them; behind a NAT the outer one goes with --public-url"},
-	{syscall.EACCES, "this user may not do that; ports below 1024 need more rights"},
+	{syscall.ENOSPC, "the disk is full: make room"},
+}
+
+// notPermitted is what to do where this user's rights do not suffice: for a port, or
+// for a file.
+func notPermitted(err error) string {
+	if len(find[*net.OpError](err)) > 0 {
+		return "this user may not do that; ports below 1024 need more rights"
+	}
+	return "this user may not read or write that file: give it to the user that runs this, or choose another"
 }
 
 // joinHints says what to do about bootstrap URLs, once for each kind of cause.

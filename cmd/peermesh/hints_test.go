@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 )
@@ -78,4 +79,55 @@ func TestEachURLFaultHasItsWords(t *testing.T) {
 			runOnce(t, "", "listen", "-b", test.url, "--timeout", "1s").wantCode(t, test.code, test.want...)
 		})
 	}
+}
+
+// A fault of the key file ends every command with the same code.
+func TestKeyFileFaultsEndAlike(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, _, url := startNode(t)
+	for _, args := range [][]string{
+		{"--state", dir, "--port", "0"}, {"id", "--state", dir}, {"send", "--state", dir, "-b", url, strings.Repeat("1", 40), "x"}, {"config", "--state", dir, "check"},
+	} {
+		runOnce(t, "", args...).wantCode(t, exitError, "lets anybody replace it", "hint: run: chmod 700 "+dir)
+	}
+}
+
+// A listener says how to send to it, and the command works as it stands.
+func TestListenSaysHowToSend(t *testing.T) {
+	_, _, url := startNode(t)
+	var talk lockedBuffer
+	cmd := program(t, "listen", "--count", "1", "-b", url)
+	cmd.Stdout, cmd.Stderr = &talk, &talk
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }()
+	await(t, func() bool { return strings.Contains(talk.String(), "Send it a message:") })
+	_, line, _ := strings.Cut(talk.String(), "Send it a message:")
+	line, _, _ = strings.Cut(line, "\n")
+	words := strings.Fields(line)
+	if len(words) < 2 || words[1] != "send" {
+		t.Fatalf("got %q, want a command", line)
+	}
+	runOnce(t, "", words[1:]...).wantCode(t, exitOK)
+	if err := cmd.Wait(); err != nil || !strings.Contains(talk.String(), " hello\n") {
+		t.Errorf("the listener: got %v and\n%s", err, talk.String())
+	}
+}
+
+// That of a URL with a password shows none.
+func TestListenShowsNoSecret(t *testing.T) {
+	_, _, url := startNode(t)
+	var talk lockedBuffer
+	cmd := program(t, "listen", "-b", withSecrets(url)[0])
+	cmd.Stdout, cmd.Stderr = &talk, &talk
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	await(t, func() bool { return strings.Contains(talk.String(), "Send it a message:") })
+	wantNoMarker(t, "listen", talk.String())
 }

@@ -27,6 +27,7 @@ func printID(c *cli.Context, std streams) error {
 	if err := wantWords(c); err != nil {
 		return err
 	}
+	warnOfVariables(std.err)
 	id, err := node.LoadID(c.String("state"))
 	if err != nil {
 		return &startError{err}

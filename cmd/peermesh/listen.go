@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/routing"
 )
@@ -70,7 +74,30 @@ func listen(c *cli.Context, std streams) error {
 	if err := in.begin(n.ID()); err != nil {
 		return err
 	}
+	if !in.json {
+		fmt.Fprintf(std.err, "Send it a message:   %s\n", sendCommandLine(c, n.ID()))
+	}
 	return in.wait(c.Context, n)
+}
+
+// sendCommandLine is the command that sends a message to this listener. What is secret
+// in a URL is masked, and has to be filled in.
+func sendCommandLine(c *cli.Context, id routing.ID) string {
+	verb := "send"
+	if c.Bool("echo") || c.IsSet("reply") {
+		verb = "request"
+	}
+	words := []string{programName(os.Args[0]), verb, id.String(), "hello"}
+	if on := get[int](c, "on"); on != 0 {
+		words = append(words, "--on", strconv.Itoa(on))
+	}
+	words = append(words, "--bootstrap", shellWord(secret.URL(list(c, "bootstrap")[0]).String()))
+	for _, flag := range []string{"network-key", "tls-ca"} {
+		if file := c.String(flag); file != "" {
+			words = append(words, dashed(flag), shellWord(file))
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // wait waits for the last message that was asked for, or for the end.

@@ -187,6 +187,7 @@ func showStatus(c *cli.Context, std streams, json func(*admin.Status) error, tex
 	if err := wantWords(c); err != nil {
 		return err
 	}
+	warnOfVariables(std.err)
 	l, err := look(c)
 	if err != nil {
 		return err

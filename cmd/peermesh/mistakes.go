@@ -23,6 +23,12 @@ func (e *settingsError) Error() string {
 
 func (e *settingsError) Unwrap() []error { return e.all }
 
+// environmental says that nothing is wrong but the state of the key file, as it is told
+// by commands that have no other settings.
+func (e *settingsError) environmental() bool {
+	return !slices.ContainsFunc(e.all, func(err error) bool { return len(find[*identity.KeyFileError](err)) == 0 })
+}
+
 // without leaves out the mistakes that drop says true of.
 func (e *settingsError) without(drop func(error) bool) error {
 	all := slices.DeleteFunc(slices.Clone(e.all), drop)

@@ -79,7 +79,11 @@ func runTestnet(c *cli.Context, std streams) error {
 	if err := wantWords(c); err != nil {
 		return err
 	}
+	warnOfVariables(std.err)
 	opts := testnetOptions(c, std)
+	if err := senseless(c, &opts); err != nil {
+		return err
+	}
 	if get[string](c, "transport") == "sim" {
 		return simulate(c, std, opts)
 	}
@@ -153,7 +157,7 @@ func simulate(c *cli.Context, std streams, opts testnet.Options) error {
 	collectAt(simGCPercent)
 	s, err := testnet.Sim(opts)
 	if err != nil {
-		return err
+		return &usageError{command: c.Command.Name, text: err.Error(), cause: err}
 	}
 	done := make(chan testnet.Report, 1)
 	go func() { done <- s.Run() }()

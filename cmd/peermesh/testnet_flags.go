@@ -40,7 +40,7 @@ func span() *value[timeSpan] {
 		s, errLow := time.ParseDuration(low)
 		l, errHigh := time.ParseDuration(high)
 		if errLow != nil || errHigh != nil || s <= 0 || l < s {
-			return timeSpan{}, errors.New("want two times, the shorter first, such as 20ms-80ms, or one, such as 50ms")
+			return timeSpan{}, errors.New("want two times above zero, the shorter first, such as 20ms-80ms, or one, such as 50ms")
 		}
 		return timeSpan{s, l}, nil
 	}}

@@ -17,7 +17,7 @@ import (
 func TestTestnetValues(t *testing.T) {
 	const (
 		wantShare = "want a share such as 30%, from 0% to 100%"
-		wantSpan  = "want two times, the shorter first, such as 20ms-80ms, or one, such as 50ms"
+		wantSpan  = "want two times above zero, the shorter first, such as 20ms-80ms, or one, such as 50ms"
 		wantCut   = "want a share and a time, such as 50%:60s"
 		wantSeed  = "want a whole number from 0 to 18446744073709551615"
 	)

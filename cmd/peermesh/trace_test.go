@@ -30,7 +30,7 @@ func TestHopsInWordsAndJSON(t *testing.T) {
 				" 4  " + three + "  mem         3.000 ms  +0.000 ms\n"},
 		{"JSON", func(w *strings.Builder) error { return hopsJSON(w, hops) },
 			`{"v":1,"hop":1,"id":"` + one + `","transport":"ws","rttMs":1.5,"shareMs":1.5,"queuedBytes":0}` + "\n" +
-				`{"v":1,"hop":2,"error":"no answer"}` + "\n" +
+				`{"v":1,"hop":2,"error":"no answer","reason":"no-answer"}` + "\n" +
 				`{"v":1,"hop":3,"id":"` + two + `","transport":"webrtc","rttMs":4,"shareMs":2.5,"queuedBytes":512}` + "\n" +
 				`{"v":1,"hop":4,"id":"` + three + `","transport":"mem","rttMs":3,"shareMs":0,"queuedBytes":0}` + "\n"},
 	} {

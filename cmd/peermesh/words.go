@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -91,14 +92,20 @@ func readMessage(in io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// isTerminal reports whether nothing is piped or redirected into in. A
-// character device that is no terminal counts as one: /dev/null is nothing
-// to send.
+// isTerminal reports whether nothing is piped or redirected into in. /dev/null counts
+// as a terminal: it is nothing to send.
 func isTerminal(in io.Reader) bool {
 	f, ok := in.(*os.File)
 	if !ok {
 		return false
 	}
 	info, err := f.Stat()
-	return err != nil || info.Mode()&os.ModeCharDevice != 0
+	if err != nil || isTTY(f) {
+		return true
+	}
+	null, err := os.Stat(os.DevNull)
+	if err == nil && os.SameFile(info, null) {
+		return true
+	}
+	return runtime.GOOS == "windows" && info.Mode()&os.ModeCharDevice != 0 // a console is not known there
 }

@@ -51,12 +51,16 @@ func (e *KeyFileError) Unwrap() error { return e.Err }
 //	id <40 hex digits>
 //	seed <64 hex digits>
 //
-// It has mode 0600. A file that others may read, that is not a regular file (a
+// It has mode 0600. A directory that anybody may write to is refused, unless it has the
+// sticky bit. A file that others may read, that is not a regular file (a
 // symbolic link is not followed), or that does not read as above is refused
 // with a *KeyFileError. On systems without such modes (Windows) the mode is not
 // looked at.
 func LoadOrCreate(dir string, rand io.Reader) (id *Identity, created bool, err error) {
 	path := filepath.Join(dir, KeyFileName)
+	if err := checkDir(dir, path); err != nil {
+		return nil, false, err
+	}
 	if id, err = load(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return id, false, err
 	}
@@ -79,6 +83,22 @@ func KeyFile(dir string) string { return filepath.Join(dir, KeyFileName) }
 // Load returns the identity that a state directory holds. The error wraps
 // fs.ErrNotExist if there is none; it makes nothing.
 func Load(dir string) (*Identity, error) { return load(KeyFile(dir)) }
+
+// checkDir refuses a directory in which anybody can put another key file in the place
+// of the one at path.
+func checkDir(dir, path string) error {
+	info, err := os.Stat(dir)
+	if err != nil || !info.IsDir() || runtime.GOOS == "windows" {
+		return nil // who reads or makes the file says what is wrong
+	}
+	if mode := info.Mode(); mode.Perm()&0o002 != 0 && mode&fs.ModeSticky == 0 {
+		return &KeyFileError{
+			Path: path, Problem: fmt.Sprintf("mode %04o of its directory lets anybody replace it", mode.Perm()),
+			Hint: "run: chmod 700 " + dir,
+		}
+	}
+	return nil
+}
 
 // load reads the key file at path.
 func load(path string) (*Identity, error) {

@@ -12,6 +12,9 @@ import (
 // as can be told without making anything: a *KeyFileError if not.
 func Usable(dir string) error {
 	path := filepath.Join(dir, KeyFileName)
+	if err := checkDir(dir, path); err != nil {
+		return err
+	}
 	if _, err := load(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -44,6 +47,8 @@ func advice(err error, usual string) string {
 	switch {
 	case errors.Is(err, syscall.ENOTDIR):
 		return "a part of that path is a file, no directory: choose another state directory"
+	case errors.Is(err, syscall.ENOSPC):
+		return "that file system is full: make room there, or choose another state directory"
 	case errors.Is(err, syscall.EROFS):
 		return "that file system is read-only: choose another state directory"
 	}
