@@ -13,12 +13,13 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools natlab tools browser promtool fuzz sim siege bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools natlab tools browser shells promtool fuzz sim siege bench build fmt
 
 # What the check leaves out where it is missing is needed here.
 test: export REQUIRE_CHROMIUM = 1
 test: export REQUIRE_LAB_TOOLS = 1
-test: browser promtool lab-tools check nowebrtc bench-test lab
+test: export REQUIRE_SHELLS = 1
+test: browser shells promtool lab-tools check nowebrtc bench-test lab
 	.ci/fuzz 10
 
 check: tools fmt-check vet staticcheck unit budgets bench-build
@@ -80,6 +81,10 @@ lab-tools:
 		apt-get update && apt-get install -y --no-install-recommends iproute2 nftables coturn squid microsocks haproxy nginx-light; }
 
 lab natlab: export REQUIRE_LAB_TOOLS = 1
+
+# The shells whose completion is tried.
+shells:
+	@command -v zsh >/dev/null && command -v fish >/dev/null || { apt-get update && apt-get install -y --no-install-recommends zsh fish; }
 
 # In the directory of the package, so that go test shows the table. It measures
 # times, so it runs beside no other package and without the race detector.

@@ -65,11 +65,19 @@ func completionRequest(args []string) (before []string, last string, ok bool) {
 	return args[1 : len(args)-1], last, ok
 }
 
+// The words by which the scripts are told that a file or a directory may stand there:
+// the shell knows its own way to offer them.
+const (
+	anyFile      = ":files"
+	anyDirectory = ":dirs"
+)
+
 // printCompletions writes what may stand for the last word, one on each line:
 // the word, a tab, what it is. Flags come only when the word begins like one.
 func printCompletions(app *cli.App, before []string, last string, w io.Writer) {
-	for _, c := range completions(app, before) {
-		if strings.HasPrefix(c.word, last) && (last != "" || c.word[0] != '-') {
+	for _, c := range completions(app, before, last) {
+		isPlace := c.word == anyFile || c.word == anyDirectory
+		if isPlace || strings.HasPrefix(c.word, last) && (last != "" || c.word[0] != '-') {
 			fmt.Fprintf(w, "%s\t%s\n", c.word, c.meaning)
 		}
 	}
@@ -81,28 +89,73 @@ var firstWords = map[string][]string{"completion": shellNames, "config": configA
 // candidate is one word that may come next.
 type candidate struct{ word, meaning string }
 
-// completions returns what may follow the words before: nothing where a flag
-// waits for its value, else flags, and commands where none was given.
-func completions(app *cli.App, before []string) []candidate {
-	flags, words := split(allFlags(app), before)
-	waits := len(flags) > 0 && flags[len(flags)-1].starved
-	if waits || slices.Contains(before, "--") {
+// completions returns what may follow the words before: values where a flag waits for
+// one, else flags, and commands where none was given.
+func completions(app *cli.App, before []string, last string) []candidate {
+	all := allFlags(app)
+	flags, words := split(all, before)
+	if slices.Contains(before, "--") {
 		return nil
+	}
+	if len(flags) > 0 && flags[len(flags)-1].starved {
+		return valueCandidates(flags[len(flags)-1].flag, "")
+	}
+	if name, _, assigns := strings.Cut(last, "="); assigns && strings.HasPrefix(name, "-") {
+		return valueCandidates(all[strings.TrimLeft(name, "-")], name+"=")
 	}
 	if len(words) == 0 {
 		return append(commandCandidates(app), flagCandidates(app.Flags, flags)...)
+	}
+	return wordCandidates(app, words, flags)
+}
+
+// wordCandidates are what may follow the words of a command.
+func wordCandidates(app *cli.App, words []string, flags []flagToken) (found []candidate) {
+	if words[0] == "help" && len(words) == 1 {
+		return commandCandidates(app)[1:]
 	}
 	cmd := app.Command(words[0])
 	if cmd == nil {
 		return nil
 	}
-	all := flagCandidates(cmd.Flags, flags)
-	if len(words) == 1 {
+	found = flagCandidates(cmd.Flags, flags)
+	switch {
+	case len(words) == 1:
 		for _, w := range firstWords[cmd.Name] {
-			all = append(all, candidate{w, "argument"})
+			found = append(found, candidate{w, "argument"})
+		}
+	case len(words) == 2 && cmd.Name == "config" && words[1] == "check":
+		found = append(found, candidate{anyFile, "FILE"})
+	}
+	return found
+}
+
+// valueCandidates are the values of a flag, each behind the prefix: all of them, where
+// there are a few, or that a file or a directory is meant.
+func valueCandidates(f cli.Flag, prefix string) (found []candidate) {
+	if f == nil {
+		return nil
+	}
+	var values []string
+	switch f := f.(type) {
+	case *cli.BoolFlag:
+		values = []string{"true", "false"}
+	case *cli.GenericFlag:
+		if v, ok := f.Value.(interface{ choices() []string }); ok {
+			values = v.choices()
+		}
+	case cli.DocGenerationFlag:
+		switch usage := f.GetUsage(); {
+		case strings.Contains(usage, "`FILE`"):
+			return []candidate{{anyFile, "FILE"}}
+		case strings.Contains(usage, "`DIR`"):
+			return []candidate{{anyDirectory, "DIR"}}
 		}
 	}
-	return all
+	for _, v := range values {
+		found = append(found, candidate{prefix + v, "value"})
+	}
+	return found
 }
 
 func commandCandidates(app *cli.App) []candidate {

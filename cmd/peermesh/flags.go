@@ -24,7 +24,11 @@ type value[T any] struct {
 	text string // as given; shown as the default before anything is given
 	bare string // what a flag without a value stands for; empty: it needs one
 	read func(string) (T, error)
+	few  []string // all values, where there are a few
 }
+
+// choices are all values, where there are a few.
+func (v *value[T]) choices() []string { return v.few }
 
 // Set implements cli.Generic.
 func (v *value[T]) Set(text string) error {
@@ -108,7 +112,7 @@ func orZero(v *value[time.Duration]) *value[time.Duration] {
 
 // choice reads one of a few words; the first is the default.
 func choice(words ...string) *value[string] {
-	return &value[string]{v: words[0], text: words[0], read: func(text string) (string, error) {
+	return &value[string]{v: words[0], text: words[0], few: words, read: func(text string) (string, error) {
 		for _, w := range words {
 			if strings.EqualFold(text, w) {
 				return w, nil

@@ -9,6 +9,9 @@ Register-ArgumentCompleter -Native -CommandName 'peermesh' -ScriptBlock {
     $words = @($typed | Select-Object -Skip 1) + @("--complete=$wordToComplete")
     & $program @words 2>$null | ForEach-Object {
         $word, $meaning = $_ -split "`t", 2
+        if ($word -in ':files', ':dirs') { # PowerShell offers files itself where there is no result
+            return
+        }
         [System.Management.Automation.CompletionResult]::new($word, $word, 'ParameterValue', $meaning)
     }
 }
