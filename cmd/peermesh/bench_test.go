@@ -160,7 +160,11 @@ func TestBenchStopsFailing(t *testing.T) {
 	if r.code != exitTimeout && r.code != exitNoRoute {
 		t.Errorf("exit code after the target's end: got %d, want %d or %d", r.code, exitTimeout, exitNoRoute)
 	}
-	f := readFigures(t, r.out)
+	first, last, _ := strings.Cut(r.out, "\n")
+	if !strings.Contains(last, `"event":"error"`) {
+		t.Errorf("got %q, want the error on a line behind the figures", last)
+	}
+	f := readFigures(t, first)
 	var failed uint64
 	for _, n := range f.Failed {
 		failed += n

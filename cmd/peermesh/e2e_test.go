@@ -284,8 +284,8 @@ func TestIdentityIsKept(t *testing.T) {
 		}
 		r := runOnce(t, "", "id", "--state", dir, "--json")
 		r.wantCode(t, exitError, "key file "+dir, "hint: ")
-		if r.out != "" {
-			t.Errorf("standard output: got %q, want nothing", r.out)
+		if !strings.Contains(r.out, `"reason":"state"`) || strings.Contains(r.out, `"id"`) {
+			t.Errorf("standard output: got %q, want the error and no ID", r.out)
 		}
 	})
 	t.Run("two processes with one key", func(t *testing.T) {

@@ -182,13 +182,13 @@ func termios(f *os.File) (t unix.Termios, err error) {
 // On a terminal the table has columns, and a watch begins at the top.
 func TestPeersOnATerminal(t *testing.T) {
 	adminOf(t)
-	slave, s, quit := runsOn(t, "peers", "--watch", "20ms")
+	_, s, quit := runsOn(t, "peers", "--watch", "20ms")
 	s.wait(t, "PEER  VIA  DIR  ROLE  CPL")
 	s.wait(t, "\x1b[H\x1b[2JPEER  VIA")
 	if code := quit("q"); code != exitOK {
 		t.Errorf("exit code after q: got %d, want 0", code)
 	}
-	slave, s, quit = runsOn(t, "status", "--watch", "20ms")
+	slave, s, quit := runsOn(t, "status", "--watch", "20ms")
 	s.wait(t, "log level")
 	resize(t, slave, 60, 6)
 	s.wait(t, "more lines; --watch shows as many as fit")

@@ -167,7 +167,7 @@ func TestDoctorOverWSS(t *testing.T) {
 		ca, cert, key := authorityUntil(t, time.Now().Add(-time.Minute))
 		all := findings(t, exitError, "--host", loopback, "--port", "0", "--cert", cert, "--key", key, "--tls-ca", ca)
 		wantFinding(t, found(t, all, "cert", ""), verdictFail, "the certificate ended")
-		wantFinding(t, ownURL(t, all), verdictWarn, "does not hold")
+		wantFinding(t, ownURL(t, all), verdictWarn, "certificate ended at")
 		wantHint(t, ownURL(t, all), "renew the certificate")
 	})
 }

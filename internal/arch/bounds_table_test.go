@@ -271,6 +271,7 @@ var bounds = map[string]map[string]string{
 		"Status.Peers":         picture,
 		"Status.Bootstraps":    picture,
 		"Status.Drops":         picture,
+		"Status.DropsMoot":     picture,
 		"Status.Ports":         picture,
 		"Status.URLs":          picture,
 		"Status.Limits":        picture,
