@@ -70,7 +70,7 @@ func TestCertificateIsRenewedWhileTheNodeRuns(t *testing.T) {
 	}
 	p.event(t, "warning") // that it ends tomorrow
 	listener, leaf := startListener(t, url, "--tls-ca", cert)
-	if r := runOnce(t, "", "doctor", "--config=", "--port", "0", "--cert", cert, "--key", key, "--tls-ca", cert); !strings.Contains(r.out, "warn  cert") {
+	if r := runOnce(t, "", "doctor", "--config=", "--port", "0", "--cert", cert, "--key", key, "--tls-ca", cert); !strings.Contains(r.out, "warn     cert") {
 		t.Errorf("doctor: got\n%s%s", r.out, r.err)
 	}
 

@@ -88,6 +88,8 @@ func onlyInValues(tail string) bool {
 func maskLogin(login string) string {
 	user, password, both := strings.Cut(login, ":")
 	switch {
+	case login == "user:password" || login == "USER:PASSWORD": // it tells how to write it
+		return login
 	case !both || user == "" || len(user) > maxName, password == "", password == "x", password == "x-oauth-basic":
 		return stars
 	case strings.ContainsAny(user, "/?#"):
@@ -111,7 +113,7 @@ func maskHost(host string) string {
 func maskPort(authority string) string {
 	start := strings.LastIndex(authority, "]") + 1 // of an IPv6 address
 	name, port, _ := strings.Cut(authority[start:], ":")
-	if isNumber(port) {
+	if isNumber(port) || port == "port" { // the latter tells how to write it
 		return authority
 	}
 	return authority[:start] + name + ":" + stars

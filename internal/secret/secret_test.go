@@ -116,11 +116,12 @@ func TestEveryWayOut(t *testing.T) {
 
 func TestTextKeepsTheSentence(t *testing.T) {
 	for text, want := range map[string]string{
-		"join ws://127.0.0.1:80: connect":                     "join ws://127.0.0.1:80: connect",
-		"ws://h/?a=b, ws://x:y@z.":                            "ws://h/?a=***, ws://x:***@z.",
-		"want turn:user:password@host:port or stun:host:port": "want turn:user:password@host:port or stun:host:port",
-		"write ws://host:port; (ws://a:b@c)":                  "write ws://host:port; (ws://a:***@c)",
-		"ftp://a:b@c":                                         "ftp://a:***@c",
+		"join ws://127.0.0.1:80: connect":                             "join ws://127.0.0.1:80: connect",
+		"ws://h/?a=b, ws://x:y@z.":                                    "ws://h/?a=***, ws://x:***@z.",
+		"want turn:user:password@host:port or stun:host:port":         "want turn:user:password@host:port or stun:host:port",
+		"write ws://host:port; (ws://a:b@c)":                          "write ws://host:port; (ws://a:***@c)",
+		"want socks5h://host:port, or http://user:password@host:port": "want socks5h://host:port, or http://user:password@host:port",
+		"ftp://a:b@c": "ftp://a:***@c",
 	} {
 		if got := Text(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)

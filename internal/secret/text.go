@@ -9,21 +9,12 @@ import (
 // quote.
 var within = regexp.MustCompile(`(?i)\b(?:[a-z][a-z0-9+.-]*://|(?:wss?|https?|stuns?|turns?|socks[45]?h?):)[^\s"'<>]+`)
 
-// words are forms that tell how to write something; they hold no secret.
-var words = map[string]bool{
-	"turn:user:password@host:port": true, "turn:user:password@host": true, "turn:USER:PASSWORD@HOST:PORT": true,
-	"stun:host:port": true, "ws://host:port": true, "wss://host:port": true,
-}
-
 // Text masks the URLs and ICE servers within a text. It is for texts that others
 // wrote, such as a library's errors: what a program holds as a [URL] masks itself,
 // and a password with a blank in it is found there alone.
 func Text(text string) string {
 	return within.ReplaceAllStringFunc(text, func(found string) string {
 		url := strings.TrimRight(found, ".,:;!?)]}") // the sentence goes on
-		if words[url] {
-			return found
-		}
 		return mask(url) + found[len(url):]
 	})
 }
