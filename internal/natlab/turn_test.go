@@ -84,7 +84,7 @@ func awaitServer(t *testing.T, m *mesh, flags ...string) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; {
 		out, err := m.at(0, append([]string{"doctor", "--config=", "--bootstrap", m.url[0]}, flags...)...)
-		if err == nil && strings.Contains(out, "ok    ice") {
+		if err == nil && strings.Contains(out, "ok       ice") {
 			return
 		}
 		if time.Now().After(end) {
