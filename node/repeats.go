@@ -55,7 +55,7 @@ func (r *repeats) news(now time.Time, ev Event, from, state string) bool {
 		r.topics[topicOf(&ev)] = t
 	}
 	s := t.of(from)
-	change := s.state != state && !now.Before(s.hold)
+	change := (s.told == 0 || s.state != state) && !now.Before(s.hold)
 	s.seen = now
 	if change && (s.told > 0 || t.fresh.AllowN(now, 1)) {
 		s.state = state

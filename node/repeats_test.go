@@ -229,6 +229,17 @@ func TestAnotherCauseIsNews(t *testing.T) {
 	}
 }
 
+// A trouble whose kind says it all, without a reason, is told the first time.
+func TestATroubleWithoutAReasonIsNews(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	var r repeats
+	for i, want := range []bool{true, false} {
+		if got := r.news(now, failing(NoHome, "", ""), "peer", ""); got != want {
+			t.Errorf("time %d: got told %v, want %v", i+1, got, want)
+		}
+	}
+}
+
 // Strangers of any number of networks have a bounded memory and bounded lines.
 func TestManyNetworksOfStrangers(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)

@@ -36,16 +36,20 @@ func silent(t *testing.T) (self *hostile.Self, url string) {
 func TestASilentRelayIsNamed(t *testing.T) {
 	relay, url := silent(t)
 	n := start(t, node.Config{Leaf: true, Bootstrap: []string{url}, WebRTC: node.WebRTCOff})
+	named := false
 	for ev := range n.Events(within(t, amply)) {
 		if ev.Kind == node.Attached {
 			t.Fatal("attached at a relay that is silent")
 		}
-		if ev.Kind == node.NoHome {
+		if named = ev.Kind == node.NoHome; named {
 			if ev.Peer != routing.ID(relay.ID()) || ev.URL.Reveal() != url || !strings.Contains(ev.Err, ev.Peer.Short()) {
 				t.Errorf("event: got %+v, want one that names the relay", ev)
 			}
 			break
 		}
+	}
+	if !named {
+		t.Errorf("no event says that the relay is no home")
 	}
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
