@@ -435,11 +435,11 @@ func TestPassedFirstMessageIsToldTheRecord(t *testing.T) {
 	record := attestation(leaf, leaf.ID(), b.now, limits.AttachmentTTL, wire.ID{8})
 	key := routing.ID(leaf.ID()).Key()
 	b.step(Passed{Link: 1, Frame: storeFrame(wire.ID{9}, wire.Key(key), record)})
+	home := wire.ID{6}
 	first := func(to wire.ID) []byte {
 		body := make([]byte, wire.FirstFrameLen-wire.HeaderLen)
 		body[0], body[3] = wire.HandshakeFirst, 77
-		home := wire.ID{6}
-		return wire.AppendFrame(nil, &wire.Frame{Type: wire.TypeHandshake, HopLimit: 60, Dst: to, Src: wire.ID{9}, Return: home[:], Body: body})
+		return wire.AppendFrame(nil, &wire.Frame{Type: wire.TypeHandshake, HopLimit: 60, Dst: to, Src: wire.ID{9}, Return: home[:], Detour: []byte{}, Body: body})
 	}
 	frame := first(leaf.ID())
 	frames, bodies := answers(t, b.step(Passed{Link: 1, Frame: frame}))
@@ -455,9 +455,24 @@ func TestPassedFirstMessageIsToldTheRecord(t *testing.T) {
 	many := attestation(leaf, leaf.ID(), b.now.Add(time.Second), limits.AttachmentTTL, wire.ID{8}, wire.ID{7}, wire.ID{6}, wire.ID{5})
 	b.step(Passed{Link: 1, Frame: storeFrame(wire.ID{9}, wire.Key(key), many)})
 	f := parsed(t, frame)
-	f.Waypoints, f.Found = make([]byte, 20), true // as it goes on
-	if frames, _ := answers(t, b.step(Passed{Link: 1, Frame: wire.AppendFrame(nil, &f)})); len(frames) != 0 {
-		t.Errorf("got an answer of %d bytes to a question of %d", frames[0].Len(), len(frame))
+	for name, edit := range map[string]func(){
+		"of a relay":                   func() { f.Return = nil },
+		"of a leaf":                    func() { f.Return = home[:] },
+		"with the home that was added": func() { f.Waypoints, f.Found = make([]byte, 20), true },
+	} {
+		f.Return, f.Waypoints, f.Found = nil, nil, false
+		edit()
+		came := f
+		came.Waypoints = nil
+		frames, bodies := answers(t, b.step(Passed{Link: 1, Frame: wire.AppendFrame(nil, &f)}))
+		if len(frames) != 1 || string(bodies[0].Record) != string(many) || frames[0].Len() > came.Len() {
+			t.Errorf("a first message %s, a record with %d homes: got %d answers, want one with the record, not longer than %d", name, wire.MaxHomes, len(frames), came.Len())
+		}
+	}
+	short := f
+	short.Waypoints, short.Found, short.Body = nil, false, f.Body[:len(f.Body)-8]
+	if frames, _ := answers(t, b.step(Passed{Link: 1, Frame: wire.AppendFrame(nil, &short)})); len(frames) != 0 {
+		t.Errorf("got an answer of %d bytes to a question of %d", frames[0].Len(), short.Len())
 	}
 }
 

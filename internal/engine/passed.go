@@ -45,7 +45,8 @@ func (e *Engine) passedNearest(now time.Time, ev *Passed, f *wire.Frame) {
 
 // tellRecord sends the record by which the first message of a session went on to
 // its source, who checks it. It is never longer than that message as it came, without
-// the home that was put in here: of a leaf with four homes nothing is told.
+// the home that was put in here. wire.FirstFrameLen leaves room for any record of a
+// leaf.
 func (e *Engine) tellRecord(now time.Time, f *wire.Frame) {
 	r := e.holder.store.byLeaf[f.Dst]
 	if r == nil || !now.Before(r.end) {

@@ -136,7 +136,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	first := func(i uint32, c cookie) []byte {
 		var src wire.ID
 		binary.BigEndian.PutUint32(src[:], i+1)
-		body := wire.HandshakeBody{Kind: wire.HandshakeFirst, Sender: i, Cookie: c, Noise: make([]byte, 200)}
+		body := wire.HandshakeBody{Kind: wire.HandshakeFirst, Sender: i, Cookie: c, Noise: make([]byte, wire.FirstFrameLen)}
 		f := wire.Frame{Type: wire.TypeHandshake, HopLimit: 60, Dst: b.self, Src: src, Body: wire.AppendHandshakeBody(nil, &body)}
 		return wire.AppendFrame(nil, &f)
 	}

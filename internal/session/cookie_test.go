@@ -46,7 +46,7 @@ func TestCookieBudgets(t *testing.T) {
 	b := w.add(nil)
 	home := wire.ID{42}
 	frame := func(n *testNode, c cookie) []byte {
-		body := wire.HandshakeBody{Kind: wire.HandshakeFirst, Sender: 7, Cookie: c, Noise: bytes.Repeat([]byte{1}, 200)}
+		body := wire.HandshakeBody{Kind: wire.HandshakeFirst, Sender: 7, Cookie: c, Noise: bytes.Repeat([]byte{1}, wire.FirstFrameLen)}
 		f := wire.Frame{Type: wire.TypeHandshake, HopLimit: 60, Dst: b.self, Src: n.self, Return: home[:], Body: wire.AppendHandshakeBody(nil, &body)}
 		return wire.AppendFrame(nil, &f)
 	}

@@ -113,7 +113,7 @@ func FuzzHandshakePayload(f *testing.F) { fuzzTagged(f, payloads, fullPayload())
 
 func FuzzHandshakeBody(f *testing.F) {
 	fuzzFixed(f, handshakes,
-		HandshakeBody{Kind: HandshakeFirst, Noise: make([]byte, 188)}, HandshakeBody{Kind: HandshakeSecond, Noise: pattern(0, 96)},
+		HandshakeBody{Kind: HandshakeFirst, Noise: make([]byte, minFirstBody-HandshakeHeaderLen)}, HandshakeBody{Kind: HandshakeSecond, Noise: pattern(0, 96)},
 		HandshakeBody{Kind: HandshakeThird, Noise: pattern(0, 64)}, HandshakeBody{Kind: HandshakeCookie, Cookie: testNonce(1)})
 }
 

@@ -13,7 +13,7 @@ const (
 // Sizes of handshakes in bytes (docs/protocol.md, section 4).
 const (
 	HandshakeHeaderLen = 25  // in front of the Noise message
-	FirstFrameLen      = 256 // frame of message 1 without options; a shorter one is refused
+	FirstFrameLen      = 272 // frame of message 1 without options: an answer with a record of MaxHomes homes is no longer; a shorter one is refused
 	SecondFrameMax     = 768 // most for the frame of message 2 without options
 
 	minFirstBody  = FirstFrameLen - HeaderLen
@@ -29,8 +29,8 @@ const (
 //	9       16    cookie; zero: none
 //	25      ..    Noise message, to the end; none in kind 4
 //
-// The body of kind 1 is at least 213 bytes long, so that its frame without
-// options has 256 bytes; the body of kind 2 at most 725 (frame: 768).
+// The body of kind 1 is at least 229 bytes long, so that its frame without
+// options has 272 bytes; the body of kind 2 at most 725 (frame: 768).
 type HandshakeBody struct {
 	Kind             uint8
 	Sender, Receiver uint32

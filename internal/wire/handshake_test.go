@@ -28,6 +28,21 @@ func TestHandshakeBodyRoundTrip(t *testing.T) {
 	handshakes.fixed(t, "cookie", body(HandshakeCookie, 0))
 }
 
+// A record with the most homes fits into an answer to the first message: one home
+// to send it by has a count where the return of the question has none.
+func TestFirstMessageHasRoomForARecordWithTheMostHomes(t *testing.T) {
+	homes := make([]ID, MaxHomes)
+	record := AppendRecord(nil, &Record{Version: Version, Kind: RecordAttachment, Body: AppendAttachment(nil, &Attachment{Homes: homes})})
+	first := Frame{Type: TypeHandshake, Detour: []byte{}, Return: homes[0][:], Body: make([]byte, minFirstBody)}
+	answer := Frame{
+		Type: TypeAnswer, Detour: []byte{}, Waypoints: homes[0][:],
+		Body: AppendAnswerBody(nil, &AnswerBody{Kind: AnswerRecord, Record: record}),
+	}
+	if answer.Len() > first.Len() {
+		t.Errorf("got an answer of %d bytes to a question of %d", answer.Len(), first.Len())
+	}
+}
+
 func TestHandshakeBodyRefused(t *testing.T) {
 	handshakes.refuse(t, []refusal{
 		{"kind 0", make([]byte, 300), ErrType},

@@ -116,7 +116,7 @@ func invalidBodies(t *testing.T) []invalid {
 		{"kind 0", make([]byte, 300), ErrType},
 		{"kind 5", with(make([]byte, 300), 0, 5), ErrType},
 		{"header cut", with(make([]byte, 24), 0, 3), ErrShort},
-		{"first message of 212 bytes", with(make([]byte, 212), 0, 1), ErrShort},
+		{"first message of 228 bytes", with(make([]byte, 228), 0, 1), ErrShort},
 		{"second message of 726 bytes", with(make([]byte, 726), 0, 2), ErrTooLong},
 		{"cookie with a Noise message", with(make([]byte, 26), 0, 4), ErrTrailing},
 	})...)

@@ -116,7 +116,7 @@ func typedFrame(typ Type) Frame {
 	case TypeData:
 		f.Class, f.Body = ClassBulk, AppendDataBody(nil, &DataBody{Receiver: 7, Counter: 9, Sealed: pattern(0, 24)})
 	case TypeHandshake:
-		f.Body = AppendHandshakeBody(nil, &HandshakeBody{Kind: HandshakeFirst, Sender: 7, Noise: pattern(0, 188)})
+		f.Body = AppendHandshakeBody(nil, &HandshakeBody{Kind: HandshakeFirst, Sender: 7, Noise: pattern(0, minFirstBody-HandshakeHeaderLen)})
 	case TypeNearest:
 		f.Dst = ID{}
 		f.Body = AppendNearestBody(nil, &NearestBody{Nonce: testNonce(1), Target: testKey(2), Op: OpFindNode, Rest: make([]byte, 8)})
@@ -204,8 +204,8 @@ func vectorsHandshakes(t *testing.T) []vector {
 		return HandshakeBody{Kind: kind, Sender: 0x01020304, Receiver: 0xf1f2f3f4, Cookie: testNonce(7), Noise: pattern(0, n)}
 	}
 	return []vector{
-		example(t, handshakes, "handshake", "first", HandshakeBody{Kind: HandshakeFirst, Sender: 7, Noise: make([]byte, 188)}),
-		example(t, handshakes, "handshake", "first with a cookie", body(HandshakeFirst, 188)),
+		example(t, handshakes, "handshake", "first", HandshakeBody{Kind: HandshakeFirst, Sender: 7, Noise: make([]byte, minFirstBody-HandshakeHeaderLen)}),
+		example(t, handshakes, "handshake", "first with a cookie", body(HandshakeFirst, minFirstBody-HandshakeHeaderLen)),
 		example(t, handshakes, "handshake", "second", body(HandshakeSecond, 96)),
 		example(t, handshakes, "handshake", "third", body(HandshakeThird, 64)),
 		example(t, handshakes, "handshake", "cookie", body(HandshakeCookie, 0)),
