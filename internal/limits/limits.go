@@ -160,7 +160,7 @@ const (
 	HandshakeAnswerKept = 30 * time.Second // how long an answer is repeated for the same first message
 	WindowFree          = 1 << 10          // bytes of what is remembered of one peer's messages that any peer may have: 8,192 ids that were accepted
 	WindowPart          = 8                // all windows that are larger may have this part of what waits
-	MessageMemory       = 512              // bytes of a message under way beside its data, as measured: what is remembered of it and of the ways that its copies took
+	MessageMemory       = 544              // bytes of a message under way beside its data, as measured: what is remembered of it and of the ways that its copies took
 	WaitingMessages     = 32               // messages that wait for a session with one peer
 	WaitingBytes        = 64 << 10         // bytes of them
 	HeldFrames          = WaitingMessages  // frames that overtook the last handshake message: all that may have waited for it
@@ -265,6 +265,7 @@ const (
 	FirstCopies       = 64                     // copies of a first message that leave in close order, and of which is known how they left. Simulated: from 20 % of all relays bad to a quarter of them Sybils that were there first, 97.9 to 100 % are found by then (docs/adr/026)
 	FirstCopiesSoon   = 32                     // of them in volleys that double, within 8 times the pace; simulated: 86 to 100 % are found by copy 8, 97.9 to 100 by copy 16
 	FirstCopiesPause  = time.Second            // between the others
+	SecondCopies      = 16                     // copies of a second message of which is known how they left
 	SearchPaceMin     = 100 * time.Millisecond // least pace of the volleys; simulated with 1.5 round trips
 	SearchPaceMax     = 250 * time.Millisecond // most, and where no round trip is known: copy 16 leaves within a second, copy 32 within two
 	SearchLate        = time.Second            // longest mean round trip that a volley waits for, though the pace is shorter: strangers can make sessions slow

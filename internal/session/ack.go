@@ -16,6 +16,8 @@ type ackList struct {
 	n      int
 	copies int  // acks that did not arrive: later ones take other ways
 	led    bool // the first of them left by the lead
+	drawn  int  // the way of that number is by; 0: none is
+	by     way
 
 	sentAt time.Duration // of the last ack; 0: it is known to be lost
 	stay   time.Duration // until then acks do not go back to the best way: it loses them
@@ -112,7 +114,7 @@ func (p *peer) flushAck(scratch []wire.AckRange, at time.Duration) {
 	}
 	ranges := append(scratch, p.acks.ranges[:p.acks.n]...)
 	p.acks.n = 0
-	p.sendAck(s, p.in.remind(ranges), at)
+	p.sendAck(s, p.in.remind(ranges), p.acks.copies, at)
 	p.acks.sentAt = at
 }
 
@@ -151,14 +153,25 @@ func named(ranges []wire.AckRange, id uint64) bool {
 	return slices.ContainsFunc(ranges, func(r wire.AckRange) bool { return id-r.First < uint64(r.Count) })
 }
 
-// sendAck sends an ack, by another way for each one that did not arrive.
-// Without ranges it says only that we hold the keys. mu is held.
-func (p *peer) sendAck(s *session, ranges []wire.AckRange, at time.Duration) {
+// sendAck sends an ack by the k-th way: another one for each ack that did not
+// arrive. Without ranges it says only that we hold the keys. mu is held.
+func (p *peer) sendAck(s *session, ranges []wire.AckRange, k int, at time.Duration) {
 	if p.acks.copies == 0 {
 		p.acks.led = p.lead.hop(at) != (wire.ID{})
 	}
-	c := p.lead.choice(p.acks.copies, p.acks.led, at)
-	p.sendSmall(s, wire.PlainAck, p.acks.copies, c, func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
+	by, c := p.acks.way(p, k, at), p.lead.choice(k, p.acks.led, at)
+	p.sendSmall(s, wire.PlainAck, &by, c, func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
+}
+
+// way returns the k-th way of acks. One that has lost none keeps its aim.
+func (l *ackList) way(p *peer, k int, at time.Duration) way {
+	if k < scattered {
+		return p.wayAt(k, l.led, at)
+	}
+	if l.drawn != k {
+		l.drawn, l.by = k, p.wayAt(k, l.led, at)
+	}
+	return l.by
 }
 
 // refuse tells the peer that a message was not taken and never will be. mu is held.
@@ -166,17 +179,17 @@ func (p *peer) refuse(s *session, id uint64, why reason.Reason) {
 	if u := p.usable(); u != nil {
 		s = u
 	}
-	p.sendSmall(s, wire.PlainRefusal, 0, Choice{}, func(dst []byte) []byte {
+	p.sendSmall(s, wire.PlainRefusal, &way{home: p.route.Load().first}, Choice{}, func(dst []byte) []byte {
 		return wire.AppendRefusalBody(dst, &wire.RefusalBody{ID: id, Reason: uint8(why)})
 	})
 }
 
 // sendSmall seals and emits a plaintext of the session itself.
-func (p *peer) sendSmall(s *session, kind uint8, k int, c Choice, body func([]byte) []byte) {
+func (p *peer) sendSmall(s *session, kind uint8, by *way, c Choice, body func([]byte) []byte) {
 	t := p.table
 	buf := t.frames.get(limits.Scratch)
 	defer t.frames.put(buf)
-	frame := p.appendRoute((*buf)[:0], wire.ClassAck, k)
+	frame := p.appendRoute((*buf)[:0], wire.ClassAck, by)
 	from := len(frame) + wire.DataHeaderLen
 	frame = append(frame, make([]byte, wire.DataHeaderLen)...)
 	frame = body(wire.AppendPlainHeader(frame, wire.PlainHeader{Kind: kind}))

@@ -31,10 +31,11 @@ type answer struct {
 	second []byte // Noise message 2; nil while it is being computed
 	home   []byte // where the peer asked to be answered, last
 	tag    uint32 // of the copy of message 1 that came last
-	sentAt time.Duration
-	copies int  // of message 2 that were sent
-	busy   bool // message 3 is being read
-	done   bool // a session came of it, or it failed
+	copies int    // of message 2 that were sent
+	sent   []secondCopy
+	heard  uint32 // tag of the copy that the message 3 is about that is being read
+	busy   bool   // message 3 is being read
+	done   bool   // a session came of it, or it failed
 
 	mu        sync.Mutex // guards what follows; taken last
 	held      []heldFrame
@@ -134,18 +135,6 @@ func (t *Table) finishSecond(at time.Duration, j *Job) {
 	t.sendSecond(a, at)
 }
 
-func (t *Table) sendSecond(a *answer, at time.Duration) {
-	body := wire.HandshakeBody{Kind: wire.HandshakeSecond, Sender: a.local, Receiver: a.key.sender, Noise: a.second}
-	putBE32(body.Cookie[:], a.tag)
-	f := &wire.Frame{Dst: a.key.src, Waypoints: a.home}
-	if p := t.find(&a.key.src); p != nil && a.home == nil {
-		f.Waypoints = p.route.Load().points[min(a.copies, 2)]
-	}
-	t.cfg.Emit(t.handshakeFrame(f, &body), Choice{K: a.copies})
-	a.copies++
-	a.sentAt = at
-}
-
 // onThird handles message 3 and the copies of one that did its work.
 func (t *Table) onThird(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*Job, reason.Reason) {
 	s := t.index.find(b.Receiver)
@@ -162,7 +151,7 @@ func (t *Table) onThird(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*J
 	case a.busy:
 		return nil, reason.Duplicate
 	}
-	a.busy = true
+	a.busy, a.heard = true, be32(b.Cookie[:])
 	return &Job{
 		kind: jobLast, answer: a, hs: a.hs, message: bytes.Clone(b.Noise),
 		judge: judge{peer: f.Src, now: now, null: t.cfg.Null},
@@ -178,7 +167,8 @@ func (t *Table) confirmAgain(at time.Duration, s *session, f *wire.Frame, b *wir
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.current.Load() == s {
-		p.sendAck(s, nil, at)
+		s.thirds++
+		p.sendAck(s, nil, s.thirds, at)
 	}
 	return reason.Duplicate
 }
@@ -225,7 +215,7 @@ func (t *Table) endAnswer(a *answer) {
 // settle notes that nothing more is to be computed for a.
 func (t *Table) settle(a *answer) {
 	if !a.done {
-		a.done, a.hs, a.second = true, nil, nil
+		a.done, a.hs, a.second, a.sent = true, nil, nil, nil
 		t.answers.underWay--
 	}
 }

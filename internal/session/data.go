@@ -60,7 +60,8 @@ const MaxOverhead = wire.HeaderLen + 1 + 1 + len(wire.ID{}) + wire.DataHeaderLen
 func (p *peer) appendDatagram(dst []byte, s *session, dstPort, srcPort uint16, class wire.Class, data []byte) ([]byte, bool) {
 	class &= 3
 	start := len(dst)
-	dst = p.route.Load().append(dst, wire.TypeData, class, 0)
+	r := p.route.Load()
+	dst = r.append(dst, wire.TypeData, class, &r.first)
 	from := len(dst) + wire.DataHeaderLen
 	dst = append(dst, make([]byte, wire.DataHeaderLen)...)
 	dst = wire.AppendPlainHeader(dst, wire.PlainHeader{Kind: wire.PlainDatagram, DstPort: dstPort, SrcPort: srcPort})

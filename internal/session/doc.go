@@ -75,7 +75,7 @@
 //
 // What left by which first hop is in the trail of each thing (trail.go). When an
 // ack makes certain that a copy was lost and by which other hop one arrived, that
-// hop leads with this peer (lead.go), and the one that lost is blamed, over all
+// hop leads with this peer, with the home or aim of the copy (lead.go, way.go), and the one that lost is blamed, over all
 // peers (score.go); one that more than one destination blames is told to the
 // owner as doubted.
 //
@@ -85,6 +85,7 @@
 // that share nothing (search.go): each by another first hop and another way. What
 // is said of one copy, by anybody, ends none of the others. A record that comes
 // back for a copy (Found) sends two of three further ones by the homes it names.
+// The copies of message 2 find the way back in the same manner (second.go).
 //
 // # Datagrams that share a frame
 //
@@ -114,6 +115,6 @@
 // MessageWindow, UnackedBytes. A bundle: MaxBundle. Decisions remembered: those on MessageWindow ids,
 // a bit for each, and a byte once something was refused; beyond WindowFree they are charged to a
 // budget for all windows, and a message that finds none is dropped, to come again. Copies of message 1 that
-// are remembered: FirstCopies; searches that send more than one: SearchRate. What is patient (Message.Patient) is bounded by
+// are remembered: FirstCopies; of message 2: SecondCopies; searches that send more than one: SearchRate. What is patient (Message.Patient) is bounded by
 // the callers that wait for it.
 package session

@@ -44,7 +44,8 @@ func (t *Table) Open(o *Opening, dst []byte, now time.Time, to *wire.ID, dstPort
 		s.askRenewal(at)
 	}
 	o.session, o.Via = s, p.lead.hop(at)
-	o.Head = wire.AppendDataHeader(p.route.Load().append(dst, wire.TypeData, wire.ClassBulk, 0), s.remote, 0)
+	r := p.route.Load()
+	o.Head = wire.AppendDataHeader(r.append(dst, wire.TypeData, wire.ClassBulk, &r.first), s.remote, 0)
 	binary.BigEndian.PutUint16(o.ports[:], dstPort)
 	binary.BigEndian.PutUint16(o.ports[2:], srcPort)
 	return true

@@ -192,7 +192,8 @@ func TestOpenNeedsASession(t *testing.T) {
 // sealed returns a frame of n with any plaintext at all.
 func (n *testNode) sealed(to *testNode, kind uint8, body []byte) []byte {
 	s := n.peerOf(to).current.Load()
-	frame := n.peerOf(to).route.Load().append(nil, wire.TypeData, wire.ClassBulk, 0)
+	r := n.peerOf(to).route.Load()
+	frame := r.append(nil, wire.TypeData, wire.ClassBulk, &r.first)
 	from := len(frame) + wire.DataHeaderLen
 	frame = append(frame, make([]byte, wire.DataHeaderLen)...)
 	frame = append(wire.AppendPlainHeader(frame, wire.PlainHeader{Kind: kind, DstPort: 7, SrcPort: 8}), body...)

@@ -26,6 +26,7 @@ type initiation struct {
 	busy    bool   // a Job is out
 	yielded bool   // waited once for the handshake of a lower ID
 	answers uint32 // tag of the copy that the message 2 is about that is being read
+	second  uint32 // its own tag
 	trail   trail
 	search  search
 }
@@ -165,7 +166,7 @@ func (t *Table) onSecond(now time.Time, f *wire.Frame, b *wire.HandshakeBody) (*
 	if in.busy {
 		return nil, reason.Duplicate
 	}
-	in.busy, in.remote, in.answers = true, b.Sender, be32(b.Cookie[:])
+	in.busy, in.remote, in.answers, in.second = true, b.Sender, be32(b.Cookie[:]), be32(b.Cookie[4:])
 	return &Job{
 		kind: jobThird, init: in, hs: in.hs,
 		message: bytes.Clone(b.Noise), payload: t.payload(in.cert, p.window()),
@@ -189,7 +190,7 @@ func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody)
 	in.cookie, in.cookied = b.Cookie, at
 	c := in.search.tagged(b.Sender)
 	if c != nil && in.outdid(c, at) { // anybody's word: enough for a lead, not to blame others
-		p.lead.set(c.hop, at)
+		p.lead.set(c.hop, c.by, at)
 	}
 	if !p.searching() || p.mayGoOn(at) {
 		p.sendCopy(at, c)
@@ -202,29 +203,18 @@ func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody)
 func (p *peer) sendThird(s *session, at time.Duration) {
 	x, t := s.third, p.table
 	k := x.trail.sent
-	f := &wire.Frame{Dst: p.id, Waypoints: p.route.Load().points[min(k, 2)]}
-	c := p.lead.choice(k, x.trail.led, at)
-	switch {
-	case k == 0 && x.won != nil:
-		if c.Via == (wire.ID{}) {
-			c.Via = x.won.hop
+	by, c := p.wayAt(k, x.trail.led, at), p.choiceAt(&x.trail, at)
+	if k == 0 && x.won != nil && c.Via == (wire.ID{}) {
+		if c.Via = x.won.hop; x.won.by != (way{}) {
+			by = x.won.by
 		}
-		if f.Waypoints == nil {
-			f.Aim = x.won.by.aim
-		}
-	case k >= scattered && t.cfg.Aim != nil:
-		f.Aim, c = t.aim(p.id), Choice{Past: x.trail.hops()}
 	}
-	if hop, c, ok := t.emit(t.handshakeFrame(f, &x.body), c); ok {
+	if hop, c, ok := t.emit(t.handshakeFrame(by.frame(p.id), &x.body), c); ok {
 		x.trail.leave(hop, c)
 	}
 	x.next = at + x.trail.pause(k)
 	p.arm(min(x.next, x.until))
 }
-
-// scattered is the transmission from which on what goes without waypoint leaves as
-// a scatter frame, counted from 0.
-const scattered = 2
 
 // Finish takes back a Job that has run. A control call.
 func (t *Table) Finish(now time.Time, j *Job) {

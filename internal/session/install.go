@@ -138,6 +138,7 @@ func (t *Table) finishThird(at time.Duration, j *Job, fx *effects) {
 		body:  wire.HandshakeBody{Kind: wire.HandshakeThird, Sender: in.local, Receiver: in.remote, Noise: j.wrote},
 		until: at + limits.HandshakeAnswerKept,
 	}
+	putBE32(s.third.body.Cookie[:], in.second)
 	s.third.won = in.concludeFirst(at, fx)
 	p.init = nil // its index goes to the session
 	t.index.replace(s.local, &slot{session: s})
@@ -190,14 +191,12 @@ func (t *Table) stand(at time.Duration, j *Job, fx *effects) reason.Reason {
 		return reason.Duplicate
 	}
 	s := t.newSession(p, j, a.local, a.key.sender, false, at)
-	if a.copies == 1 {
-		p.measure(at - a.sentAt)
-	}
+	a.conclude(p, at)
 	t.index.replace(a.local, &slot{session: s})
 	p.install(s, &j.got, a.began, fx)
 	p.in.known = true // message 2 told of it, and message 3 that it was read
 	p.touch(at)
-	p.sendAck(s, nil, at)
+	p.sendAck(s, nil, 0, at)
 	p.flush(at)
 	p.arm(at + limits.SessionIdle)
 	return reason.None

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,21 +27,29 @@ type lead struct{ by atomic.Pointer[leader] }
 
 type leader struct {
 	hop   wire.ID
+	by    way // behind it
 	until time.Duration
 }
 
-// learn makes hop the lead, by which the last copy left and arrived. The best
+// learn makes the lead of the way by which the last copy left and arrived. The best
 // choice needs none.
-func (l *lead) learn(r *trail, hop wire.ID, at time.Duration) {
+func (l *lead) learn(r *trail, hop wire.ID, by way, at time.Duration) {
 	l.by.Store(nil)
 	if r.sent > 1 && l.choice(r.sent-1, r.led, at).K > 0 {
-		l.set(hop, at)
+		l.set(hop, by, at)
 	}
 }
 
-// set makes hop the lead.
-func (l *lead) set(hop wire.ID, at time.Duration) {
-	l.by.Store(&leader{hop, at + limits.LeadLife})
+// set makes the lead of a first hop and the way behind it.
+func (l *lead) set(hop wire.ID, by way, at time.Duration) {
+	l.by.Store(&leader{hop, by, at + limits.LeadLife})
+}
+
+// moved forgets a lead by a home that the peer has left.
+func (l *lead) moved(homes []wire.ID) {
+	if by := l.by.Load(); by != nil && by.by.home != (wire.ID{}) && !slices.Contains(homes, by.by.home) {
+		l.by.Store(nil)
+	}
 }
 
 // failed notes that what left by hop came to nothing.
@@ -52,10 +61,18 @@ func (l *lead) failed(hop wire.ID) {
 
 // hop returns the lead, zero if there is none.
 func (l *lead) hop(at time.Duration) (hop wire.ID) {
-	if by := l.by.Load(); by != nil && at < by.until {
+	if by := l.get(at); by != nil {
 		return by.hop
 	}
 	return hop
+}
+
+// get returns the lead, nil if there is none.
+func (l *lead) get(at time.Duration) *leader {
+	if by := l.by.Load(); by != nil && at < by.until {
+		return by
+	}
+	return nil
 }
 
 // choice returns the first hop for the copy of something of which n copies have
@@ -118,7 +135,7 @@ func (p *peer) conclude(m *Pending, at time.Duration, fx *effects) {
 	if first := m.trail.tried[0]; first.hop != m.hop && (first.late || first.noRoute) {
 		p.lost(first.hop, fx)
 	}
-	p.lead.learn(&m.trail, m.hop, at)
+	p.lead.learn(&m.trail, m.hop, m.by, at)
 	if p.srtt == 0 {
 		p.measure(at - m.sentAt)
 	}
@@ -141,22 +158,18 @@ func (p *peer) blame(hop wire.ID, at time.Duration, fx *effects) {
 }
 
 // outdid reports whether c, a copy of message 1 that was answered, did better than
-// the first one: that left by another hop, and was told to be lost or has had time
-// for twice what c took. nil: no copy.
+// the first one: that took another way, and was told to be lost or has had time for
+// twice what c took.
 func (in *initiation) outdid(c *firstCopy, at time.Duration) bool {
-	if c.hop == in.trail.tried[0].hop {
-		return false
+	first := &in.search.copies[0]
+	if in.trail.sent == len(in.search.copies) && (c == first || first.told) {
+		return c != first
 	}
-	return in.lostFirst(at, at-c.at)
+	return overdue(at-in.search.left, at-c.at)
 }
 
-// lostFirst reports whether the first copy is lost, where the round trip is rtt.
-func (in *initiation) lostFirst(at, rtt time.Duration) bool {
-	if first := &in.search.copies[0]; in.trail.sent == len(in.search.copies) && first.told {
-		return true
-	}
-	return at-in.search.left >= 2*rtt+10*time.Millisecond
-}
+// overdue reports whether what left that long ago is lost where the round trip is rtt.
+func overdue(since, rtt time.Duration) bool { return since >= 2*rtt+10*time.Millisecond }
 
 // concludeFirst takes what the verified answer to message 1 tells of first hops and
 // returns the copy that was answered, unless that was the first or is not known: the
@@ -173,9 +186,11 @@ func (in *initiation) concludeFirst(at time.Duration, fx *effects) (won *firstCo
 		return nil
 	}
 	if in.outdid(won, at) {
-		p.lead.set(won.hop, at)
-		p.lost(in.trail.tried[0].hop, fx)
-		in.blame(won, at, fx)
+		p.lead.set(won.hop, won.by, at)
+		if first := in.trail.tried[0].hop; first != won.hop {
+			p.lost(first, fx)
+			in.blame(won, at, fx)
+		}
 	}
 	return won
 }
@@ -186,7 +201,7 @@ func (in *initiation) concludeFirst(at time.Duration, fx *effects) (won *firstCo
 func (in *initiation) blame(won *firstCopy, at time.Duration, fx *effects) {
 	for i := range in.search.copies {
 		c := &in.search.copies[i]
-		if c.hop != won.hop && !c.told && c.by.aim == nil && at-c.at >= limits.FirstHopsPause {
+		if c.hop != won.hop && !c.told && !c.by.scatter && at-c.at >= limits.FirstHopsPause {
 			in.peer.blame(c.hop, at, fx)
 		}
 	}

@@ -84,6 +84,7 @@ type Pending struct {
 	trail    trail
 	echo     [limits.HintEcho]byte // what a Hint about the last copy echoes
 	hop      wire.ID               // of the last copy
+	by       way                   // the same
 
 	list           *list
 	before, behind *Pending
@@ -276,17 +277,19 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 	t := p.table
 	buf := t.frames.get(MaxOverhead + messageHead + len(m.m.Data))
 	defer t.frames.put(buf)
-	frame, body, ok := p.appendMessage((*buf)[:0], s, m, m.trail.sent)
+	by := p.wayAt(m.trail.sent, m.trail.led, at)
+	frame, body, ok := p.appendMessage((*buf)[:0], s, m, &by)
 	if !ok {
 		p.arm(at) // the key is used up: a new session is due
 		return false
 	}
-	hop, c, ok := t.emit(frame, p.choice(m, at))
+	hop, c, ok := t.emit(frame, p.choiceAt(&m.trail, at))
 	if !ok {
 		p.out.stall(at)
 		p.arm(p.out.stalled)
 		return false
 	}
+	m.by = by
 	p.departed(m, hop, c, at)
 	m.echo = wire.Echo(frame[body:])
 	if m.trail.sent == 1 {
@@ -336,12 +339,12 @@ func (m *Pending) asks() bool {
 const messageHead = wire.MessageIDsLen + 8
 
 // appendMessage appends the frame of a copy of m; its body begins at frame[body].
-func (p *peer) appendMessage(dst []byte, s *session, m *Pending, k int) (frame []byte, body int, ok bool) {
+func (p *peer) appendMessage(dst []byte, s *session, m *Pending, by *way) (frame []byte, body int, ok bool) {
 	id := m.id
 	if m.trail.sent == 0 {
 		id = p.out.next
 	}
-	dst = p.appendRoute(dst, wire.ClassInteractive, k)
+	dst = p.appendRoute(dst, wire.ClassInteractive, by)
 	body = len(dst)
 	dst = append(dst, make([]byte, wire.DataHeaderLen)...)
 	dst = wire.AppendPlainHeader(dst, wire.PlainHeader{Kind: m.m.Kind, DstPort: m.m.DstPort, SrcPort: m.m.SrcPort})
@@ -353,24 +356,6 @@ func (p *peer) appendMessage(dst []byte, s *session, m *Pending, k int) (frame [
 	dst = append(dst, m.m.Data...)
 	frame, _, ok = s.seal(dst, body+wire.DataHeaderLen, wire.ClassInteractive)
 	return frame, body, ok
-}
-
-// appendRoute appends the beginning of transmission k of a frame of the session.
-func (p *peer) appendRoute(dst []byte, class wire.Class, k int) []byte {
-	at := len(dst)
-	dst = p.route.Load().append(dst, wire.TypeData, class, k)
-	if k >= scattered && p.table.cfg.Aim != nil {
-		dst = appendAim(dst, at, p.table.aim(p.id))
-	}
-	return dst
-}
-
-// choice returns the first hop for the next copy of m.
-func (p *peer) choice(m *Pending, at time.Duration) Choice {
-	if m.trail.sent >= scattered && p.table.cfg.Aim != nil {
-		return Choice{Past: m.trail.hops()}
-	}
-	return p.lead.choice(m.trail.sent, m.trail.led, at)
 }
 
 // arm makes sure that the peer is looked at by the given time. mu is held.

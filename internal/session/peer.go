@@ -135,6 +135,8 @@ func (p *peer) setHomes(homes []wire.ID) (changed bool) {
 	r := newRoute(p.table.cfg.Self, p.id, ranked)
 	r.homes = homes
 	p.route.Store(r)
+	p.lead.moved(homes)
+	p.acks.drawn = 0
 	return true
 }
 

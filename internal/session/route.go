@@ -8,49 +8,56 @@ import (
 // route is how frames to one peer begin: header and options, written once and
 // copied for each frame. It does not change; new homes make a new route.
 type route struct {
-	homes  []wire.ID // as the peer told them
-	ranked []wire.ID // the same, the best first
-	bulk   []byte    // class 3: no detour list
-	tries  [3][]byte // by number of the try: best home, another home, no waypoint
-	points [3][]byte // the waypoints of these
+	self, to wire.ID
+	homes    []wire.ID // as the peer told them
+	ranked   []wire.ID // the same, the best first
+	first    wire.ID   // the best, if it may be a waypoint; else zero
+	best     []byte    // by way of first
+	bulk     []byte    // the same of class 3: no detour list
+	plain    []byte    // without a waypoint
 }
 
 // newRoute returns the route from self to a peer with the given homes, the best
 // first.
 func newRoute(self, to wire.ID, homes []wire.ID) *route {
-	r := &route{homes: homes, ranked: homes}
-	via := [3]int{0, 1 % max(len(homes), 1), -1}
-	for k, home := range via {
-		f := wire.Frame{HopLimit: wire.MaxHopLimit, Dst: to, Src: self, Detour: []byte{}}
-		if home >= 0 && home < len(homes) && homes[home] != self && homes[home] != to {
-			f.Waypoints = homes[home][:]
-		}
-		r.points[k], r.tries[k] = f.Waypoints, wire.AppendFrame(nil, &f)
-		if f.Detour = nil; k == 0 {
-			r.bulk = wire.AppendFrame(nil, &f)
-		}
+	r := &route{self: self, to: to, homes: homes, ranked: homes}
+	if len(homes) > 0 && homes[0] != self && homes[0] != to {
+		r.first = homes[0]
+	}
+	r.bulk = r.head(nil, &r.first, nil)
+	r.best = r.head(nil, &r.first, []byte{})
+	if r.plain = r.best; r.first != (wire.ID{}) {
+		r.plain = r.head(nil, &wire.ID{}, []byte{})
 	}
 	return r
 }
 
-// append appends the beginning of the k-th try of a frame.
-func (r *route) append(dst []byte, typ wire.Type, class wire.Class, k int) []byte {
-	head := r.tries[min(k, 2)]
-	if class == wire.ClassBulk {
-		head = r.bulk
+// head appends the beginning of a frame by a home, zero for none.
+func (r *route) head(dst []byte, home *wire.ID, detour []byte) []byte {
+	f := wire.Frame{HopLimit: wire.MaxHopLimit, Dst: r.to, Src: r.self, Detour: detour}
+	if *home != (wire.ID{}) {
+		f.Waypoints = home[:]
 	}
+	return wire.AppendFrame(dst, &f)
+}
+
+// append appends the beginning of a frame by a home, zero for none. One of class 3
+// goes by first.
+func (r *route) append(dst []byte, typ wire.Type, class wire.Class, home *wire.ID) []byte {
 	at := len(dst)
-	dst = append(dst, head...)
+	switch {
+	case class == wire.ClassBulk:
+		dst = append(dst, r.bulk...)
+	case wire.SameID(home, &r.first):
+		dst = append(dst, r.best...)
+	case *home == (wire.ID{}):
+		dst = append(dst, r.plain...)
+	default:
+		dst = r.head(dst, home, []byte{})
+	}
 	dst[at] = byte(typ)
 	dst[at+1] |= byte(class)
 	return dst
-}
-
-// appendAim makes a scatter frame of the one that begins at dst[at] and ends
-// behind its other options.
-func appendAim(dst []byte, at int, aim []byte) []byte {
-	dst[at+1] |= byte(wire.FlagAim)
-	return append(dst, aim...)
 }
 
 // homes returns our own homes, at most limits.Homes of them.

@@ -26,12 +26,6 @@ type firstCopy struct {
 	told bool // a Hint told that it got no further
 }
 
-// way is what the source of a frame decides about its way.
-type way struct {
-	home wire.ID // not zero: the waypoint
-	aim  []byte  // not nil: of a scatter frame
-}
-
 // search is what the copies of a message 1 have come to.
 type search struct {
 	copies   []firstCopy // in their order; of more than limits.FirstCopies the oldest went
@@ -196,30 +190,12 @@ func (p *peer) nextWay() way {
 		s.homes = p.homesOf(p.route.Load().ranked)
 	}
 	switch {
-	case len(s.homes) > 0 && (s.aimed%3 != 2 || p.table.cfg.Aim == nil):
-		return way{home: s.homes[(s.aimed-s.aimed/3)%len(s.homes)]}
-	case len(s.homes) == 0 && k%3 == 0:
+	case len(s.homes) > 0:
+		return p.table.wayOf(p.id, s.homes, s.aimed)
+	case k%3 == 0:
 		return way{}
 	}
-	return way{aim: p.table.aim(p.id)}
-}
-
-// aim draws the point that a scatter frame makes for; nil: there are none.
-func (t *Table) aim(to wire.ID) []byte {
-	if t.cfg.Aim == nil {
-		return nil
-	}
-	aim := t.cfg.Aim(to)
-	return aim[:]
-}
-
-// frame returns the frame of a handshake that takes this way.
-func (w *way) frame(to wire.ID) *wire.Frame {
-	f := &wire.Frame{Dst: to, Aim: w.aim}
-	if w.home != (wire.ID{}) {
-		f.Waypoints = w.home[:]
-	}
-	return f
+	return p.table.scatter(p.id)
 }
 
 // homesOf returns those of homes that may be waypoints to the peer.

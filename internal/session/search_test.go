@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -435,27 +436,43 @@ func TestKnownHomesComeFirst(t *testing.T) {
 	}
 }
 
-// TestLaterTransmissionsAreScattered looks at a message in a session.
-func TestLaterTransmissionsAreScattered(t *testing.T) {
-	w := newWorld(t, 412)
-	w.hops = 8
-	b := w.add(nil)
-	b.homes = []wire.ID{{1}, {2}}
-	a, out := searcher(w, isMessage, nil)
-	w.connect(a, b)
-	*out = nil
-	w.dead = func(from *testNode, _ int) bool { return from == a }
-	a.send(b, "x")
-	w.run(5 * time.Second)
-	hops := map[wire.ID]bool{}
-	for k, c := range (*out)[:6] {
-		if (k >= 2) != (c.aim != nil) || (k < 2) != (c.home != nil) {
-			t.Errorf("transmission %d: got waypoints %x, aim %x", k, c.home, c.aim)
+// TestLaterTransmissionsShareNothing looks at a message in a session: h goes by a
+// home, g greedily, s scatters.
+func TestLaterTransmissionsShareNothing(t *testing.T) {
+	for homes, want := range []string{"ggssgssgs", "hhshhshhs", "hhshhshhs", "hhshhshhs"} {
+		w := newWorld(t, 412)
+		w.hops = 12
+		b := w.add(nil)
+		b.homes = []wire.ID{{1}, {2}, {3}}[:homes]
+		a, out := searcher(w, isMessage, nil)
+		w.connect(a, b)
+		*out = nil
+		w.dead = func(from *testNode, _ int) bool { return from == a }
+		a.send(b, "x")
+		w.run(10 * time.Second)
+		got, hops, used := "", map[wire.ID]bool{}, map[string]bool{}
+		for k, c := range (*out)[:len(want)] {
+			switch {
+			case c.home != nil:
+				got += "h"
+				used[string(c.home)] = true
+			case c.aim != nil:
+				got += "s"
+				if used[string(c.aim)] {
+					t.Errorf("%d homes, transmission %d: got the aim %x once more", homes, k, c.aim)
+				}
+				used[string(c.aim)] = true
+			default:
+				got += "g"
+			}
+			if hops[c.hop] {
+				t.Errorf("%d homes, transmission %d: got the first hop %x once more", homes, k, c.hop[:2])
+			}
+			hops[c.hop] = true
 		}
-		if hops[c.hop] {
-			t.Errorf("transmission %d: got the first hop %x once more", k, c.hop[:2])
+		if scattered := strings.Count(want, "s"); got != want || len(used) != homes+scattered {
+			t.Errorf("%d homes: got %s by %d homes, want %s by all", homes, got, len(used)-scattered, want)
 		}
-		hops[c.hop] = true
 	}
 }
 

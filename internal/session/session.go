@@ -35,6 +35,7 @@ type session struct {
 
 	// guarded by peer.mu
 	third   *third        // message 3, until the session is confirmed
+	thirds  int           // copies of it that came again, when we answered
 	expires time.Duration // as previous session
 }
 

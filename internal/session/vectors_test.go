@@ -230,7 +230,8 @@ func dataVectorOf(t *testing.T, name string, class wire.Class, homes []wire.ID, 
 	o := to.newSession(&peer{id: src}, j, s.remote, s.local, true, 0)
 	s.sent.Store(counter)
 
-	frame := newRoute(src, dst, homes).append(nil, wire.TypeData, class, 0)
+	r := newRoute(src, dst, homes)
+	frame := r.append(nil, wire.TypeData, class, &r.first)
 	body := len(frame)
 	frame = append(append(frame, make([]byte, wire.DataHeaderLen)...), plaintext...)
 	frame, got, ok := s.seal(frame, body+wire.DataHeaderLen, class)

@@ -26,7 +26,8 @@ const (
 //	0       1     kind: 1, 2, 3 the Noise message, 4 cookie
 //	1       4     index of the sender: what it wants to see as receiver
 //	5       4     index of the receiver; in message 1 a random tag of the copy
-//	9       16    cookie; zero: none
+//	9       16    cookie; zero: none; in message 2 the tag of the copy of message 1 and
+//	              its own, in message 3 that of the copy of message 2, 4 bytes each
 //	25      ..    Noise message, to the end; none in kind 4
 //
 // The body of kind 1 is at least 229 bytes long, so that its frame without
