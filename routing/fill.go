@@ -120,6 +120,25 @@ func (f *Filler) Redundant(links []Place, i int) bool {
 	return !near.holds(f, links[i].Key)
 }
 
+// Needed appends to dst, for each of links, whether it is not redundant. It takes two
+// passes over links for all of them.
+func (f *Filler) Needed(links []Place, dst []bool) []bool {
+	var first [KeyBits + 1]int32 // of each bucket, one more than the index; -1: it has several Keys
+	for i := range links {
+		switch at := &first[f.bucket(&links[i])]; {
+		case *at == 0:
+			*at = int32(i) + 1
+		case *at > 0 && links[*at-1].Key != links[i].Key:
+			*at = -1
+		}
+	}
+	near := f.nearest(links)
+	for i := range links {
+		dst = append(dst, first[f.bucket(&links[i])] > 0 || near.holds(f, links[i].Key))
+	}
+	return dst
+}
+
 // bucket returns the bucket that p lies in, KeyBits if it is Self.
 func (f *Filler) bucket(p *Place) int { return f.Self.CommonPrefixLen(p.Key) }
 

@@ -130,14 +130,16 @@ func TestWantsAgreeWithNeed(t *testing.T) {
 }
 
 // TestRedundantAgreesWithNeed checks that a link is redundant exactly when a node
-// without it would not need it, and both against the plain definition.
+// without it would not need it, both against the plain definition, and that all of
+// them together are told the same.
 func TestRedundantAgreesWithNeed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
+		needed := s.f.Needed(s.links, nil)
 		for i, p := range s.links {
 			rest := slices.Delete(slices.Clone(s.links), i, i+1)
 			got, need := s.f.Redundant(s.links, i), s.f.Need(rest, p.Key)
-			if got != (need < NeedBucket) || got != s.plainlyRedundant(p) {
+			if got != (need < NeedBucket) || got != s.plainlyRedundant(p) || got == needed[i] {
 				t.Fatalf("%s: got redundant %v, need %s, want redundant %v", p.Key, got, need, s.plainlyRedundant(p))
 			}
 		}

@@ -70,7 +70,7 @@ func (e *Engine) promote(now time.Time) {
 		if free <= 0 {
 			return
 		}
-		if n.ofTable() && n.seat == seatReserve && n.answered && !e.needs(n) {
+		if n.ofTable() && n.seat == seatReserve && n.answered && !n.needed {
 			n.seat, n.since = seatRegular, e.clock(now)
 			e.redraw = true
 			free--
@@ -81,11 +81,12 @@ func (e *Engine) promote(now time.Time) {
 // free is how many more strangers that this node does not need may have regular
 // places. The others carry wherever they are: the last places count as theirs.
 func (e *Engine) free() int {
+	e.weigh()
 	taken, needed := 0, 0
 	for _, n := range e.links.list {
 		switch {
 		case !n.ofTable() || n.seat == seatChosen:
-		case e.needs(n):
+		case n.needed:
 			needed++
 		case n.seat == seatRegular:
 			taken++
@@ -128,16 +129,17 @@ func (e *Engine) filling() routing.Filler {
 // are too many since some are needed that were not.
 func (e *Engine) lodgers() (list []*neighbour) {
 	var seated []*neighbour
+	free := e.free()
 	for _, n := range e.links.list {
 		switch {
-		case !n.ofTable() || n.seat == seatChosen || !n.lets() || e.twin(n) || e.needs(n):
+		case !n.ofTable() || n.seat == seatChosen || !n.lets() || e.twin(n) || n.needed:
 		case n.seat == seatRegular:
 			seated = append(seated, n)
 		default:
 			list = append(list, n)
 		}
 	}
-	return append(list, seated[len(seated)-min(len(seated), max(0, -e.free())):]...)
+	return append(list, seated[len(seated)-min(len(seated), max(0, -free)):]...)
 }
 
 // lodger is the one that makes room for a link of this node's own choice: the
@@ -159,27 +161,26 @@ func (e *Engine) lodger() (newest *neighbour) {
 	return newest
 }
 
-// needs says whether forwarding here needs a link: it is one of the near set, or
-// alone in its bucket.
-func (e *Engine) needs(n *neighbour) bool {
+// weigh notes which links forwarding here needs: those of the near set, and those
+// alone in their bucket. It goes through all links once, so whoever looks at many
+// weighs first.
+func (e *Engine) weigh() {
 	places, relays := e.linkedRelays()
-	for i, o := range relays {
-		if o == n {
-			return !e.filler.Redundant(places, i)
-		}
+	e.weighed = e.filler.Needed(places, e.weighed[:0])
+	for i, n := range relays {
+		n.needed = e.weighed[i]
 	}
-	return false
 }
 
 // passes says whether a link carries frames of others, and when that may become
-// so by itself; zero: never.
+// so by itself; zero: never. The links have been weighed.
 func (e *Engine) passes(n *neighbour, now time.Time) (carries bool, at time.Duration) {
 	switch {
 	case n.direct:
 		return n.kept, 0
 	case n.seat == seatChosen:
 		return true, 0
-	case n.seat == seatReserve && !e.needs(n):
+	case n.seat == seatReserve && !n.needed:
 		return false, 0
 	}
 	clock, ripe := e.clock(now), n.since+limits.ProvenAfter
@@ -199,7 +200,7 @@ func (e *Engine) chosen(id routing.ID) bool {
 	})
 }
 
-// peerPasses is passes of all links with a peer together.
+// peerPasses is passes of all links with a peer together. The links have been weighed.
 func (e *Engine) peerPasses(id routing.ID, now time.Time) (carries bool) {
 	if e.cfg.AllCarry {
 		return true

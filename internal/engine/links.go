@@ -28,6 +28,7 @@ type neighbour struct {
 	chosen   bool          // this node asked for it: see carry.go
 	seat     seat          // of the table, how it got its place
 	since    time.Duration // when it got that, by Engine.clock
+	needed   bool          // of the table, forwarding here needs it: see weigh
 	direct   bool          // it is no link of the table: see direct.go
 	kept     bool          // of those: the user asked for it
 	talked   time.Duration // of those: when its ends last had much to say to each other
@@ -248,7 +249,7 @@ func (e *Engine) publish(now time.Time) {
 	e.publishAt, e.ripeAt, e.redraw = time.Time{}, time.Time{}, false
 	cfg := SnapshotConfig{Self: e.cfg.Self, Leaf: e.cfg.Leaf, PlainGreedy: e.cfg.PlainGreedy, Records: &e.holder.store, Secret: e.aims.secret}
 	cfg.Peers = e.picture[:0]
-	if e.young(now) {
+	if e.weigh(); e.young(now) {
 		e.promote(now)
 		e.redraw = false
 	}

@@ -70,6 +70,7 @@ type Engine struct {
 	snapshot atomic.Pointer[Snapshot]
 	actions  []Action
 	picture  []PeerState // publish's memory: with many links it is called often
+	weighed  []bool      // weigh's, the same
 }
 
 // New returns an engine without links.

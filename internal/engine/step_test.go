@@ -22,14 +22,14 @@ import (
 // brain is an engine under test, stepped by hand.
 type brain struct {
 	*Engine
-	t       *testing.T
+	t       testing.TB
 	now     time.Time
 	drops   reason.Counters
 	number  uint64
 	actions []Action // of the last step
 }
 
-func newBrain(t *testing.T, change func(*Config)) *brain {
+func newBrain(t testing.TB, change func(*Config)) *brain {
 	t.Helper()
 	b := &brain{t: t, now: time.Unix(1_700_000_000, 0)}
 	cfg := Config{
