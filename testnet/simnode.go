@@ -122,7 +122,7 @@ func (n *simNode) start() (err error) {
 		Self: n.id, Leaf: n.leaf, MaxRelays: n.maxRelays(), MaxLeaves: s.opts.MaxLeaves, Homes: s.opts.Homes,
 		Rand: n.random.Rand, Sessions: n.sessions, Drops: &s.drops,
 		WebRTC: s.webRTC(), MaxWebRTC: s.opts.MaxWebRTC,
-		Sign: n.sign, Verify: s.records.verify, Contact: n.contactRecord, PlainGreedy: s.opts.PlainGreedy, AllCarry: s.allCarry,
+		Sign: n.sign, Verify: s.records.verify, Contact: n.contactRecord, PlainGreedy: s.opts.PlainGreedy || n.sybil, AllCarry: s.allCarry,
 	})
 	if err != nil {
 		return err
