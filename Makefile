@@ -57,7 +57,7 @@ budgets:
 	go test ./dgram ./internal/ws
 	go test -run IdleLinkBudget ./node
 	PEERMESH_TEST_MANY_LINKS=1 go test -run 'CostLittle|DoNotReadAreCut' ./internal/hostile
-	go test -run 'SimOfNodesWithoutURLs|SimOfASiege|SimOfManyDroppers' ./testnet
+	go test -run 'SimOfNodesWithoutURLs|SimOfASiege|SimOfManyDroppers|SimOfPoisonedRecords|SimOfAWithdrawal|SimOfCopies' ./testnet
 
 # The build that leaves WebRTC out.
 nowebrtc:

@@ -157,6 +157,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 		Aim:         func(to wire.ID) [8]byte { return n.engine.Aim(to) },
 		Homes:       func() []wire.ID { return n.engine.Homes() },
 		Rank:        func(homes []wire.ID) { n.engine.Snapshot().RankHomes(homes) },
+		Behind:      func(link uint64) wire.ID { return wire.ID(n.engine.Behind(link)) },
 		Arm:         func(time.Time) { poke(n.armed) },
 		Drops:       &n.drops,
 		Budget:      n.memory.waiting,

@@ -111,6 +111,7 @@ func (n *simNode) start() (err error) {
 		Aim:          func(to wire.ID) [8]byte { return n.engine.Aim(to) },
 		Capabilities: wire.CapDatagram,
 		Rank:         func(homes []wire.ID) { n.engine.Snapshot().RankHomes(homes) },
+		Behind:       func(link uint64) wire.ID { return wire.ID(n.engine.Behind(link)) },
 	}
 	if n.leaf {
 		cfg.Homes = func() []wire.ID { return n.engine.Homes() }

@@ -54,6 +54,10 @@ func (e *Engine) takeStore(now time.Time, link uint64, body *wire.NearestBody) r
 	return recordReason(err)
 }
 
+// Behind is the peer at a link; zero: it is gone, or this node itself. On the
+// goroutine of Step.
+func (e *Engine) Behind(link uint64) routing.ID { return e.behind(link) }
+
 // behind is the peer at a link; zero: it is gone, or this node itself.
 func (e *Engine) behind(link uint64) (id routing.ID) {
 	if n := e.links.byNumber[link]; n != nil {

@@ -166,10 +166,10 @@ func (p *peer) sendAck(s *session, ranges []wire.AckRange, k int, at time.Durati
 // way returns the k-th way of acks. One that has lost none keeps its aim.
 func (l *ackList) way(p *peer, k int, at time.Duration) way {
 	if k < scattered {
-		return p.wayAt(k, l.led, at)
+		return p.wayAt(k, at)
 	}
 	if l.drawn != k {
-		l.drawn, l.by = k, p.wayAt(k, l.led, at)
+		l.drawn, l.by = k, p.wayAt(k, at)
 	}
 	return l.by
 }

@@ -31,6 +31,7 @@ type answer struct {
 	second []byte // Noise message 2; nil while it is being computed
 	home   []byte // where the peer asked to be answered, last
 	tag    uint32 // of the copy of message 1 that came last
+	came   uint64 // the link that it came by
 	copies int    // of message 2 that were sent
 	sent   []secondCopy
 	heard  uint32 // tag of the copy that the message 3 is about that is being read
@@ -75,7 +76,7 @@ func (a *answers) loaded() bool { return a.underWay >= limits.HandshakeLoad }
 func (t *Table) onFirst(now time.Time, at time.Duration, f *wire.Frame, b *wire.HandshakeBody, ingress Ingress) (*Job, reason.Reason) {
 	key := answerKey{f.Src, b.Sender, sha256.Sum256(b.Noise)}
 	if a := t.answers.m[key]; a != nil {
-		return nil, t.answerAgain(at, a, f, b.Receiver)
+		return nil, t.answerAgain(at, a, f, b.Receiver, ingress.Link)
 	}
 	p := t.find(&f.Src)
 	if p != nil && p.glare(at, f.Src, t.cfg.Self) {
@@ -84,7 +85,7 @@ func (t *Table) onFirst(now time.Time, at time.Duration, f *wire.Frame, b *wire.
 	if why := t.admit(at, f, b, &key.hash, ingress); why != reason.None {
 		return nil, why
 	}
-	a := &answer{key: key, ingress: ingress, born: at, home: bytes.Clone(f.Return), tag: b.Receiver, account: t.cfg.Budget.Open()}
+	a := &answer{key: key, ingress: ingress, born: at, home: bytes.Clone(f.Return), tag: b.Receiver, came: ingress.Link, account: t.cfg.Budget.Open()}
 	if p != nil {
 		a.told, a.began = p.standing()
 	}
@@ -111,8 +112,8 @@ func (t *Table) beginAnswer(now time.Time, a *answer, b *wire.HandshakeBody) (*J
 }
 
 // answerAgain repeats message 2 for a copy of message 1.
-func (t *Table) answerAgain(at time.Duration, a *answer, f *wire.Frame, tag uint32) reason.Reason {
-	a.home, a.tag = bytes.Clone(f.Return), tag
+func (t *Table) answerAgain(at time.Duration, a *answer, f *wire.Frame, tag uint32, ingress uint64) reason.Reason {
+	a.home, a.tag, a.came = bytes.Clone(f.Return), tag, ingress
 	if a.done || a.second == nil {
 		return reason.Duplicate
 	}

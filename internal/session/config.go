@@ -31,6 +31,10 @@ type Config struct {
 	// Homes returns the relays that this node is attached to, the best first, at
 	// most limits.Homes; nil: a relay, which needs none. Locked.
 	Homes func() []wire.ID
+	// Behind returns who is at the other end of a link that a handshake came in by,
+	// zero if it is gone. A leaf answers by that link: its other relays may drop
+	// what they should carry. Called within control calls. Nil: the best way back.
+	Behind func(ingress uint64) wire.ID
 	// Rank sorts the homes of a peer, in place: those that frames of ours reach in
 	// the fewest hops first. Locked. Nil: they stay as the peer told them.
 	Rank func(homes []wire.ID)

@@ -203,7 +203,7 @@ func (t *Table) onCookie(at time.Duration, f *wire.Frame, b *wire.HandshakeBody)
 func (p *peer) sendThird(s *session, at time.Duration) {
 	x, t := s.third, p.table
 	k := x.trail.sent
-	by, c := p.wayAt(k, x.trail.led, at), p.choiceAt(&x.trail, at)
+	by, c := p.wayAt(k, at), p.choiceAt(&x.trail, at)
 	if k == 0 && x.won != nil && c.Via == (wire.ID{}) {
 		if c.Via = x.won.hop; x.won.by != (way{}) {
 			by = x.won.by

@@ -277,7 +277,7 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 	t := p.table
 	buf := t.frames.get(MaxOverhead + messageHead + len(m.m.Data))
 	defer t.frames.put(buf)
-	by := p.wayAt(m.trail.sent, m.trail.led, at)
+	by := p.wayAt(m.trail.sent, at)
 	frame, body, ok := p.appendMessage((*buf)[:0], s, m, &by)
 	if !ok {
 		p.arm(at) // the key is used up: a new session is due

@@ -15,9 +15,12 @@ type secondCopy struct {
 	hop wire.ID
 	at  time.Duration
 	by  way
+
+	back bool // by the link that message 1 came in by
 }
 
-// sendSecond sends a copy of message 2, by another way each time.
+// sendSecond sends a copy of message 2, by another way each time. A leaf sends it by
+// the link that message 1 came in by: who brought that passes frames on.
 func (t *Table) sendSecond(a *answer, at time.Duration) {
 	c := secondCopy{tag: t.draw(), at: at}
 	body := wire.HandshakeBody{Kind: wire.HandshakeSecond, Sender: a.local, Receiver: a.key.sender, Noise: a.second}
@@ -34,7 +37,11 @@ func (t *Table) sendSecond(a *answer, at time.Duration) {
 	if a.copies >= scattered {
 		choice = Choice{Past: a.hops()}
 	}
+	if t.cfg.Behind != nil && len(t.homes()) > 0 && !c.by.scatter {
+		choice.Via = t.cfg.Behind(a.came)
+	}
 	hop, _, ok := t.emit(t.handshakeFrame(c.by.frame(a.key.src), &body), choice)
+	c.back = hop == choice.Via
 	if c.hop = hop; ok && len(a.sent) < limits.SecondCopies {
 		a.sent = append(a.sent, c)
 	}
@@ -52,7 +59,7 @@ func (a *answer) hops() []wire.ID {
 
 // conclude takes what the verified message 3 tells of the way to its sender: if not
 // the first copy of message 2 got there, and that one has had time for twice what
-// the other took, acks and messages take the other's way. The tag is anybody's
+// the other took, acks and messages take the other's way; so they do the way back. The tag is anybody's
 // word: enough for a lead, not to blame others. mu of the peer is held.
 func (a *answer) conclude(p *peer, at time.Duration) {
 	for i := range a.sent {
@@ -61,7 +68,7 @@ func (a *answer) conclude(p *peer, at time.Duration) {
 			continue
 		}
 		p.measure(at - c.at)
-		if i > 0 && overdue(at-a.sent[0].at, at-c.at) {
+		if c.back || i > 0 && overdue(at-a.sent[0].at, at-c.at) {
 			p.lead.set(c.hop, c.by, at)
 		}
 		return

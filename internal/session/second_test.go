@@ -154,3 +154,25 @@ func TestLaterAcksOfMessage3Scatter(t *testing.T) {
 		t.Errorf("got %d acks, %d of them scatter frames, want 4 and some", len(sent(true)), aims)
 	}
 }
+
+// TestALeafAnswersByTheLinkOfTheQuestion has the best relay of a leaf drop all.
+func TestALeafAnswersByTheLinkOfTheQuestion(t *testing.T) {
+	w := newWorld(t, 425)
+	a := w.add(nil)
+	b := w.add(func(n *testNode, c *Config) { c.Behind = func(uint64) wire.ID { return hopID(2) } })
+	b.homes = []wire.ID{hopID(0), hopID(2)}
+	w.dead = func(from *testNode, hop int) bool { return from == b && hop != 2 }
+	if o := a.sendThrough(b, "x"); o.Sent != 1 || a.emitted[wire.HandshakeFirst] != 1 {
+		t.Errorf("got %d copies of message 1 and %d of the message, want one of each", a.emitted[wire.HandshakeFirst], o.Sent)
+	}
+	if o := b.sendThrough(a, "y"); o.Sent != 1 {
+		t.Errorf("got %d copies of a message back, want one", o.Sent)
+	}
+	b.homes = nil // a relay takes its best way
+	w.dead = nil
+	c := w.add(nil)
+	c.sendThrough(b, "z")
+	if l := b.peerOf(c).lead.hop(b.t.at(w.now)); l != (wire.ID{}) {
+		t.Errorf("got the lead %x of a relay, want none", l[:2])
+	}
+}

@@ -43,14 +43,10 @@ func (t *Table) scatter(to wire.ID) way {
 	return way{aim: t.cfg.Aim(to), scatter: true}
 }
 
-// wayAt returns the way of transmission k of something to the peer, the first of
-// them by the lead if led.
-func (p *peer) wayAt(k int, led bool, at time.Duration) way {
-	switch by := p.lead.get(at); {
-	case k == 0 && by != nil && by.by != (way{}):
+// wayAt returns the way of transmission k of something to the peer.
+func (p *peer) wayAt(k int, at time.Duration) way {
+	if by := p.lead.get(at); k == 0 && by != nil && by.by != (way{}) {
 		return by.by
-	case k > 0 && led:
-		k--
 	}
 	return p.table.wayOf(p.id, p.route.Load().ranked, k)
 }
