@@ -57,7 +57,7 @@ budgets:
 	go test ./dgram ./internal/ws
 	go test -run IdleLinkBudget ./node
 	PEERMESH_TEST_MANY_LINKS=1 go test -run 'CostLittle|DoNotReadAreCut' ./internal/hostile
-	go test -run 'SimOfNodesWithoutURLs|SimOfASiege|SimOfManyDroppers|SimOfPoisonedRecords|SimOfAWithdrawal|SimOfCopies' ./testnet
+	go test -run 'SimOfNodesWithoutURLs|SimOfASiege|SimOfManyDroppers|SimOfPoisonedRecords|SimOfAWithdrawal|SimOfCopies|SimOfWhatRecordsCost' ./testnet
 
 # The build that leaves WebRTC out.
 nowebrtc:
@@ -101,7 +101,7 @@ sim:
 	.ci/sim
 
 siege:
-	go test -run Siege -v -timeout 60m ./testnet -large
+	go test -run 'Siege|SimOfWhatRecordsCost' -v -timeout 60m ./testnet -large
 	go test -run Siege -v -timeout 60m ./internal/hostile -large
 
 bench:

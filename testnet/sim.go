@@ -48,6 +48,7 @@ type Simulation struct {
 	records simRecords
 	buffers simBuffers
 	load    simLoad
+	laid    *simLaid // nil: nobody counts
 	drops   reason.Counters
 	counts  engine.Crossings
 	settled engine.Crossings // counts when the network had settled

@@ -298,6 +298,7 @@ func (n *simNode) perform(a engine.Action) {
 		n.closeLink(a)
 	case engine.SendLink:
 		if !n.hidesLink(a.Frame) {
+			n.sim.laid.given(a.Frame)
 			a.Link.AppendControl(n.lied(a.Frame))
 		}
 	case engine.SendFrame:
@@ -355,6 +356,7 @@ func (n *simNode) forget(l *simLink) {
 // queue appends a frame to a link. Nothing has to wait in a simulation: what
 // would, is written first.
 func (n *simNode) queue(to *link.Link, src uint64, class wire.Class, frame []byte) link.Admission {
+	n.sim.laid.passed(frame)
 	a := to.AppendFrame(src, class, frame)
 	if a == link.Full || a == link.Stalled {
 		to.Pump(n.sim.time())

@@ -14,6 +14,8 @@ import (
 type simRecords struct {
 	known map[string]*simRecord
 	sweep time.Time // when to look for those that are over
+
+	attachments int // that were verified, as the nodes have it
 }
 
 type simRecord struct {
@@ -31,6 +33,9 @@ func (m *simRecords) verify(b []byte, now time.Time) (wire.Record, wire.ID, erro
 	r, err := m.find(b, now)
 	if err != nil {
 		return wire.Record{}, wire.ID{}, err
+	}
+	if r.record.Kind == wire.RecordAttachment {
+		m.attachments++
 	}
 	return r.record, r.signer, nil
 }
