@@ -37,6 +37,7 @@ var bounds = map[string]map[string]string{
 		// links
 		"links.list":           allLinks,
 		"Engine.picture":       allLinks,
+		"Engine.weighed":       allLinks,
 		"links.byID":           allLinks,
 		"links.byNumber":       allLinks,
 		"neighbour.replaces":   allLinks,
