@@ -66,13 +66,17 @@ func TestAWrongClockIsNamed(t *testing.T) {
 			t.Parallel()
 			url := relayAt(t, ahead)
 			n := start(t, node.Config{Leaf: true, Bootstrap: []string{url}, WebRTC: node.WebRTCOff})
+			told := false
 			for ev := range n.Events(within(t, amply)) {
 				if ev.Kind == node.Attached {
 					t.Fatal("attached by a clock that is wrong")
 				}
-				if (ev.Kind == node.Retry || ev.Kind == node.Refused) && strings.Contains(nearly(ev.Err), want) {
+				if told = (ev.Kind == node.Retry || ev.Kind == node.Refused) && strings.Contains(nearly(ev.Err), want); told {
 					break
 				}
+			}
+			if !told {
+				t.Errorf("no event says %q", want)
 			}
 			until(t, "the status tells it", func() bool {
 				b := bootstrap(n)
