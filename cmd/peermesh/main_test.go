@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,6 +19,11 @@ import (
 type leakChecked struct{ m *testing.M }
 
 func (l leakChecked) Run() int {
+	// Below nohup SIGHUP is ignored, and so it would be in the programs that the tests
+	// start. What a process catches is not ignored in its children.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	code := l.m.Run()
 	if buildDir != "" {
 		os.RemoveAll(buildDir)
