@@ -85,6 +85,7 @@ func TestPanicOfAReaderEndsItsLink(t *testing.T) {
 		events := watch(t, b.Node)
 		m.start("a", Config{Bootstrap: []string{"mem://b"}})
 		awaitEvent(t, events, PeerDown, nil)
+		synctest.Wait() // the link ends before the guard of its task tells
 		if b.Status().Panics == 0 || b.Err() != nil {
 			t.Errorf("got %d panics, error %v; want some and none", b.Status().Panics, b.Err())
 		}

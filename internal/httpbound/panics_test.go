@@ -2,6 +2,7 @@ package httpbound
 
 import (
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,9 +14,9 @@ import (
 func TestPanicOfAHandlerIsTold(t *testing.T) {
 	told := make(chan *guard.Panic, 2)
 	mux := http.NewServeMux()
-	fault := ""
+	var faults atomic.Value
 	mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {
-		switch fault {
+		switch fault, _ := faults.Load().(string); fault {
 		case "panic":
 			panic("a handler's fault")
 		case "abort":
@@ -26,12 +27,13 @@ func TestPanicOfAHandlerIsTold(t *testing.T) {
 		Conns: 8, HeaderTime: time.Minute, Read: time.Minute, Write: time.Minute,
 		Panicked: func(p *guard.Panic) { told <- p },
 	}))
-	for _, fault = range []string{"panic", "abort"} {
+	for _, fault := range []string{"panic", "abort"} {
+		faults.Store(fault)
 		if status, err := get(dial(t, host)); err == nil {
 			t.Errorf("%s: got status %d, want the connection closed", fault, status)
 		}
 	}
-	fault = ""
+	faults.Store("")
 	if status, err := get(dial(t, host)); status != http.StatusOK {
 		t.Errorf("the next request: got %d, %v", status, err)
 	}
