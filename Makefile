@@ -56,7 +56,9 @@ unit:
 budgets:
 	go test ./dgram ./internal/ws
 	go test -run IdleLinkBudget ./node
+	go test -run 'SessionsInUse|DisplacesItsOwn|ReconnectsCount|NewcomersFindRoom' ./internal/session
 	PEERMESH_TEST_MANY_LINKS=1 go test -run 'CostLittle|DoNotReadAreCut' ./internal/hostile
+	go test -run SiegeOfRealRelays ./internal/hostile
 	go test -run 'SimOfNodesWithoutURLs|SimOfASiege|SimOfManyDroppers|SimOfPoisonedRecords|SimOfAWithdrawal|SimOfCopies|SimOfWhatRecordsCost' ./testnet
 
 # The build that leaves WebRTC out.

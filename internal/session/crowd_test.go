@@ -68,6 +68,7 @@ func (c *crowd) kept(all []*testNode) (n int) {
 // A link that begins more sessions than there is room for displaces its own. What
 // it holds beyond its share goes to whoever else comes.
 func TestALinkDisplacesItsOwnSessions(t *testing.T) {
+	withoutRaceDetector(t)
 	c := newCrowd(t, 81)
 	flooding := func(int) uint64 { return 1 }
 	honest := c.begin(100, func(i int) uint64 { return uint64(2 + i%25) })

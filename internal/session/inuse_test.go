@@ -54,6 +54,7 @@ func (c *crowd) there(all []*peer) (n int) {
 // Whoever brings sessions by many links, or by a new link each time, displaces none
 // that has been in use before.
 func TestSessionsInUseSurviveManyLinks(t *testing.T) {
+	withoutRaceDetector(t)
 	for name, from := range map[string]func(i int) Ingress{
 		"20 links of one group":      func(i int) Ingress { return Ingress{uint64(100 + i%20), group(99)} },
 		"20 links of 20 groups":      func(i int) Ingress { return Ingress{uint64(100 + i%20), group(100 + i%20)} },
@@ -83,6 +84,7 @@ func TestSessionsInUseSurviveManyLinks(t *testing.T) {
 // New links of one address group are no new shares: its sessions go before those
 // that other groups brought, in use or not.
 func TestReconnectsCountForOneGroup(t *testing.T) {
+	withoutRaceDetector(t)
 	c := newCrowd(t, 86)
 	honest := c.beginFrom(400, func(i int) Ingress { return Ingress{uint64(2 + i%2), group(i % 2)} })
 	flood := c.flood(6_000, func(i int) Ingress { return Ingress{uint64(100 + i/100), group(99)} })
@@ -99,6 +101,7 @@ func TestReconnectsCountForOneGroup(t *testing.T) {
 // Who keeps as many sessions in use as there are places does not lock others out:
 // the youngest of them yield.
 func TestNewcomersFindRoomWhereAllAreInUse(t *testing.T) {
+	withoutRaceDetector(t)
 	c := newCrowd(t, 87)
 	flood := c.flood(limits.Sessions, func(i int) Ingress { return Ingress{uint64(100 + i%20), group(i % 20)} })
 	c.w.run(limits.SessionHeld)
@@ -116,5 +119,14 @@ func TestNewcomersFindRoomWhereAllAreInUse(t *testing.T) {
 	}
 	if got := c.there(flood); got != limits.SessionsInUse {
 		t.Errorf("of those in use: got %d left, want %d", got, limits.SessionsInUse)
+	}
+}
+
+// withoutRaceDetector skips what fills thousands of sessions on one goroutine: there is
+// nothing to race, and make budgets runs it.
+func withoutRaceDetector(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("make budgets runs this, without the race detector")
 	}
 }
