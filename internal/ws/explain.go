@@ -164,7 +164,7 @@ var refusals = map[int]struct{ cause, text string }{
 	http.StatusUpgradeRequired:    {transport.CauseUpgrade, "a proxy on the way took the Upgrade header off the request (426 Upgrade Required); " + PassUpgrades},
 	http.StatusBadGateway:         {transport.CauseGateway, "a proxy answers, and the node behind it does not (502 Bad Gateway); is the node running, and does the proxy know its port?"},
 	http.StatusGatewayTimeout:     {transport.CauseGateway, "a proxy answers, and the node behind it does not in time (504 Gateway Timeout); is the node running, and does the proxy know its port?"},
-	http.StatusServiceUnavailable: {transport.CauseBusy, "the server is busy (503 Service Unavailable); try again later"},
+	http.StatusServiceUnavailable: {transport.CauseBusy, "the server is busy or about to end (503 Service Unavailable); try again later"},
 	http.StatusTooManyRequests:    {transport.CauseBusy, "the server is busy (429 Too Many Requests); try again later"},
 }
 
