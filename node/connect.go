@@ -130,9 +130,19 @@ func (c *connecting) dial(ctx context.Context, to engine.Contact) error {
 	return c.n.reach(ctx, to, false, true)
 }
 
-// ask asks the node itself: for a link, and when its URLs lead nowhere for one
-// that does without them.
+// ask asks the node itself, and again when an attempt was given up: of two offers that
+// cross both may be lost (ADR 017).
 func (c *connecting) ask(ctx context.Context) error {
+	err := c.askOnce(ctx)
+	for again := 0; again < limits.ConnectAgain && errors.Is(err, errGivenUp) && ctx.Err() == nil; again++ {
+		err = c.askOnce(ctx)
+	}
+	return err
+}
+
+// askOnce asks the node for a link, and when its URLs lead nowhere for one that does
+// without them.
+func (c *connecting) askOnce(ctx context.Context) error {
 	b, err := c.bargain(ctx, wire.ConnectLink)
 	if err != nil || b.reply.Kind != wire.ConnectDialMe {
 		return c.conclude(ctx, b, err)

@@ -4,10 +4,13 @@ package node
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/wire"
 )
 
@@ -78,6 +81,27 @@ func TestConnectGivenUpIsTold(t *testing.T) {
 		}
 	case <-within(t, 10*time.Second).Done():
 		t.Error("got told of no end")
+	}
+	awaitNoAttempts(t, a)
+}
+
+// A Connect whose offers the peer gives up asks again, and not for ever.
+func TestConnectAsksAgainWhatWasGivenUp(t *testing.T) {
+	a, b := apart(t, Config{})
+	var asked atomic.Int32
+	answers(t, b, func(ctx context.Context, m *Message) {
+		ask, err := wire.ParseConnectAsk(m.Data)
+		if err != nil {
+			return // candidates, or the end of an attempt
+		}
+		asked.Add(1)
+		over := message{kind: wire.PlainMessage, data: wire.AppendConnectOver(nil, &wire.ConnectOver{Session: ask.Session})}
+		_, _ = b.send(ctx, wire.ConnectPort, Addr{a.ID(), wire.ConnectPort}, over) // its ack may come when all is over
+	})
+	err := a.Connect(within(t, amply), b.ID())
+	var e *ConnectError
+	if !errors.As(err, &e) || !errors.Is(err, errGivenUp) || int(asked.Load()) != 1+limits.ConnectAgain {
+		t.Errorf("got %v after %d questions, want that it was given up after %d", err, asked.Load(), 1+limits.ConnectAgain)
 	}
 	awaitNoAttempts(t, a)
 }
