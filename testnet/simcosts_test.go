@@ -18,7 +18,7 @@ func TestSimOfWhatRecordsCost(t *testing.T) {
 	for _, c := range []struct {
 		relays         int
 		frames, checks int // most
-	}{{100, 150, 63}, {1000, 220, 132}} {
+	}{{100, 156, 63}, {1000, 233, 126}} {
 		t.Run(fmt.Sprint(c.relays), func(t *testing.T) {
 			if c.relays > 100 && !*large {
 				t.Skip("takes a minute: make siege counts it")
