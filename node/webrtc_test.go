@@ -82,6 +82,26 @@ func TestConnectToWhoSpeaksNoWebRTC(t *testing.T) {
 	}
 }
 
+// What two nodes say to each other takes the link that they have, whatever way led
+// there before.
+func TestMessagesTakeTheLinkAtOnce(t *testing.T) {
+	relay := relayOn(t, Config{WebRTC: WebRTCOff})
+	for range 4 {
+		a, b := leafOf(t, relay, Config{}), leafOf(t, relay, Config{})
+		connected(t, a, b)
+		for _, pair := range [][2]*Node{{a, b}, {b, a}} {
+			box := newInbox()
+			pair[1].Handle(box)
+			if err := pair[0].Send(within(t, amply), pair[1].ID(), []byte("hello")); err != nil {
+				t.Fatal(err)
+			}
+			if got := box.wait(t, 1)[0].Hops; got != 1 {
+				t.Errorf("got a message after %d hops, want 1", got)
+			}
+		}
+	}
+}
+
 // Both ends connect at once: one link comes of it, and stays.
 func TestConnectAtOnce(t *testing.T) {
 	first, second := twoRelays(t)

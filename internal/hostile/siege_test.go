@@ -9,18 +9,20 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/hostile"
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/routing"
 )
 
-var large = flag.Bool("large", false, "lay sieges with 64 Sybils, too")
+var large = flag.Bool("large", false, "lay sieges of meshes that have stood for a while, and with 64 Sybils, too")
 
 const besiegedRelays = 32
 
 // Identities that were ground next to a leaf's Key link with every relay that
 // takes them, answer pings, and drop what they should carry. Whoever has not
-// talked to the leaf before still reaches it.
+// talked to the leaf before still reaches it. In a mesh that is seconds old everybody
+// is a newcomer: with -large it stands for as long as a link takes to be proven.
 func TestASiegeOfRealRelays(t *testing.T) {
 	if raced {
 		t.Skip("make budgets lays this siege, without the race detector")
@@ -30,7 +32,13 @@ func TestASiegeOfRealRelays(t *testing.T) {
 			if sybils > 16 && !*large {
 				t.Skip("2,048 links take a while: make siege lays this one, too")
 			}
+			if *large {
+				t.Parallel() // they wait for most of the time
+			}
 			relays := meshOf(t, besiegedRelays)
+			if *large {
+				time.Sleep(limits.ProvenAfter + time.Minute)
+			}
 			victim := leaf(t, url(relays[0]), url(relays[1]), url(relays[2]))
 			victim.Handle(newInbox())
 			besiege(t, relays, victim.ID(), sybils)

@@ -57,6 +57,18 @@ func TestLeadOfMessages(t *testing.T) {
 	a.sendThrough(b, "when it is old").wantBy(t, 1, 0)
 }
 
+// A link with the peer is better than any way that was learnt before it.
+func TestLinkEndsTheLead(t *testing.T) {
+	w, a, b := pair(t, 302)
+	w.connect(a, b)
+	w.dropper(a, 0)
+	a.sendThrough(b, "finds the lead").wantBy(t, 2, 1)
+	w.dropper(a)
+	a.sendThrough(b, "follows it").wantBy(t, 1, 1)
+	a.t.Linked(b.id.ID())
+	a.sendThrough(b, "by the best choice again").wantBy(t, 1, 0)
+}
+
 func TestLeadIsTriedOnceMoreAmongTheOthers(t *testing.T) {
 	w, a, b := pair(t, 301)
 	w.connect(a, b)
