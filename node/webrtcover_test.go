@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 )
 
