@@ -25,7 +25,7 @@ func TestEachRefusalHasItsWords(t *testing.T) {
 		{"407", 407, "", false, []string{"a proxy on the way wants a user and password (407", "hint: give the proxy's user"}, nil},
 		{"429", 429, "", false, []string{"busy (429", "hint: try again later"}, nil},
 		{"502", 502, "", false, []string{"a proxy answers, and the node behind it does not (502", "hint: start the node behind the proxy"}, nil},
-		{"503", 503, "", false, []string{"busy (503", "hint: try again later"}, nil},
+		{"503", 503, "", false, []string{"about to end (503", "hint: try again later"}, nil},
 		{"504", 504, "", false, []string{"a proxy answers", "(504", "hint: start the node behind the proxy"}, nil},
 		{"200", 200, "", false, []string{`answers "200 OK"`, "hint: something answers there, but no peermesh node"}, nil},
 		{"301", 301, "/mesh/", false, []string{"the server redirects; dial ws://HOST/mesh/", "hint: give the URL that the server names"}, []string{"http://", "something answers there"}},

@@ -42,20 +42,33 @@ func TestASiegeOfRealRelays(t *testing.T) {
 			victim := leaf(t, url(relays[0]), url(relays[1]), url(relays[2]))
 			victim.Handle(newInbox())
 			besiege(t, relays, victim.ID(), sybils)
-			quick, sent := 0, 0
+			quick, arrived := 0, 0
 			for _, n := range relays {
 				began := time.Now()
 				if err := n.Send(within(t, amply), victim.ID(), []byte("hello")); err != nil {
-					t.Errorf("Send from relay %s: %v", n.ID().Short(), err)
+					t.Logf("Send from relay %s: %v", n.ID().Short(), err)
+					continue
 				}
-				sent++
+				arrived++
 				if time.Since(began) <= time.Second {
 					quick++
 				}
 			}
-			t.Logf("%d Sybils: %d of %d Sends within 1 s", sybils, quick, sent)
+			t.Logf("%d Sybils: %d of %d Sends arrived, %d within 1 s", sybils, arrived, len(relays), quick)
+			if most := missing(sybils); len(relays)-arrived > most {
+				t.Errorf("got %d Sends that did not arrive, want at most %d", len(relays)-arrived, most)
+			}
 		})
 	}
+}
+
+// missing is how many relays may not reach the leaf: none of a mesh that has stood. In a
+// young one a relay may have lost its links with honest ones to Sybils.
+func missing(sybils int) int {
+	if *large || sybils <= 4 {
+		return 0
+	}
+	return 1
 }
 
 // meshOf starts relays with few links each, so that frames take several hops.
