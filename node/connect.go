@@ -130,11 +130,11 @@ func (c *connecting) dial(ctx context.Context, to engine.Contact) error {
 	return c.n.reach(ctx, to, false, true)
 }
 
-// ask asks the node itself, and again when an attempt was given up: of two offers that
-// cross both may be lost (ADR 017).
+// ask asks the node itself, and again when the peer gave an attempt up before there was
+// an answer: of two offers that cross both may be lost (ADR 017).
 func (c *connecting) ask(ctx context.Context) error {
 	err := c.askOnce(ctx)
-	for again := 0; again < limits.ConnectAgain && errors.Is(err, errGivenUp) && ctx.Err() == nil; again++ {
+	for again := 0; again < limits.ConnectAgain && errors.Is(err, errGivenUp) && c.stage == ConnectSignal && ctx.Err() == nil; again++ {
 		err = c.askOnce(ctx)
 	}
 	return err

@@ -113,8 +113,8 @@ func mustParse(tb testing.TB, b []byte) wire.Frame {
 
 // show prints a frame for a failure.
 func show(f wire.Frame) string {
-	return fmt.Sprintf("{%v class %v found %v limit %d dst %x src %x detour %x waypoints %x return %x body %d}",
-		f.Type, f.Class, f.Found, f.HopLimit, f.Dst[:4], f.Src[:4], f.Detour, f.Waypoints, f.Return, len(f.Body))
+	return fmt.Sprintf("{%v class %v found %v limit %d dst %x src %x detour %x waypoints %x return %x aim %x body %d}",
+		f.Type, f.Class, f.Found, f.HopLimit, f.Dst[:4], f.Src[:4], f.Detour, f.Waypoints, f.Return, f.Aim, len(f.Body))
 }
 
 func same(a, b wire.Frame) bool {

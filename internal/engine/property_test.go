@@ -124,10 +124,14 @@ func nextOf(f wire.Frame) wire.ID {
 	return f.Dst
 }
 
-func targetOf(f wire.Frame) routing.Key {
+// targetOf is the Key that a frame makes for: a scatter frame for its aim first.
+func targetOf(f wire.Frame) (key routing.Key) {
 	switch {
 	case f.Waypoints != nil:
 		return routing.ID(f.Waypoints[:20]).Key()
+	case f.Aim != nil:
+		copy(key[:], f.Aim)
+		return key
 	case f.Type == wire.TypeNearest:
 		return routing.Key(f.Body[16:48])
 	}

@@ -359,7 +359,7 @@ const (
 	ConnectAnswersPeer = 3                 // of them, of one asker: its Connect, its table, and one whose reply it has not acknowledged
 	ConnectRefusals    = 32                // refused with a reply at once beyond ConnectAnswers; of one asker one
 	ConnectReply       = 2 * time.Second   // how long a reply is tried
-	ConnectAgain       = 2                 // times that a Connect asks anew when the peer has given an attempt up
+	ConnectAgain       = 2                 // times that a Connect asks anew when the peer has given an attempt up before its answer
 	ConnectArrive      = 2 * time.Second   // how long a link that the other side says is up may take to show here
 )
 
