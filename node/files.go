@@ -73,14 +73,7 @@ func sameFiles(a, b []os.FileInfo) bool {
 		return false
 	}
 	for i, x := range a {
-		y := b[i]
-		if x == nil || y == nil {
-			if x != y {
-				return false
-			}
-			continue
-		}
-		if !os.SameFile(x, y) || x.Size() != y.Size() || !x.ModTime().Equal(y.ModTime()) {
+		if missing := x == nil && b[i] == nil; !missing && !sameFile(x, b[i]) {
 			return false
 		}
 	}

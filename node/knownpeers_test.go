@@ -319,28 +319,31 @@ func (d wsInMemory) Dial(ctx context.Context, u *url.URL) (transport.Conn, error
 	return d.Dialer.Dial(ctx, &url.URL{Scheme: mem.Scheme, Host: u.Hostname()})
 }
 
+// startInMemory starts a node that others reach at ws://name:1 of a network in memory.
+func startInMemory(t *testing.T, network *mem.Network, name string, cfg Config) *Node {
+	t.Helper()
+	cfg.PublicURLs = []string{"ws://" + name + ":1"}
+	cfg.Dialers = map[string]transport.Dialer{"ws": wsInMemory{network.Dialer(name)}}
+	cfg.WebRTC = WebRTCOff // real sockets know no virtual time
+	n, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	if _, err := network.Listen(name, n.Accept); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // A node that is killed leaves the peers behind that it had two seconds after
 // its first link.
 func TestKnownPeersAreWrittenSoon(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		var network mem.Network
-		start := func(name string, cfg Config) *Node {
-			cfg.PublicURLs = []string{"ws://" + name + ":1"}
-			cfg.Dialers = map[string]transport.Dialer{"ws": wsInMemory{network.Dialer(name)}}
-			cfg.WebRTC = WebRTCOff // real sockets know no virtual time
-			n, err := New(cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { n.Close() })
-			if _, err := network.Listen(name, n.Accept); err != nil {
-				t.Fatal(err)
-			}
-			return n
-		}
-		a := start("a", Config{})
-		b := start("b", Config{StateDir: dir, Bootstrap: []string{"ws://a:1"}})
+		a := startInMemory(t, &network, "a", Config{})
+		b := startInMemory(t, &network, "b", Config{StateDir: dir, Bootstrap: []string{"ws://a:1"}})
 		ready(t, b)
 		time.Sleep(limits.KnownPeersFirst + time.Second) // in virtual time
 		synctest.Wait()

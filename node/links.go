@@ -168,6 +168,10 @@ func (n *Node) acceptFailed(conn transport.Conn, err error) {
 		return
 	}
 	n.lookForOwnKey(conn, err)
+	if errors.Is(h, link.ErrDeclined) {
+		n.log.Debug("a dialler did not want this node", "from", conn.RemoteAddr(), "err", err)
+		return // no trouble of this node's, and nothing is lost
+	}
 	n.tellRefused(conn.RemoteAddr(), conn.Kind(), h.Reason, err)
 }
 

@@ -209,3 +209,27 @@ func TestOrderOfAddresses(t *testing.T) {
 		t.Errorf("addresses of a name: got %d, want at most %d", got, limits.NameAddresses)
 	}
 }
+
+// Looks at other addresses of a name are no trouble of anybody's: in ten minutes
+// neither a relay that a name leads to nor one that its own name leads to says or
+// counts a thing.
+func TestLooksAreQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &mesh{t: t}
+		both := func() []netip.Addr { return []netip.Addr{ip(1), ip(2)} }
+		for _, n := range []*listening{m.named(1, both), m.named(2, both)} {
+			events := watch(t, n.Node)
+			t.Cleanup(func() {
+				for len(events) > 0 {
+					if ev := <-events; ev.Kind == Refused || ev.Kind == Retry {
+						t.Errorf("got %+v, want nothing told of looks", ev)
+					}
+				}
+				if drops := n.Status().Drops; drops["carrier-failed"] > 0 {
+					t.Errorf("got %v, want no drops by looks", drops)
+				}
+			})
+		}
+		time.Sleep(10 * time.Minute)
+	})
+}

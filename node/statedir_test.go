@@ -10,7 +10,6 @@ import (
 
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
-	"github.com/peermesh/peermesh/transport"
 	"github.com/peermesh/peermesh/transport/mem"
 )
 
@@ -25,22 +24,8 @@ type keeper struct {
 func startKeeper(t *testing.T, dir string) *keeper {
 	t.Helper()
 	var network mem.Network
-	start := func(name string, cfg Config) *Node {
-		cfg.PublicURLs = []string{"ws://" + name + ":1"}
-		cfg.Dialers = map[string]transport.Dialer{"ws": wsInMemory{network.Dialer(name)}}
-		cfg.WebRTC = WebRTCOff // real sockets know no virtual time
-		n, err := New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { n.Close() })
-		if _, err := network.Listen(name, n.Accept); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	start("a", Config{})
-	k := &keeper{start("b", Config{StateDir: dir, Bootstrap: []string{"ws://a:1"}}), t, dir, nil}
+	startInMemory(t, &network, "a", Config{})
+	k := &keeper{startInMemory(t, &network, "b", Config{StateDir: dir, Bootstrap: []string{"ws://a:1"}}), t, dir, nil}
 	k.events = watch(t, k.Node)
 	ready(t, k.Node)
 	return k

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -123,22 +124,7 @@ func runsOnTerm(t *testing.T, term string, args ...string) (*os.File, *terminal,
 	master, slave := openPTY(t)
 	cmd := program(t, args...)
 	cmd.Env = append(cmd.Env, "TERM="+term)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s := &terminal{master: master}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		s.read(master)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		slave.Close()
-		master.Close()
-		<-read
-	})
+	s := runOn(t, cmd, master, slave)
 	return slave, s, func(keys string) int {
 		overdue := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		defer overdue.Stop()
@@ -211,4 +197,27 @@ func TestTopOnATerminalThatCannot(t *testing.T) {
 	_, s, _ := runsOnTerm(t, "dumb", "top", "--interval", "20ms")
 	s.wait(t, "this terminal cannot be drawn on (TERM=dumb")
 	s.wait(t, "drops/s   0.0\r\n")
+}
+
+// runOn starts a program on a terminal, which ends with the test.
+func runOn(t *testing.T, cmd *exec.Cmd, master, slave *os.File) *terminal {
+	t.Helper()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := &terminal{master: master}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		s.read(master)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // the test may have done so
+		slave.Close()
+		master.Close()
+		<-read
+	})
+	return s
 }

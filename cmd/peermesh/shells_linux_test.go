@@ -43,24 +43,8 @@ func inShell(t *testing.T, name string, args []string, begin string) *terminal {
 	cmd := exec.Command(shell(t, name), args...)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + filepath.Dir(file) + ":" + os.Getenv("PATH"), "HOME=" + dir, "TERM=dumb", "PS1=$ ", "LC_ALL=C.UTF-8", quickRaceExit}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = ownTerminal()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s := &terminal{master: master}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		s.read(master)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		slave.Close()
-		master.Close()
-		<-read
-	})
+	s := runOn(t, cmd, master, slave)
 	s.press(t, begin+"; echo re''ady\n")
 	s.wait(t, "ready\r\n")
 	return s

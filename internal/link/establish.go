@@ -66,6 +66,10 @@ func refuse(r reason.Reason, format string, args ...any) error {
 	return &HandshakeError{r, fmt.Errorf(format, args...)}
 }
 
+// ErrDeclined is why an accepted handshake came to nothing whose dialler hung up when
+// it had read who this node is: it wanted another, or has a link with this one.
+var ErrDeclined = errors.New("the peer closed the link when it knew who this node is")
+
 var errHungUp = errors.New("the peer closed the link during the handshake: its network key differs, or it is no peermesh node")
 
 // Dial runs the dialling side of the handshake on c. want, unless zero, is the
@@ -80,7 +84,7 @@ func Dial(c Carrier, local *Local, want wire.ID, dial uint32, now time.Time) (*R
 		return nil, err
 	}
 	sent := local.time()
-	payload, err := read(c, hs)
+	payload, err := read(c, hs, errHungUp)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +114,7 @@ func Accept(c Carrier, local *Local, now time.Time) (*Remote, error) {
 	if err != nil {
 		return nil, &HandshakeError{reason.HandshakeFailed, err}
 	}
-	payload, err := read(c, hs)
+	payload, err := read(c, hs, errHungUp)
 	switch {
 	case err != nil && local.NetworkKey != nil && !errors.Is(err, reason.CarrierFailed):
 		return nil, refuse(reason.WrongNetwork, "the first message does not open with the network key")
@@ -125,7 +129,7 @@ func Accept(c Carrier, local *Local, now time.Time) (*Remote, error) {
 		return nil, err
 	}
 	sent := local.time()
-	if payload, err = read(c, hs); err != nil {
+	if payload, err = read(c, hs, ErrDeclined); err != nil {
 		return nil, err
 	}
 	rtt := local.time().Sub(sent)
@@ -148,10 +152,11 @@ func write(c Carrier, hs *session.Handshake, payload []byte) error {
 
 var preAuthBuffers = sync.Pool{New: func() any { return new([limits.PreAuthBytes + 1]byte) }}
 
-func read(c Carrier, hs *session.Handshake) ([]byte, error) {
+// read reads a message of the handshake; hungUp is what it means that there is none.
+func read(c Carrier, hs *session.Handshake, hungUp error) ([]byte, error) {
 	room := preAuthBuffers.Get().(*[limits.PreAuthBytes + 1]byte)
 	defer preAuthBuffers.Put(room) // the handshake copies what it keeps
-	msg, err := receive(c, room[:], errHungUp)
+	msg, err := receive(c, room[:], hungUp)
 	if err != nil {
 		return nil, err
 	}

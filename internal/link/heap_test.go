@@ -48,7 +48,7 @@ func TestHeapOfFullLinks(t *testing.T) {
 				if err := write(c, hs, nil); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := read(c, hs); err != nil {
+				if _, err := read(c, hs, errHungUp); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -101,14 +101,20 @@ func (t *Table) least(at time.Duration, may func(*peer) bool) (worst *peer) {
 // junior returns the most senior peer in use that has no protection any more, or
 // nil while all have. mu is held.
 func (t *Table) junior(at time.Duration) *peer {
-	var all []*peer
+	count := 0
+	for _, p := range t.peers {
+		if p.inUse(at) {
+			count++
+		}
+	}
+	if count <= limits.SessionsInUse {
+		return nil
+	}
+	all := make([]*peer, 0, count)
 	for _, p := range t.peers {
 		if p.inUse(at) {
 			all = append(all, p)
 		}
-	}
-	if len(all) <= limits.SessionsInUse {
-		return nil
 	}
 	slices.SortFunc(all, (*peer).seniority)
 	return all[limits.SessionsInUse]

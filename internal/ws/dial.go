@@ -46,13 +46,14 @@ type DialOptions struct {
 // Lookup returns the addresses of a host name, the preferred one first.
 type Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 
-// Dial connects to a ws or wss URL; its fragment is ignored. No redirect is
-// followed. An error is a *transport.DialError. The context
-// bounds the dial alone; the addresses connected to are those that it allows
-// (transport.WithAddressCheck), in its order (transport.WithAddressOrder). A name
-// is as many targets as it has addresses: the first that upgrades is taken, and one
-// that says nothing delays the next by limits.DialStagger alone (RFC 8305). By a
-// proxy, which resolves the name, there is one dial.
+// Dial connects to a ws or wss URL; its fragment is ignored. No redirect is followed.
+// An error is a *transport.DialError. The context bounds the dial alone. The addresses
+// connected to are those that it allows (transport.WithAddressCheck), in its order
+// (transport.WithAddressOrder).
+//
+// Each address of a name is dialled. The first that upgrades is taken, and one that
+// says nothing delays the next by limits.DialStagger (RFC 8305). A proxy resolves the
+// name itself, so there is one dial.
 func Dial(ctx context.Context, u *url.URL, opts DialOptions) (*Conn, error) {
 	if opts.Timeout <= 0 {
 		opts.Timeout = limits.HandshakeTimeout

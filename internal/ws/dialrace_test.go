@@ -141,3 +141,30 @@ func TestOrderOfAddressesIsTheCallers(t *testing.T) {
 		t.Errorf("got %v after the order got %v, want no address to dial", err, given)
 	}
 }
+
+// Over TLS as over TCP, a server that accepts and says nothing hides no other address
+// of its name.
+func TestMuteAddressHidesNoOther(t *testing.T) {
+	for name, secure := range map[string]bool{"ws": false, "wss": true} {
+		t.Run(name, func(t *testing.T) {
+			u, cfg, accepted := server(t, AcceptOptions{}, secure)
+			mute, err := net.Listen("tcp", net.JoinHostPort("127.0.0.2", u.Port()))
+			if err != nil {
+				t.Skip("this system has 127.0.0.1 alone on loopback; Linux has more: ", err)
+			}
+			defer mute.Close()
+			u.Host = net.JoinHostPort("example.com", u.Port()) // as the server's certificate has it
+			conn, err := Dial(t.Context(), u, DialOptions{TLSConfig: cfg, Lookup: func(context.Context, string) ([]netip.Addr, error) {
+				return addresses("127.0.0.2", "127.0.0.1"), nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			defer (<-accepted).Close()
+			if got := conn.RemoteAddr().String(); !strings.HasPrefix(got, "127.0.0.1:") {
+				t.Errorf("got a connection with %s, want the address that answers", got)
+			}
+		})
+	}
+}

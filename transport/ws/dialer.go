@@ -27,9 +27,6 @@ type Dialer struct {
 	// Control, if set, sees each resolved address ("ip:port") before it is
 	// connected to; its error refuses the address.
 	Control func(ctx context.Context, network, address string, c syscall.RawConn) error
-	// Lookup resolves a host name to its addresses, the preferred one first. nil:
-	// net.DefaultResolver. It may be called by several goroutines at once.
-	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Proxy, if set, chooses the forward proxy for a URL: http, https, socks5 or
 	// socks5h, with a user and a password if it needs them; nil: none. A dial that is
 	// restricted to addresses ([transport.WithAddressCheck]) asks again with each
@@ -55,7 +52,6 @@ func (d *Dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 		TLSConfig:    d.TLSConfig,
 		Timeout:      d.HandshakeTimeout,
 		Control:      d.Control,
-		Lookup:       d.Lookup,
 		Proxy:        d.Proxy,
 		Tunnelled:    d.Tunnelled,
 	})
