@@ -118,9 +118,9 @@ func TestHostileFramesAreCountedAndDisturbNobody(t *testing.T) {
 	}{
 		{"no type", func(x *attacker, b *Node) { x.send(make([]byte, 50)) }, reason.Malformed},
 		{"too short", func(x *attacker, b *Node) { x.send([]byte{1, 3, 64}) }, reason.Malformed},
-		{"reserved flags", func(x *attacker, b *Node) {
+		{"a mark where none may be", func(x *attacker, b *Node) {
 			f := x.frame(wire.TypeData, wire.ID(b.ID()), body)
-			f[1] |= byte(wire.FlagsReserved)
+			f[1] |= byte(wire.FlagMarked)
 			x.send(f)
 		}, reason.Malformed},
 		{"unknown session", func(x *attacker, b *Node) { x.send(x.frame(wire.TypeData, wire.ID(b.ID()), body)) }, reason.UnknownSession},

@@ -63,7 +63,7 @@ func TestARememberedRouteStillObeys(t *testing.T) {
 	t.Run("the header", func(t *testing.T) {
 		for name, edit := range map[string]func(f []byte){
 			"type":      func(f []byte) { f[0] = 9 },
-			"flags":     func(f []byte) { f[1] |= byte(wire.FlagsReserved) },
+			"mark":      func(f []byte) { f[1] |= byte(wire.FlagMarked) },
 			"hop limit": func(f []byte) { f[2] = 65 },
 		} {
 			f := datagram(wid(target), wid(source))

@@ -40,11 +40,6 @@ var allReserved = []reserved{
 	}},
 	{"Hello tag 10", []string{"*(reserved)* membership token"}, helloToken},
 	{"capability bits 1, 2", []string{"*(reserved)* 1 QUIC streams, 2 mux1 streams"}, capabilities},
-	{"flag bit 6", []string{"bit 6 *(reserved)*"}, func(t *testing.T, n *node.Node, l *hostile.Link) {
-		f := frame(l, wire.TypeProbe, make([]byte, 64))
-		f[1] |= 1 << 6
-		drops(t, n, "malformed", 1, func() error { return l.Send(f) })
-	}},
 	{"link frames 0x8A, 0x8B", []string{"| 0x8A | *(reserved)*", "| 0x8B | *(reserved)*"}, unknownLinkFrames},
 	{"ports from 0xFF02", []string{"those from 0xFF02 *(reserved)*"}, ports},
 }

@@ -216,6 +216,7 @@ func TestHeaderIsSealed(t *testing.T) {
 		change func(w *world, f []byte)
 		want   bool
 	}{
+		"mark":        {func(_ *world, f []byte) { wire.MarkFrame(f) }, true},
 		"class":       {func(_ *world, f []byte) { f[1] ^= 1 }, false},
 		"type":        {func(_ *world, f []byte) { f[0] = byte(wire.TypeProbe) }, false},
 		"source":      {func(w *world, f []byte) { *wire.FrameSrc(f) = w.add(nil).self }, false},

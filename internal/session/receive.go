@@ -74,7 +74,7 @@ func (t *Table) parse(frame []byte) (a arrival, why reason.Reason) {
 	return a, reason.None
 }
 
-// plain reports whether the frame is a valid Data frame without options.
+// plain reports whether the frame is a valid Data frame without options or mark.
 func plain(frame []byte) bool {
 	return wire.FrameType(frame) == wire.TypeData && wire.FrameFlags(frame)&^(wire.ClassMask|wire.FlagFound) == 0 &&
 		wire.FrameHopLimit(frame) <= wire.MaxHopLimit && len(frame) <= wire.MaxFrame

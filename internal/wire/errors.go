@@ -14,6 +14,7 @@ var (
 	ErrTooLong   = &Error{"longer than allowed"}
 	ErrType      = &Error{"unknown type"}
 	ErrFlags     = &Error{"reserved bits are set"}
+	ErrMark      = &Error{"a mark on what is no Data of class 2"}
 	ErrHopLimit  = &Error{"hop limit above 64"}
 	ErrDst       = &Error{"a Nearest frame with a destination"}
 	ErrDetour    = &Error{"detour list too long"}

@@ -68,7 +68,7 @@ func (c Class) String() string {
 }
 
 // Flags is the second byte of a mesh frame: the class in bits 0 and 1, then one
-// bit for each option and one for FlagFound. Bit 6 is reserved and zero.
+// bit for each option, one for FlagFound and one for FlagMarked.
 type Flags uint8
 
 // The bits of Flags.
@@ -78,7 +78,7 @@ const (
 	FlagWaypoints Flags = 1 << 3 // waypoints follow
 	FlagReturn    Flags = 1 << 4 // a home of the source follows
 	FlagFound     Flags = 1 << 5 // the first waypoint stems from an attachment record
-	FlagsReserved Flags = 1 << 6 // must be zero
+	FlagMarked    Flags = 1 << 6 // a relay had a standing queue: Data of class 2 alone has it
 	FlagAim       Flags = 1 << 7 // an aim follows: a scatter frame
 )
 
@@ -100,7 +100,7 @@ const (
 //
 //	offset  size  field
 //	0       1     type: 1 Data, 2 Handshake, 3 Nearest, 4 Probe, 5 Answer, 6 Hint
-//	1       1     flags: bits 0-1 class, 2 detour, 3 waypoints, 4 return, 5 found, 6 zero, 7 aim
+//	1       1     flags: bits 0-1 class, 2 detour, 3 waypoints, 4 return, 5 found, 6 marked, 7 aim
 //	2       1     hop limit, 0 to 64
 //	3       20    destination ID, zero for Nearest
 //	23      20    source ID
@@ -118,6 +118,7 @@ type Frame struct {
 	Type     Type
 	Class    Class
 	Found    bool // aimed by an attachment record
+	Marked   bool // a relay had a standing queue; Data of class 2 alone
 	HopLimit uint8
 	Dst, Src ID
 
@@ -145,7 +146,8 @@ func (f *Frame) Parse(b []byte) (err error) {
 		return err
 	}
 	flags := Flags(b[1])
-	f.Type, f.Class, f.Found, f.HopLimit = Type(b[0]), flags.Class(), flags&FlagFound != 0, b[2]
+	f.Type, f.Class, f.HopLimit = Type(b[0]), flags.Class(), b[2]
+	f.Found, f.Marked = flags&FlagFound != 0, flags&FlagMarked != 0
 	f.Dst, f.Src = ID(b[3:23]), ID(b[23:43])
 	rest := b[HeaderLen:]
 	if flags&flagsOptions != 0 {
@@ -166,8 +168,8 @@ func checkHeader(b []byte) error {
 		return ErrTooLong
 	case Type(b[0]) < TypeData || Type(b[0]) > TypeHint:
 		return ErrType
-	case Flags(b[1])&FlagsReserved != 0:
-		return ErrFlags
+	case Flags(b[1])&FlagMarked != 0 && !Markable(b):
+		return ErrMark
 	case b[2] > MaxHopLimit:
 		return ErrHopLimit
 	case Type(b[0]) == TypeNearest && *FrameDst(b) != (ID{}):
@@ -205,6 +207,9 @@ func (f *Frame) Flags() Flags {
 	if f.Aim != nil {
 		flags |= FlagAim
 	}
+	if f.Marked {
+		flags |= FlagMarked
+	}
 	return flags
 }
 
@@ -234,6 +239,15 @@ func FrameHopLimit(b []byte) uint8 { return b[2] }
 
 // SetFrameHopLimit overwrites the hop limit of the frame in b.
 func SetFrameHopLimit(b []byte, n uint8) { b[2] = n }
+
+// Markable says whether the frame in b may be marked: it is Data of class 2.
+func Markable(b []byte) bool {
+	return FrameType(b) == TypeData && FrameFlags(b).Class() == ClassInteractive
+}
+
+// MarkFrame sets FlagMarked in the frame in b, which is Markable. The seal does not
+// cover it.
+func MarkFrame(b []byte) { b[1] |= byte(FlagMarked) }
 
 // FrameDst returns the destination of the frame in b. The result points into b.
 func FrameDst(b []byte) *ID { return (*ID)(b[3:23]) }

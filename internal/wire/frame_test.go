@@ -17,7 +17,7 @@ func dataFrame(n int) Frame {
 // fullFrame has every option.
 func fullFrame() Frame {
 	f := dataFrame(100)
-	f.Class, f.Found = ClassInteractive, true
+	f.Class, f.Found, f.Marked = ClassInteractive, true, true
 	f.Detour, f.Waypoints, f.Return = pattern(1, 8), pattern(0x80, 40), pattern(0xd0, 20)
 	f.Aim = pattern(0xa0, 8)
 	return f
@@ -38,6 +38,7 @@ func TestFrameRoundTrip(t *testing.T) {
 		{"return", func(f *Frame) { f.Return = pattern(0, 20) }},
 		{"found", func(f *Frame) { f.Found = true }},
 		{"aim", func(f *Frame) { f.Aim = pattern(0xa0, 8) }},
+		{"marked", func(f *Frame) { f.Class, f.Marked = ClassInteractive, true }},
 		{"nearest", func(f *Frame) { f.Type, f.Dst = TypeNearest, ID{} }},
 		{"everything", func(f *Frame) { *f = fullFrame() }},
 		{"longest", func(f *Frame) { *f = dataFrame(MaxFrame) }},
@@ -72,7 +73,10 @@ func TestFrameRefused(t *testing.T) {
 		{"type 0", with(b, 0, 0), ErrType},
 		{"type 7", with(b, 0, 7), ErrType},
 		{"link frame", with(b, 0, 0x80), ErrType},
-		{"flag 6", with(b, 1, 0x40), ErrFlags},
+		{"marked control", with(b, 1, 0x40), ErrMark},
+		{"marked ack", with(b, 1, 0x41), ErrMark},
+		{"marked bulk", with(b, 1, 0x43), ErrMark},
+		{"marked hint", with(with(b, 1, 0x42), 0, byte(TypeHint)), ErrMark},
 		{"hop limit 65", with(b, 2, 65), ErrHopLimit},
 		{"nearest with a destination", with(b, 0, byte(TypeNearest)), ErrDst},
 		{"detour without count", option(FlagDetour), ErrShort},

@@ -154,6 +154,7 @@ func singleOptions() []frameEdit {
 		{"three waypoints", func(f *Frame) { f.Waypoints = pattern(0x80, 60) }},
 		{"return", func(f *Frame) { f.Return = pattern(0xd0, 20) }},
 		{"found", func(f *Frame) { f.Found = true }},
+		{"marked", func(f *Frame) { f.Class, f.Marked = ClassInteractive, true }},
 		{"aim", func(f *Frame) { f.Aim = pattern(0xa0, 8) }},
 		{"no body", func(f *Frame) { f.Body = []byte{} }},
 	}
