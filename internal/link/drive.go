@@ -12,10 +12,15 @@ import (
 // AppendDatagram and Wait are not for such a link, and Carrier.Receive, Flush and
 // TryFlush are never called.
 
-// Pump hands all that has gathered to the carrier, record by record, and ends a
+// Pump hands what has gathered to the carrier, record by record, and ends a
 // link that was to end once nothing waits. What an idle link needs no more is
 // given up, so that many of them fit into memory.
-func (l *Link) Pump(now time.Time) {
+//
+// A carrier that tells of its line (transport.Liner) is given no more than that
+// line has use for. Of the rest Pump says for how long it waits at most: it has to
+// be called again by then, and sooner if the carrier gets room, or Config.Wake asks
+// for it because the neighbour has read more. 0: nothing waits.
+func (l *Link) Pump(now time.Time) (wait time.Duration) {
 	l.mu.Lock()
 	var err error
 	for err == nil && !l.ended && l.pending() {
@@ -37,6 +42,7 @@ func (l *Link) Pump(now time.Time) {
 	case last:
 		l.Close(cause)
 	}
+	return 0
 }
 
 // Handle gives h one message of the carrier, which it may change. A reason other
