@@ -189,7 +189,8 @@ func TestHostileLinksAreEnded(t *testing.T) {
 		want reason.Reason
 	}{
 		{"a batch that does not parse", func(x *attacker) { x.sendRaw([]byte{0xFF, 0xFF, 1}) }, reason.ProtocolError},
-		{"an ack of frames never sent", func(x *attacker) { x.send(wire.AppendLinkAck(nil, 1<<40)) }, reason.ProtocolError},
+		{"an ack of frames never sent", func(x *attacker) { x.send(wire.AppendLinkAck(nil, wire.Taken{Count: 1 << 40})) }, reason.ProtocolError},
+		{"an ack of bytes never sent", func(x *attacker) { x.send(wire.AppendLinkAck(nil, wire.Taken{Bytes: 1 << 40})) }, reason.ProtocolError},
 		{"a link frame that is cut short", func(x *attacker) { x.send([]byte{byte(wire.LinkPing), 1}) }, reason.ProtocolError},
 		{"a record that does not open", func(x *attacker) { x.conn.Send(make([]byte, 100)); x.conn.Flush() }, reason.BadSeal},
 		{"a record sent twice", func(x *attacker) {

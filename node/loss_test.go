@@ -40,7 +40,7 @@ type lossyLink struct {
 // link, whose acks are for what crosses it.
 func (x *lossyLink) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 	kept := batch[:0]
-	var frames, acked, ackedBytes int
+	var frames, acked int
 	for rest := batch; len(rest) > 0; {
 		frame, next, err := wire.NextInBatch(rest)
 		if err != nil {
@@ -55,11 +55,10 @@ func (x *lossyLink) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 		frames++
 		if wire.FrameFlags(frame).Class() < wire.ClassBulk {
 			acked++
-			ackedBytes += len(frame)
 		}
 	}
 	x.lost.Add(uint64(frames))
-	l.Took(frames, acked, ackedBytes)
+	l.Took(frames, acked)
 	return x.w.HandleBatch(l, kept)
 }
 

@@ -16,12 +16,13 @@ import (
 
 // swallow makes an attacker take frames, ack them on the link, and lose them.
 func (a *attacker) swallow() {
-	kept := uint64(0)
+	var taken wire.Taken
 	for {
 		msg, err := a.conn.Receive(func() []byte { return make([]byte, limits.MaxRecord+1) })
 		if err != nil {
 			return
 		}
+		taken.Bytes += uint64(len(msg))
 		batch, err := a.remote.Recv.Open(nil, msg, nil)
 		if err != nil {
 			return
@@ -34,9 +35,11 @@ func (a *attacker) swallow() {
 			batch = rest
 			if n, err := wire.ParsePing(frame); err == nil {
 				a.send(wire.AppendPong(nil, n))
-			} else if !wire.IsLink(frame) && wire.FrameFlags(frame).Class() < wire.ClassBulk {
-				kept++
-				a.send(wire.AppendLinkAck(nil, kept))
+			} else if !wire.IsLink(frame) {
+				if wire.FrameFlags(frame).Class() < wire.ClassBulk {
+					taken.Count++
+				}
+				a.send(wire.AppendLinkAck(nil, taken))
 			}
 		}
 	}

@@ -79,7 +79,7 @@ func TestTicksAreNotPutOff(t *testing.T) {
 		synctest.Wait()
 		begin = time.Now()
 		for _, w := range ws {
-			w.link.Took(1, 1, 100) // one small class 2 frame arrived
+			w.link.Took(1, 1) // one small class 2 frame arrived
 			time.Sleep(20 * time.Millisecond)
 		}
 		select {

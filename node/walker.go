@@ -68,7 +68,7 @@ func (w *walker) bind(l *link.Link, p *engine.Peer) {
 // HandleBatch implements [link.Handler].
 func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 	now, exact := w.n.clock.load(), false // datagrams need no better time
-	frames, kept, keptBytes, own := 0, 0, 0, 0
+	frames, kept, own := 0, 0, 0
 	cause := reason.None
 	w.snapshot = w.n.engine.Snapshot()
 	if w.batches++; w.batches%forwardSample == 1 {
@@ -96,7 +96,6 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 		frames++
 		if len(frame) >= wire.HeaderLen && wire.FrameFlags(frame).Class() < wire.ClassBulk {
 			kept++
-			keptBytes += len(frame)
 			if wire.FrameFlags(frame).Class() == wire.ClassControl { // no program's frame is
 				w.crossed.Count(frame)
 			}
@@ -106,7 +105,7 @@ func (w *walker) HandleBatch(l *link.Link, batch []byte) reason.Reason {
 	}
 	w.finish(frames, len(batch), now)
 	w.sendOn()
-	l.Took(frames, kept, keptBytes)
+	l.Took(frames, kept)
 	if w.allowance.take(len(batch), frames+own, time.Now) {
 		w.n.counters.yields.Add(1)
 		runtime.Gosched()

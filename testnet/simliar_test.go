@@ -20,9 +20,9 @@ func TestSimOfALiar(t *testing.T) {
 		datagrams     int // of 600, at least
 	}{
 		{12, 26, true, 594},
-		{12, 26, false, 582}, // nothing has told most senders of datagrams anything yet
-		{18, 30, true, 594},
-		{18, 30, false, 582},
+		{12, 26, false, 576}, // nothing has told most senders of datagrams anything yet
+		{18, 28, true, 594},
+		{18, 28, false, 576},
 	} {
 		name := fmt.Sprintf("first, %d places", c.places)
 		if c.late {

@@ -53,7 +53,7 @@ func simLinkOf(l *link.Link) *simLink { return l.Carrier.(*simEnd).link }
 // HandleBatch implements link.Handler.
 func (l *simLink) HandleBatch(_ *link.Link, batch []byte) reason.Reason {
 	n, now := l.node, l.node.sim.time()
-	frames, kept, keptBytes := 0, 0, 0
+	frames, kept := 0, 0
 	snapshot := n.engine.Snapshot()
 	for len(batch) > 0 {
 		frame, rest, err := wire.NextInBatch(batch)
@@ -71,12 +71,11 @@ func (l *simLink) HandleBatch(_ *link.Link, batch []byte) reason.Reason {
 		frames++
 		if len(frame) >= wire.HeaderLen && wire.FrameFlags(frame).Class() < wire.ClassBulk {
 			kept++
-			keptBytes += len(frame)
 		}
 		l.frame(snapshot, frame, now)
 	}
 	n.sessions.EndBatch(&n.batch, now)
-	l.link.Took(frames, kept, keptBytes)
+	l.link.Took(frames, kept)
 	return reason.None
 }
 

@@ -16,7 +16,7 @@ func TestCrossingsAreTheMeshsOwn(t *testing.T) {
 		nil, {1}, mesh(wire.TypeData), mesh(wire.TypeHandshake), mesh(wire.TypeProbe),
 		mesh(wire.TypeNearest), mesh(wire.TypeAnswer), mesh(wire.TypeHint),
 		wire.AppendFindNode(nil, &wire.FindNode{Count: 1}), {byte(wire.LinkPeers), 0, 0},
-		wire.AppendPing(nil, [8]byte{}), wire.AppendPong(nil, [8]byte{}), wire.AppendLinkAck(nil, 1), {byte(wire.LinkAck)},
+		wire.AppendPing(nil, [8]byte{}), wire.AppendPong(nil, [8]byte{}), wire.AppendLinkAck(nil, wire.Taken{}), {byte(wire.LinkAck)},
 	} {
 		got.Count(frame)
 	}

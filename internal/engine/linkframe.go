@@ -36,11 +36,11 @@ func TakeLinkFrame(l *link.Link, in *Ingress, frame []byte, now time.Time, drops
 			must(LinkHealth{Link: l})
 		}
 	case wire.LinkAck:
-		count, err := wire.ParseLinkAck(frame)
+		taken, err := wire.ParseLinkAck(frame)
 		if err != nil {
 			return reason.ProtocolError
 		}
-		genuine, cleared := l.OnAck(now, count)
+		genuine, cleared := l.OnAck(now, taken)
 		if !genuine {
 			return reason.ProtocolError
 		}

@@ -27,7 +27,7 @@ type Link struct {
 	news     chan struct{} // closed and replaced when inbox or err change
 	inbox    [][]byte      // frames that nobody took yet
 	missed   int           // frames that fell out of inbox
-	taken    uint64        // frames of classes 0 to 2 read; of the reader
+	taken    wire.Taken    // what was read; of the reader
 	owed     bool          // an ack; of the reader
 	sessions map[uint32]*Session
 	index    uint32
@@ -80,6 +80,7 @@ func (l *Link) Next() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		l.taken.Bytes += uint64(len(msg))
 		if l.rest, err = l.recv.state.Decrypt(nil, nil, msg); err != nil {
 			return nil, err
 		}
@@ -133,9 +134,11 @@ func (l *Link) tell() {
 
 // dispatch does with one frame what the habits say. An error ends the link.
 func (l *Link) dispatch(frame []byte, h *Habits) error {
-	kept := !wire.IsLink(frame) && len(frame) >= wire.HeaderLen && wire.FrameFlags(frame).Class() != wire.ClassBulk
-	if kept {
-		l.taken, l.owed = l.taken+1, true
+	if !wire.IsLink(frame) {
+		l.owed = true
+		if len(frame) >= wire.HeaderLen && wire.FrameFlags(frame).Class() != wire.ClassBulk {
+			l.taken.Count++
+		}
 	}
 	if l.owed && !h.NoAck && len(l.rest) == 0 {
 		l.owed = false

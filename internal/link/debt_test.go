@@ -65,7 +65,7 @@ func TestWhoPongsAndNeverAcksIsCut(t *testing.T) {
 				}
 				if test.acks > 0 && now.Sub(acked) >= test.acks {
 					acked = now
-					d.link.OnAck(now, d.link.ring.out-1)
+					d.link.OnAck(now, wire.Taken{Count: d.link.ring.out - 1, Bytes: d.link.handed.bytes - 1})
 				}
 			}
 			if test.cut != reason.None {

@@ -27,9 +27,9 @@ func flow(d time.Duration, a, b *end) time.Duration {
 // neighbour has nothing to say is no silence.
 func TestSilenceOfADirectLink(t *testing.T) {
 	for _, test := range []struct {
-		name         string
-		direct, mute bool
-		suspect      bool
+		name           string
+		direct, silent bool
+		suspect        bool
 	}{
 		{"direct and silent", true, true, true},
 		{"direct, one way", true, false, false},
@@ -38,12 +38,18 @@ func TestSilenceOfADirectLink(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := pair()
-				a.Direct, b.mute = test.direct, test.mute
+				a.Direct, b.hold = test.direct, make(chan struct{})
+				if !test.silent {
+					close(b.hold)
+				}
 				a.run()
 				b.run()
 				after := flow(4*time.Second, a, b)
 				if latest := limits.DirectPing + limits.LinkRTOMin + 4*limits.LinkTick; (after > 0) != test.suspect || after > latest {
 					t.Errorf("suspect after %v, want %v, after %v at most", after, test.suspect, latest)
+				}
+				if test.silent {
+					close(b.hold)
 				}
 				a.stop()
 				b.stop()

@@ -52,7 +52,9 @@
 // taken them. When its ack is late the link is suspect, and [Link.TakeRing]
 // hands the frames back so that they go another way: once, and from then on only
 // as much as an eighth of what the neighbour has taken. A neighbour that answers
-// pings and for limits.AckPatience acks nothing of what waits for it is cut.
+// pings and for limits.AckPatience acks nothing of what waits for it is cut. Acks also
+// count the bytes of all carrier messages, so that this end knows how much of what it
+// gave to the carrier the neighbour has not read.
 //
 // # Memory
 //
@@ -64,7 +66,7 @@
 //
 // # Purity
 //
-// The state (queue.go, draft.go, ring.go, liveness.go, debt.go, duplicate.go) knows neither
+// The state (queue.go, draft.go, ring.go, taken.go, liveness.go, debt.go, duplicate.go) knows neither
 // goroutines nor clocks; shell.go and writer.go are the goroutines, the timers
 // and the carrier around it.
 package link

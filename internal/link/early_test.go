@@ -137,7 +137,7 @@ var earlyFrames = map[string]struct {
 }{
 	"ping": {func(l *Link) { l.Ping(time.Now(), [8]byte{1}) }, []byte{byte(wire.LinkPing)}},
 	"pong": {func(l *Link) { l.OnPing([8]byte{1}) }, []byte{byte(wire.LinkPong)}},
-	"ack":  {func(l *Link) { l.Took(1, 1, limits.AckBytes) }, []byte{byte(wire.LinkAck)}},
+	"ack":  {func(l *Link) { tookMuch(l) }, []byte{byte(wire.LinkAck)}},
 	"record": {func(l *Link) {
 		l.AppendControl(wire.AppendLinkRecord(nil, &wire.RecordCopy{Remaining: 1, Record: make([]byte, 300)}))
 	}, []byte{byte(wire.LinkRecord)}},

@@ -22,7 +22,7 @@ func TestAnswersAroundAFinishAreKept(t *testing.T) {
 		},
 		"a link frame": func(m *modelLink) (Admission, uint32) {
 			number := m.next()
-			return m.AppendControl(wire.AppendLinkAck(nil, uint64(number))), number
+			return m.AppendControl(wire.AppendLinkAck(nil, wire.Taken{Count: uint64(number)})), number
 		},
 	}
 	for name, way := range ways {

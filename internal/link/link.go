@@ -52,7 +52,7 @@ type Config struct {
 type Link struct {
 	Config // set at New
 
-	rx      struct{ bytes, frames, kept, keptBytes atomic.Uint64 }
+	rx      struct{ bytes, frames, kept, taken atomic.Uint64 } // taken: of bytes, what the reader has dealt with
 	txBytes atomic.Uint64
 
 	mu       sync.Mutex
@@ -69,6 +69,8 @@ type Link struct {
 	flushed  int       // frames of the last flush, datagrams that shared one counted singly
 	inlineAt time.Time // last inline flush
 	ring     ring
+	handed   handed
+	owing    owing
 	account  budget.Account // of the memory below
 	flight   int            // memory of what the writer has taken and the carrier not yet
 	live     liveness
@@ -256,7 +258,7 @@ func (l *Link) pending() bool { return l.queue.bytes > 0 || l.control.frames > 0
 // prepare takes what has gathered as records, link frames first, keeps copies
 // of what has to be acked, and counts. It needs mu.
 func (l *Link) prepare(out *chunks) {
-	if l.control.frames > 0 || (l.queue.bytes > 0 && l.live.owesAck()) {
+	if l.control.frames > 0 || (l.queue.bytes > 0 && l.owing.ack.Load()) {
 		l.takeControl(out)
 	}
 	mesh, waited := chunks{}, l.queue.held
@@ -276,10 +278,13 @@ func (l *Link) prepare(out *chunks) {
 	l.flushed = single
 	out.splice(&mesh, l.queue.recordMax)
 	l.takeLast(out)
+	l.handOver(out)
 }
 
 // ackRoom is how many bytes an ack takes in a batch.
-const ackRoom = wire.BatchHeader + 1 + 8
+const ackRoom = wire.BatchHeader + ackLen
+
+const ackLen = 1 + 8 + 8
 
 // keptControl is how many bytes of room for link frames an idle link keeps: for
 // pings and acks.
@@ -302,10 +307,9 @@ func (l *Link) takeControl(out *chunks) {
 		l.control.buf = nil // lists and records are rare: an idle link keeps no room for them
 	}
 	l.live.pongOwed = false
-	if l.live.owesAck() {
+	if l.owing.ack.Load() {
 		c := out.room(ackRoom, l.queue.recordMax)
-		c.buf = wire.AppendToBatch(c.buf, wire.AppendLinkAck(nil, l.rx.kept.Load()))
-		l.live.ackSent(l.rx.keptBytes.Load())
+		c.buf = l.appendAck(c.buf)
 	}
 }
 
@@ -324,41 +328,10 @@ func (l *chunks) splice(more *chunks, max int) {
 	l.tail.next, l.tail = more.head, more.tail
 }
 
-// Took tells the link that the reader has dealt with a batch: how many frames
-// it held, how many of those are of the acked classes, and their bytes. From
-// the reader goroutine only.
-func (l *Link) Took(frames, kept, keptBytes int) {
-	l.rx.frames.Add(uint64(frames))
-	if kept == 0 {
-		return
-	}
-	l.rx.kept.Add(uint64(kept))
-	total := l.rx.keptBytes.Add(uint64(keptBytes))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.live.owed {
-		l.busy()
-	}
-	if l.live.owe(total) { // enough for an ack at once
-		l.wakeAck()
-	}
-}
-
 func (l *Link) busy() {
 	if l.OnBusy != nil {
 		l.OnBusy()
 	}
-}
-
-// wakeAck has the writer send the owed ack even if no data goes its way; it needs mu.
-func (l *Link) wakeAck() {
-	if l.ended || l.closing || l.control.frames > 0 {
-		return
-	}
-	l.control.buf = wire.AppendToBatch(l.control.buf, wire.AppendLinkAck(nil, l.rx.kept.Load()))
-	l.control.frames++
-	l.live.ackSent(l.rx.keptBytes.Load())
-	l.wakeWriter()
 }
 
 // TakeRing empties the sent ring of a suspect link: the frames that the neighbour

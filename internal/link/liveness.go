@@ -22,9 +22,7 @@ type liveness struct {
 
 	suspect  bool
 	owedAt   time.Time // when an ack began to be owed; zero: none, or not looked at yet
-	owed     bool
-	pongOwed bool   // an answer waits to be written
-	ackedRx  uint64 // bytes of kept frames covered by the last ack sent
+	pongOwed bool      // an answer waits to be written
 }
 
 func newLiveness(leaf bool, now time.Time) liveness {
@@ -33,19 +31,6 @@ func newLiveness(leaf bool, now time.Time) liveness {
 		idle = limits.PingIdleLeaf
 	}
 	return liveness{idle: idle, heardAt: now}
-}
-
-func (v *liveness) owesAck() bool { return v.owed }
-
-// owe notes that frames are to be acked, total bytes of them since the start;
-// true: so many that the ack should go at once.
-func (v *liveness) owe(total uint64) bool {
-	v.owed = true
-	return total-v.ackedRx >= limits.AckBytes
-}
-
-func (v *liveness) ackSent(total uint64) {
-	v.owed, v.owedAt, v.ackedRx = false, time.Time{}, total
 }
 
 // rto is how long an ack may take.
@@ -90,7 +75,7 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 		return h
 	}
 	h.Dead = l.tickPing(now, nonce)
-	h.Busy = v.owed || v.suspect || !l.ring.empty() || l.unheard()
+	h.Busy = l.owing.ack.Load() || v.suspect || !l.ring.empty() || l.unheard()
 	return h
 }
 
@@ -116,7 +101,7 @@ func (l *Link) late(now time.Time) bool {
 func (l *Link) tickAck(now time.Time) {
 	v := &l.live
 	switch {
-	case !v.owed:
+	case !l.owing.ack.Load():
 	case v.owedAt.IsZero():
 		v.owedAt = now
 	case now.Sub(v.owedAt) >= limits.AckDelay-limits.LinkTick:
@@ -197,16 +182,21 @@ func (v *liveness) sample(rtt time.Duration) {
 	}
 }
 
-// OnAck takes the neighbour's count of frames it took. It is not genuine if it
-// counts frames that were never sent. cleared: the link was suspect until now.
-func (l *Link) OnAck(now time.Time, count uint64) (genuine, cleared bool) {
+// OnAck takes what the neighbour says that it has taken. It is not genuine if it
+// counts frames or bytes that were never sent. cleared: the link was suspect until
+// now.
+func (l *Link) OnAck(now time.Time, t wire.Taken) (genuine, cleared bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := &l.live
-	left, genuine := l.ring.ack(count)
+	if t.Bytes > l.handed.bytes {
+		return false, false
+	}
+	left, genuine := l.ring.ack(t.Count)
 	if !genuine {
 		return false, false
 	}
+	l.handed.taken = max(l.handed.taken, t.Bytes)
 	l.charge()
 	// A loaded link is slower than its pings, which were sent while it was idle,
 	// tell. An ack that took longer than they did says so.

@@ -111,7 +111,7 @@ func TestWaitingIsCharged(t *testing.T) {
 	}
 	d.link.Pump(drivenStart)
 	other.link.Pump(drivenStart)
-	d.link.OnAck(drivenStart, d.link.ring.frames)
+	d.link.OnAck(drivenStart, d.link.allTaken())
 	if b.Used() > 2<<10 {
 		t.Errorf("all has left: got %d bytes charged, want next to none", b.Used())
 	}
@@ -154,7 +154,7 @@ func TestChargesAreWhatIsRetained(t *testing.T) {
 				d.link.Pump(drivenStart)
 				check(what)
 			case "ack":
-				d.link.OnAck(drivenStart, d.link.ring.out)
+				d.link.OnAck(drivenStart, d.link.allTaken())
 				check(what)
 			case "take":
 				d.link.TakeRing()

@@ -34,7 +34,7 @@ func (e *end) HandleBatch(l *Link, batch []byte) reason.Reason {
 	if e.hold != nil {
 		<-e.hold
 	}
-	frames, kept, bytes := 0, 0, 0
+	frames, kept := 0, 0
 	for len(batch) > 0 {
 		frame, rest, err := wire.NextInBatch(batch)
 		if err != nil {
@@ -53,13 +53,12 @@ func (e *end) HandleBatch(l *Link, batch []byte) reason.Reason {
 		frames++
 		if wire.FrameFlags(frame).Class() < wire.ClassBulk {
 			kept++
-			bytes += len(frame)
 		}
 		e.mu.Lock()
 		e.got = append(e.got, append([]byte(nil), frame...))
 		e.mu.Unlock()
 	}
-	l.Took(frames, kept, bytes)
+	l.Took(frames, kept)
 	return reason.None
 }
 
@@ -486,8 +485,11 @@ func TestForgedAnswersAreRefused(t *testing.T) {
 	if asked, _ := a.OnPong(time.Now(), [8]byte{1}); asked {
 		t.Error("a pong that nobody asked for was taken")
 	}
-	if ok, _ := a.OnAck(time.Now(), 1); ok {
+	if ok, _ := a.OnAck(time.Now(), wire.Taken{Count: 1}); ok {
 		t.Error("an ack of frames never sent was taken")
+	}
+	if ok, _ := a.OnAck(time.Now(), wire.Taken{Bytes: 1}); ok {
+		t.Error("an ack of bytes never sent was taken")
 	}
 	a.Link.Close(reason.Closed)
 	b.Carrier.Close()

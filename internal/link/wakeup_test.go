@@ -206,7 +206,7 @@ var steps = map[byte]func(m *modelLink){
 	'A': func(m *modelLink) { m.forward(3 * limits.InlineFrames) },
 	'c': func(m *modelLink) { // a link frame
 		number := m.next()
-		if m.AppendControl(wire.AppendLinkAck(nil, uint64(number))) == Queued {
+		if m.AppendControl(wire.AppendLinkAck(nil, wire.Taken{Count: uint64(number)})) == Queued {
 			m.expect(number)
 		}
 	},
@@ -216,7 +216,7 @@ var steps = map[byte]func(m *modelLink){
 			m.carrier.arriving = append(m.carrier.arriving, wire.AppendToBatch(nil, wire.AppendPing(nil, [8]byte{2})))
 		})
 	},
-	'k': func(m *modelLink) { m.Took(1, 1, limits.AckBytes) },
+	'k': func(m *modelLink) { tookMuch(m.Link) },
 	't': func(m *modelLink) { m.Tick(time.Now(), [8]byte{3}) },
 	'w': func(m *modelLink) { // the queue fills up, and somebody waits for room
 		for {
@@ -378,8 +378,8 @@ func (m *modelLink) compare() string {
 			case wire.LinkType(frame[0]) == wire.LinkBye:
 				byes++
 			case wire.LinkType(frame[0]) == wire.LinkAck:
-				if n, err := wire.ParseLinkAck(frame); err == nil && m.want[uint32(n)] > 0 {
-					got[uint32(n)]++
+				if n, err := wire.ParseLinkAck(frame); err == nil && m.want[uint32(n.Count)] > 0 {
+					got[uint32(n.Count)]++
 				}
 			}
 		}

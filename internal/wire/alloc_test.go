@@ -25,7 +25,7 @@ func TestDataPathDoesNotAllocate(t *testing.T) {
 	bundle := AppendToBundle(AppendToBundle(nil, pattern(0, 50)), pattern(0, 60))
 	hint := AppendHint(nil, &Hint{Reason: 1, Type: TypeData})
 	first := AppendHandshakeBody(nil, &HandshakeBody{Kind: HandshakeFirst, Noise: make([]byte, 200)})
-	ping, linkAck := AppendPing(nil, [8]byte{1}), AppendLinkAck(nil, 9)
+	ping, linkAck := AppendPing(nil, [8]byte{1}), AppendLinkAck(nil, Taken{9, 9})
 	buf := make([]byte, 0, 4096)
 	ranges := make([]AckRange, 0, MaxAckRanges)
 	bad := with(frame, 1, 0xff)
@@ -73,8 +73,8 @@ func TestDataPathDoesNotAllocate(t *testing.T) {
 		{"hint", func() { v, _ := ParseHint(hint); sink.id = v.Dst }},
 		{"handshake", func() { v, _ := ParseHandshakeBody(first); sink.bytes = v.Noise }},
 		{"ping", func() { v, _ := ParsePing(ping); sink.n = uint64(v[0]) }},
-		{"link ack", func() { sink.n, _ = ParseLinkAck(linkAck) }},
-		{"append ping", func() { sink.bytes = AppendLinkAck(AppendPing(buf, [8]byte{1}), 9) }},
+		{"link ack", func() { t, _ := ParseLinkAck(linkAck); sink.n = t.Bytes }},
+		{"append ping", func() { sink.bytes = AppendLinkAck(AppendPing(buf, [8]byte{1}), Taken{9, 9}) }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

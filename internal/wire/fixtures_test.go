@@ -175,7 +175,7 @@ var (
 
 	pings = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPing(dst, *v) }, ParsePing}
 	pongs = codec[[8]byte]{func(dst []byte, v *[8]byte) []byte { return AppendPong(dst, *v) }, ParsePong}
-	acks  = codec[uint64]{func(dst []byte, v *uint64) []byte { return AppendLinkAck(dst, *v) }, ParseLinkAck}
+	acks  = codec[Taken]{func(dst []byte, v *Taken) []byte { return AppendLinkAck(dst, *v) }, ParseLinkAck}
 	helds = codec[Held]{func(dst []byte, v *Held) []byte { return AppendHeld(dst, *v) }, ParseHeld}
 
 	plains = codec[plain]{

@@ -91,7 +91,7 @@ func FuzzPing(f *testing.F) { fuzzFixed(f, pings, [8]byte{1}) }
 
 func FuzzPong(f *testing.F) { fuzzFixed(f, pongs, [8]byte{1}) }
 
-func FuzzLinkAck(f *testing.F) { fuzzFixed(f, acks, 1) }
+func FuzzLinkAck(f *testing.F) { fuzzFixed(f, acks, Taken{1, 2}) }
 
 func FuzzBye(f *testing.F) {
 	fuzzFixed(f, byes, Bye{}, Bye{3, "text \uFFFD", [][]byte{testContact(1), testContact(2)}})

@@ -8,7 +8,7 @@ type LinkType uint8
 const (
 	LinkPing     LinkType = 0x80 // asks for a Pong
 	LinkPong     LinkType = 0x81 // answers a Ping
-	LinkAck      LinkType = 0x82 // counts the mesh frames taken
+	LinkAck      LinkType = 0x82 // tells what was taken (Taken)
 	LinkBye      LinkType = 0x83 // ends the link (Bye)
 	LinkRecord   LinkType = 0x84 // a record for a fellow holder (RecordCopy)
 	LinkPeers    LinkType = 0x86 // the relay links of the sender (Peers)
@@ -71,21 +71,29 @@ func parseNonce(b []byte, t LinkType) (nonce [8]byte, err error) {
 	return finish(&r, nonce)
 }
 
-// AppendLinkAck appends an Ack: count is the number of mesh frames of classes
-// 0 to 2 that its sender has taken since the link began.
+// Taken is what the sender of an Ack has taken since the link began: the mesh
+// frames of classes 0 to 2, and the bytes of all carrier messages up to the last
+// one that it has dealt with, whatever was in them.
+type Taken struct {
+	Count uint64
+	Bytes uint64
+}
+
+// AppendLinkAck appends an Ack.
 //
 //	offset  size  field
 //	0       1     0x82
 //	1       8     count
-func AppendLinkAck(dst []byte, count uint64) []byte {
-	return appendU64(append(dst, byte(LinkAck)), count)
+//	9       8     bytes
+func AppendLinkAck(dst []byte, t Taken) []byte {
+	return appendU64(appendU64(append(dst, byte(LinkAck)), t.Count), t.Bytes)
 }
 
-// ParseLinkAck reads an Ack and returns its count. It does not allocate.
-func ParseLinkAck(b []byte) (count uint64, err error) {
+// ParseLinkAck reads an Ack. It does not allocate.
+func ParseLinkAck(b []byte) (t Taken, err error) {
 	r := linkReader(b, LinkAck)
-	count = r.u64()
-	return finish(&r, count)
+	t.Count, t.Bytes = r.u64(), r.u64()
+	return finish(&r, t)
 }
 
 // Bounds of a Bye.

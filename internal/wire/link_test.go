@@ -9,7 +9,7 @@ func TestLinkFramesRoundTrip(t *testing.T) {
 	contact := testContact(1)
 	pings.fixed(t, "ping", [8]byte{1, 2, 3, 4, 5, 6, 7, 8})
 	pongs.fixed(t, "pong", [8]byte{8, 7, 6, 5, 4, 3, 2, 1})
-	acks.fixed(t, "ack", 1<<63+5)
+	acks.fixed(t, "ack", Taken{1<<63 + 5, 1<<63 + 7})
 	byes.fixed(t, "shortest bye", Bye{})
 	byes.fixed(t, "bye", Bye{Reason: 36, Text: "moving house: à bientôt", Contacts: [][]byte{contact, testContact(2)}})
 	byes.fixed(t, "longest text", Bye{Text: strings.Repeat("x", MaxByeText)})
@@ -84,11 +84,11 @@ func TestLinkFramesRefused(t *testing.T) {
 	}{
 		{pings, refusal{"pong for ping", AppendPong(nil, [8]byte{}), ErrType}},
 		{pongs, refusal{"ping for pong", AppendPing(nil, [8]byte{}), ErrType}},
-		{acks, refusal{"ack of 9 bytes", append(AppendLinkAck(nil, 1), 1), ErrTrailing}},
+		{acks, refusal{"ack of 18 bytes", append(AppendLinkAck(nil, Taken{1, 1}), 1), ErrTrailing}},
 		{copies, refusal{"copy without record", []byte{0x84, 0, 1}, ErrLength}},
 		{copies, refusal{"copy of a record too long", append([]byte{0x84, 0, 1}, long...), ErrLength}},
 		{copies, refusal{"copy cut", []byte{0x84, 0}, ErrShort}},
-		{helds, refusal{"ack for held", AppendLinkAck(nil, 1), ErrType}},
+		{helds, refusal{"ack for held", AppendLinkAck(nil, Taken{1, 1}), ErrType}},
 		{helds, refusal{"held cut", AppendHeld(nil, Held{1, 0})[:9], ErrShort}},
 		{helds, refusal{"held of 11 bytes", append(AppendHeld(nil, Held{1, 0}), 1), ErrTrailing}},
 		{peers, refusal{"257 peers", AppendPeers(nil, &Peers{manyPeers(MaxPeers + 1)}), ErrCount}},

@@ -63,7 +63,10 @@ func invalidLink(t *testing.T) []invalid {
 		{"nonce of 7 bytes", AppendPing(nil, [8]byte{})[:8], ErrShort},
 		{"nonce of 9 bytes", append(AppendPing(nil, [8]byte{}), 0), ErrTrailing},
 	})...)
-	all = append(all, reject(t, acks, "linkAck", []refusal{{"count of 7 bytes", AppendLinkAck(nil, 1)[:8], ErrShort}})...)
+	all = append(all, reject(t, acks, "linkAck", []refusal{
+		{"count of 7 bytes", AppendLinkAck(nil, Taken{1, 1})[:8], ErrShort},
+		{"a count alone", AppendLinkAck(nil, Taken{1, 1})[:9], ErrShort},
+	})...)
 	all = append(all, reject(t, byes, "bye", []refusal{
 		{"text of 129 bytes", bye(strings.Repeat("x", 129), 0), ErrCount},
 		{"text with a line break", bye("a\nb", 0), ErrText},

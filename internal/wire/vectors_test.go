@@ -178,7 +178,7 @@ func vectorsLink(t *testing.T) []vector {
 	return []vector{
 		example(t, pings, "ping", "ping", nonce, nonceFields),
 		example(t, pongs, "pong", "pong", nonce, nonceFields),
-		example(t, acks, "linkAck", "ack", 1<<53+1, map[string]any{"count": "9007199254740993"}),
+		example(t, acks, "linkAck", "ack", Taken{1<<53 + 1, 1<<53 + 3}, map[string]any{"count": "9007199254740993", "bytes": "9007199254740995"}),
 		example(t, byes, "bye", "bare bye", Bye{Reason: 37}),
 		example(t, byes, "bye", "bye with text and contacts", Bye{38, "so long, à bientôt", [][]byte{testContact(1), testContact(2)}}),
 		example(t, copies, "linkRecord", "copy of a record", RecordCopy{77, testContact(1)}),

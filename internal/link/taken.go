@@ -1,0 +1,82 @@
+package link
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+// handed counts the bytes of carrier messages, of all that is in them: those given
+// to the carrier, and those that the neighbour said it has dealt with. Guarded by
+// Link.mu.
+type handed struct {
+	bytes uint64
+	taken uint64
+}
+
+// handOver counts what is about to go to the carrier: no ack of it comes before.
+// It needs mu.
+func (l *Link) handOver(out *chunks) {
+	tag := 0
+	if l.Send != nil {
+		tag = sealRoom
+	}
+	for c := out.head; c != nil; c = c.next {
+		l.handed.bytes += uint64(len(c.buf) + tag)
+	}
+}
+
+// untaken is how many bytes were given to the carrier that the neighbour has not
+// yet said it has dealt with. It needs mu.
+func (l *Link) untaken() int { return int(l.handed.bytes - l.handed.taken) }
+
+// owing is what is owed to the neighbour: an ack of what was taken from it.
+type owing struct {
+	ack    atomic.Bool
+	behind atomic.Uint64 // bytes that the last ack counted
+}
+
+// Took tells the link that the reader has dealt with a carrier message: how many
+// mesh frames it held, and how many of those are of the acked classes. From the
+// reader goroutine only. While an ack is owed and not due, it takes no lock.
+func (l *Link) Took(frames, kept int) {
+	l.rx.frames.Add(uint64(frames))
+	l.rx.kept.Add(uint64(kept))
+	taken := l.rx.bytes.Load()
+	l.rx.taken.Store(taken)
+	due := taken-l.owing.behind.Load() >= limits.AckBytes
+	if frames == 0 || l.owing.ack.Load() && !due {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.owing.ack.Swap(true) {
+		l.busy()
+	}
+	if due {
+		l.wakeAck()
+	}
+}
+
+// wakeAck has the writer send the owed ack even if no data goes its way; it needs mu.
+func (l *Link) wakeAck() {
+	if l.ended || l.closing || l.control.frames > 0 {
+		return
+	}
+	l.control.buf = l.appendAck(l.control.buf)
+	l.control.frames++
+	l.wakeWriter()
+}
+
+// appendAck appends the owed ack to a batch. It is not owed any more before the
+// counts are read: what is taken meanwhile owes the next one. It needs mu.
+func (l *Link) appendAck(batch []byte) []byte {
+	l.owing.ack.Store(false)
+	l.live.owedAt = time.Time{}
+	taken := wire.Taken{Count: l.rx.kept.Load(), Bytes: l.rx.taken.Load()}
+	l.owing.behind.Store(taken.Bytes)
+	var frame [ackLen]byte
+	return wire.AppendToBatch(batch, wire.AppendLinkAck(frame[:0], taken))
+}
