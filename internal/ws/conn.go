@@ -49,6 +49,7 @@ type Conn struct {
 	end  atomic.Pointer[ending] // nil while the connection lives
 
 	through net.Addr // set by Dial
+	probe   *probe   // of whoever sends; nil: not asked yet
 	clock
 }
 
