@@ -42,7 +42,8 @@
 // something waiting. [Link.Append] says when a share is used up; the caller
 // waits for room ([Link.Wait]) for a bounded time and, if that was in vain,
 // marks the source stalled ([Link.MarkStalled]): its frames are then refused
-// until half of its share is free. Link frames (pings, acks, a bye) have their
+// until half of its share is free. This node's own frames of classes 0 to 2 are
+// refused at once; [Config.OnRoom] says when they may be appended again. Link frames (pings, acks, a bye) have their
 // own queue and are never refused for data; a peer that lets more than
 // limits.ControlFrames of them gather is cut.
 //

@@ -42,6 +42,7 @@ type Config struct {
 	Send     *session.Cipher // nil: the carrier is the encryption, or a simulation
 	Recv     *session.Cipher
 	OnBusy   func()             // an ack begins to be owed or awaited: tick soon. Called with the link's lock held: must not block or call back
+	OnRoom   func()             // own frames of classes 0 to 2 that were refused may be appended again. Called with the link's lock held: must not block or call back
 	Budget   *budget.Budget     // of the node, for what waits and what is kept; nil: none
 	OnPanic  func(*guard.Panic) // the writer of the link panicked, which ends it; nil: the default log tells
 	Wake     func()             // there is something to write, or to close once all is written: call Pump soon. Nil: Run's writer does it. Called with the link's lock held: must not call back
@@ -62,6 +63,7 @@ type Link struct {
 	writing  bool   // somebody owns the carrier's sending side
 	sealed   bool   // that somebody handed a half-done flush to the writer
 	closing  bool   // close once nothing waits
+	starved  bool   // an own frame of classes 0 to 2 was refused, and OnRoom not called since
 	last     []byte // the link frame behind all that waits; nil: none, or taken
 	cause    reason.Reason
 	ended    bool
@@ -162,7 +164,7 @@ func (l *Link) Append(src uint64, class wire.Class, run []byte, n int) Admission
 	}
 	in := l.queue.inlet(src)
 	if a := l.fits(in, len(run)); a != Queued {
-		return a
+		return l.refused(src, class, a)
 	}
 	l.queue.push(in, class, run, n)
 	l.queue.wake(in) // the next of those who wait
@@ -183,7 +185,7 @@ func (l *Link) append(src uint64, class wire.Class, frame []byte) Admission {
 	}
 	in := l.queue.inlet(src)
 	if a := l.fits(in, wire.BatchHeader+len(frame)); a != Queued {
-		return a
+		return l.refused(src, class, a)
 	}
 	l.queue.pushFrame(in, class, frame)
 	l.queue.wake(in)
@@ -276,6 +278,7 @@ func (l *Link) prepare(out *chunks) {
 	}
 	l.txFrames += uint64(frames)
 	l.flushed = single
+	l.tellRoom()
 	out.splice(&mesh, l.queue.recordMax)
 	l.takeLast(out)
 	l.handOver(out)

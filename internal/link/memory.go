@@ -39,4 +39,5 @@ func (l *Link) left(clock func() time.Time) {
 	l.ring.left(clock)
 	l.flight = 0
 	l.charge()
+	l.tellRoom()
 }
