@@ -37,6 +37,9 @@ var house = []room{
 	{"internal/wire/vectors", nil, "golden vectors are read by other implementations: nothing of this one may colour them"},
 	{"routing", nil, "a leaf: which way is asked of IDs alone; it does not know wire"},
 
+	{"internal/line", nil, "a leaf: what a line does to packets does not depend on what they carry"},
+	{"internal/tcpsim", []string{"internal/line"}, "a connection over lines, whatever it carries"},
+
 	{"internal/identity", under("internal/wholefile"), "keys and their proofs come before everything that is proved with them"},
 	{"internal/session", under("internal/identity", "internal/budget"), "what two ends owe each other does not depend on the way between them"},
 	{"internal/link", under("internal/identity", "internal/session", "internal/budget"), "what two neighbours owe each other does not depend on where frames go"},
@@ -65,7 +68,7 @@ var house = []room{
 	{"gateway", onNode("internal/ws", "dgram", "stream", "topic"), "it serves others' clients by means of a node"},
 	{"gateway/*", onNode("internal/ws", "dgram", "stream", "topic", "gateway"), "one foreign protocol each; none knows another"},
 
-	{"testnet", under("internal/identity", "internal/budget", "internal/session", "internal/link", "internal/engine",
+	{"testnet", under("internal/line", "internal/tcpsim", "internal/identity", "internal/budget", "internal/session", "internal/link", "internal/engine",
 		"transport", "transport/*", "node", "dgram", "stream", "topic", "gateway", "gateway/*"), "whole meshes in one process"},
 	{"cmd/*", onNode("transport/ws", "internal/identity", "internal/wholefile", "internal/admin", "internal/ws", "dgram", "stream", "topic", "gateway", "gateway/*", "testnet"),
 		"a user of the library as any other: no logic of its own"},
@@ -134,7 +137,7 @@ var shown = owner{"github.com/pion/dtls/", "examples/*", "it runs on a net.Packe
 // randomness come in as arguments.
 var pure = []string{
 	"internal/reason", "internal/limits", "internal/secret", "internal/hint", "internal/budget", "internal/wire", "routing",
-	"internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal",
+	"internal/identity", "internal/session", "internal/link", "internal/engine", "internal/signal", "internal/line", "internal/tcpsim",
 }
 
 // impureFiles are the files of pure packages that may do what the others may
