@@ -68,7 +68,7 @@ func TestCrowdedOwnFramesAreToldOfRoom(t *testing.T) {
 		t.Fatalf("got %v, want %v", a, Crowded)
 	}
 	d.link.Pump(drivenStart)
-	if d.link.OnAck(drivenStart, d.link.ring.frames); rooms != 1 {
+	if d.link.OnAck(drivenStart, d.link.allTaken()); rooms != 1 {
 		t.Errorf("got told of room %d times, want once", rooms)
 	}
 }
