@@ -78,7 +78,8 @@ const (
 const (
 	SentRing        = 64 << 10               // bytes of class 0-2 frames kept until acked; older ones count as taken
 	ReforwardShare  = 8                      // the part of what a neighbour has acked that may be sent once more because its acks are late; before that, a whole SentRing
-	AckBytes        = 32 << 10               // a link ack is due after so many bytes, of any class
+	AckBytes        = 32 << 10               // a link ack is due after so many bytes of messages with such frames
+	AckBulkShare    = 8                      // the part for which messages without one count: nobody waits to forget them
 	AckDelay        = 50 * time.Millisecond  // or after this time
 	AckPatience     = 10 * time.Second       // a neighbour that answers pings and acks none of the frames that wait for it is cut: more than twice LinkRTOMax
 	LinkTick        = 25 * time.Millisecond  // how often a link that owes something is looked at

@@ -34,8 +34,9 @@ func (l *Link) untaken() int { return int(l.handed.bytes - l.handed.taken) }
 
 // owing is what is owed to the neighbour: an ack of what was taken from it.
 type owing struct {
-	ack    atomic.Bool
-	behind atomic.Uint64 // bytes that the last ack counted
+	ack     atomic.Bool
+	due     atomic.Uint64 // bytes read, those of messages without an acked class in part
+	covered atomic.Uint64 // of them, those before the last ack
 }
 
 // Took tells the link that the reader has dealt with a carrier message: how many
@@ -44,9 +45,12 @@ type owing struct {
 func (l *Link) Took(frames, kept int) {
 	l.rx.frames.Add(uint64(frames))
 	l.rx.kept.Add(uint64(kept))
-	taken := l.rx.bytes.Load()
-	l.rx.taken.Store(taken)
-	due := taken-l.owing.behind.Load() >= limits.AckBytes
+	read := l.rx.bytes.Load()
+	fresh := read - l.rx.taken.Swap(read)
+	if kept == 0 {
+		fresh /= limits.AckBulkShare
+	}
+	due := l.owing.due.Add(fresh)-l.owing.covered.Load() >= limits.AckBytes
 	if frames == 0 || l.owing.ack.Load() && !due {
 		return
 	}
@@ -76,7 +80,7 @@ func (l *Link) appendAck(batch []byte) []byte {
 	l.owing.ack.Store(false)
 	l.live.owedAt = time.Time{}
 	taken := wire.Taken{Count: l.rx.kept.Load(), Bytes: l.rx.taken.Load()}
-	l.owing.behind.Store(taken.Bytes)
+	l.owing.covered.Store(l.owing.due.Load())
 	var frame [ackLen]byte
 	return wire.AppendToBatch(batch, wire.AppendLinkAck(frame[:0], taken))
 }

@@ -82,12 +82,22 @@ func TestAcksCountTheBytesOfAllClasses(t *testing.T) {
 	}
 }
 
-// A flood of one class owes an ack each limits.AckBytes, and nothing between.
+// A flood of a class that is kept has an ack each limits.AckBytes, one of
+// datagrams each limits.AckBulkShare times that, and no more.
 func TestAFloodIsAcked(t *testing.T) {
+	for class, each := range map[wire.Class]int{
+		wire.ClassInteractive: limits.AckBytes, wire.ClassBulk: limits.AckBytes * limits.AckBulkShare,
+	} {
+		floodIsAcked(t, class, each)
+	}
+}
+
+func floodIsAcked(t *testing.T, class wire.Class, each int) {
+	t.Helper()
 	a, b := taker{newDriven(drivenStart)}, taker{newDriven(drivenStart)}
 	acks, sent := 0, 0
-	for range 1000 {
-		a.link.AppendFrame(Self, wire.ClassBulk, testFrame(wire.ClassBulk, 1000, 1)[wire.BatchHeader:])
+	for range 2000 {
+		a.link.AppendFrame(Self, class, testFrame(class, 1000, 1)[wire.BatchHeader:])
 		a.carry(t, b)
 		sent += 1000
 		if b.link.control.frames > 0 {
@@ -95,10 +105,10 @@ func TestAFloodIsAcked(t *testing.T) {
 		}
 		b.carry(t, a)
 	}
-	if want := sent / limits.AckBytes; acks < want-2 || acks > want+2 {
-		t.Errorf("got %d acks for %d bytes, want %d", acks, sent, want)
+	if want := sent / each; acks < want-2 || acks > want+2 {
+		t.Errorf("class %d: got %d acks for %d bytes, want %d", class, acks, sent, want)
 	}
-	if got := a.link.untaken(); got > limits.AckBytes+2000 {
+	if got := a.link.untaken(); got > each+2000 {
 		t.Errorf("got %d bytes untaken, want at most what owes no ack yet", got)
 	}
 }
