@@ -103,6 +103,9 @@ func (s *Simulation) listener(url string) *simNode {
 
 // happen lets the next message of the handshake arrive.
 func (d *simDial) happen(s *Simulation, kind simKind) {
+	if d.from.putOff(d, kind) {
+		return
+	}
 	switch kind {
 	case dialConnect:
 		switch {
@@ -145,7 +148,7 @@ func (d *simDial) happen(s *Simulation, kind simKind) {
 // heard says whether the acceptor can still be heard; if not, the dialler waits
 // for its end of patience.
 func (d *simDial) heard(s *Simulation) bool {
-	if d.to.dead || s.cut(d.from, d.to) || s.cut(d.to, d.from) {
+	if d.to.dead || d.to.frozen != nil || s.cut(d.from, d.to) || s.cut(d.to, d.from) {
 		patience := limits.HandshakeTimeout
 		if d.webRTC {
 			patience = limits.SignalTimeout
@@ -183,7 +186,7 @@ func (d *simDial) answered(s *Simulation) {
 // accepted is the acceptor's side once it has message 3.
 func (d *simDial) accepted(s *Simulation) {
 	there := d.here.other
-	if d.to.dead || s.cut(d.from, d.to) {
+	if d.to.dead || d.to.frozen != nil || s.cut(d.from, d.to) {
 		there.closed = true // nothing comes of it; the dialler's pings will tell
 		return
 	}

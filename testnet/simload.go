@@ -38,7 +38,9 @@ type simMessage struct {
 	began    time.Duration
 	took     time.Duration // to the ack
 	hops     int
-	first    copyMark // of the first transmission
+	arrived  time.Duration // when it was delivered first
+	answer   func()        // called then; nil: nobody is
+	first    copyMark      // of the first transmission
 	copies   int
 	firsts   int // copies of the first message of a handshake that left for the receiver
 
@@ -232,6 +234,9 @@ func (d *simLoad) delivered(v *session.Delivery) reason.Reason {
 		d.duplicates++
 		return reason.None
 	}
-	m.delivered, m.hops = true, v.Hops
+	m.delivered, m.hops, m.arrived = true, v.Hops, d.sim.now
+	if m.answer != nil {
+		m.answer()
+	}
 	return reason.None
 }

@@ -35,6 +35,7 @@ type simNode struct {
 	silent   bool             // dead, and its carriers stay open
 	kept     []engine.Contact // what a dead one's disk holds
 	leaving  bool
+	frozen   *frozen // stopped as a process is; nil: it runs
 	ticking  bool // a tick of the busy links is planned
 	overlong bool // had too many links for too long: told already
 
@@ -163,7 +164,7 @@ func (n *simNode) contactRecord(now time.Time) []byte {
 
 // happen does what time has made due.
 func (n *simNode) happen(s *Simulation, kind simKind) {
-	if n.dead {
+	if n.dead || n.putOff(n, kind) {
 		return
 	}
 	switch kind {

@@ -131,7 +131,7 @@ func (e *simEnd) take() *simBuffer {
 func (e *simEnd) happen(s *Simulation, kind simKind) {
 	switch {
 	case kind == endUnheard:
-		if e.link != nil && !e.closed && !e.node.dead && (e.other.node.dead || e.other.mute) {
+		if e.link != nil && !e.closed && !e.node.dead && (e.other.node.dead || e.other.node.frozen != nil || e.other.mute) {
 			e.link.link.Close(reason.CarrierFailed)
 		}
 		return
@@ -139,6 +139,8 @@ func (e *simEnd) happen(s *Simulation, kind simKind) {
 		return
 	case e.closed || e.node.dead:
 		e.drop()
+		return
+	case e.node.hold(e):
 		return
 	case s.cut(e.other.node, e.node):
 		e.held = true

@@ -83,11 +83,13 @@ const (
 	AckDelay        = 50 * time.Millisecond  // or after this time
 	AckPatience     = 10 * time.Second       // a neighbour that answers pings and acks none of the frames that wait for it is cut: more than twice LinkRTOMax
 	LinkTick        = 25 * time.Millisecond  // how often a link that owes something is looked at
+	LateTick        = 200 * time.Millisecond // a look that comes so late says that the node stood still: it is not counted as silence of its neighbours
 	IdleTick        = time.Second            // how often the others are
 	PingIdleRelay   = 5 * time.Second        // silence after which a relay is pinged
 	PingIdleLeaf    = 15 * time.Second       // silence after which a leaf is pinged
 	PingAnswer      = 10 * time.Second       // a ping without a sign of life for so long: the link is dead (a relay: 15 s of silence)
-	LinkRTOMin      = 250 * time.Millisecond // least time to an ack before the link is suspect
+	LinkRTOMin      = 250 * time.Millisecond // a link that has taken nothing of what waits for so long, at least, is suspect
+	LinkRTOSoon     = 800 * time.Millisecond // and for so long at most, unless twice the round trip is longer
 	LinkRTOMax      = 4 * time.Second        // most time: of a link that was seen to take a second for a round trip; less than half of PingAnswer
 	LinkRekey       = 1 << 16                // records after which a direction takes a new key
 	ByeContacts     = 8                      // contact records in a Bye
@@ -416,7 +418,6 @@ const (
 	HotRetry    = 30 * time.Second // pause after an attempt that failed, or a link that ended sooner; doubles
 	HotRetryMax = 10 * time.Minute // longest such pause
 	HotPeers    = 64               // peers whose traffic is looked at for this: sixteen times DirectLinks
-	DirectPing  = time.Second      // a direct link that sends and on which nothing came for so long is pinged
 )
 
 // What a node looks at again while it runs: its files, its certificate, its ICE servers.

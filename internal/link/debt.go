@@ -6,38 +6,44 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 )
 
-// debt is what a neighbour has not acked, be it still in the ring, pushed out of it
-// or on another way meanwhile: the age of the oldest record that is kept says
-// nothing of a neighbour that never acks while newer ones push it out.
+// debt is for how long a neighbour has taken nothing although something waits for
+// it, of whatever class. A neighbour that takes a little now and then is slow, not
+// gone: how old the oldest frame is says nothing of that.
 type debt struct {
-	told  uint64    // the neighbour's count when last looked at
-	since time.Time // when it grew last, or frames began to be owed; zero: none are
-	grew  time.Time // when it grew last, whatever is owed
+	taken  uint64    // bytes, when last looked at
+	looked time.Time // when that was
+	since  time.Time // when it grew last, or something began to be due; zero: nothing is
+	grew   time.Time // when it grew last, whatever is due
 }
 
-// look is to be called with each tick.
-func (d *debt) look(now time.Time, r *ring) {
-	if r.told != d.told {
+// look is to be called with each tick. Where that did not happen for a while it was
+// this node that stood still, and what came meanwhile is not read yet.
+func (d *debt) look(now time.Time, h *handed) {
+	if gap := now.Sub(d.looked); gap > limits.LateTick && !d.since.IsZero() {
+		d.since = d.since.Add(gap)
+	}
+	d.looked = now
+	grew := h.taken != d.taken
+	if d.taken = h.taken; grew {
 		d.grew = now
 	}
 	switch {
-	case r.told >= r.out:
+	case !h.overdue():
 		d.since = time.Time{}
-	case d.since.IsZero() || r.told != d.told:
+	case grew || d.since.IsZero():
 		d.since = now
 	}
-	d.told = r.told
 }
 
-// owed is for how long the neighbour has acked nothing although frames wait for it.
+// owed is for how long the neighbour has taken nothing although something waits.
 func (l *Link) owed(now time.Time) time.Duration {
-	if l.live.debt.since.IsZero() || l.ring.empty() {
+	if l.live.debt.since.IsZero() || !l.handed.overdue() {
 		return 0
 	}
 	return now.Sub(l.live.debt.since)
 }
 
-// proved says that the neighbour answered a ping of late and acks nothing all the
+// proved says that the neighbour answered a ping of late and takes nothing all the
 // same: another one soon would tell nothing new.
 func (l *Link) proved(now time.Time) bool {
 	return l.owed(now) > l.live.rto() && now.Sub(l.live.pinged) < limits.IdleTick
@@ -52,7 +58,7 @@ func (l *Link) unacked(now time.Time) bool {
 }
 
 // unread says that the neighbour has taken nothing for so long: neither answered the
-// ping that is out nor acked a frame.
+// ping that is out nor acked anything.
 func (l *Link) unread(now time.Time, long time.Duration) bool {
 	v := &l.live
 	return !v.pingAt.IsZero() && now.Sub(v.pingAt) >= long && now.Sub(v.debt.grew) >= long

@@ -49,13 +49,16 @@
 //
 // # Acks
 //
+// Acks count the bytes of all carrier messages that the neighbour has dealt with, so
+// that traffic of any class proves a link or disproves it: one whose neighbour takes
+// nothing for a while of what was sent to it is suspect, and frames avoid it. One
+// that takes a little now and then is slow. A neighbour that answers pings and for
+// limits.AckPatience takes nothing is cut.
+//
 // Mesh frames of classes 0 to 2 stay in the sent ring until the neighbour has
-// taken them. When its ack is late the link is suspect, and [Link.TakeRing]
-// hands the frames back so that they go another way: once, and from then on only
-// as much as an eighth of what the neighbour has taken. A neighbour that answers
-// pings and for limits.AckPatience acks nothing of what waits for it is cut. Acks also
-// count the bytes of all carrier messages, so that this end knows how much of what it
-// gave to the carrier the neighbour has not read.
+// taken them. [Link.TakeRing] hands those of a suspect link back so that they go
+// another way: once, and from then on only as much as an eighth of what the neighbour
+// has taken.
 //
 // # Memory
 //

@@ -63,7 +63,7 @@ func TestPumpWritesWhatGathered(t *testing.T) {
 	if d.link.queue.inlets != nil {
 		t.Error("got inlets on an idle link, want none")
 	}
-	if at, ok := d.link.ring.oldest(); !ok || !at.Equal(drivenStart.Add(time.Second)) {
+	if at, ok := d.link.ring.ack(1); !ok || !at.Equal(drivenStart.Add(time.Second)) {
 		t.Errorf("kept until acked: got %v, %v, want the time of Pump", at, ok)
 	}
 }

@@ -32,7 +32,7 @@ type Config struct {
 	Peer     wire.ID
 	Leaf     bool // the peer does not forward
 	LeafLink bool // either end is a leaf: pings are rarer
-	Direct   bool // made for what the two ends have to say to each other: silence is noticed within seconds
+	Direct   bool // made for what the two ends have to say to each other; the link itself does not care
 	Outbound bool
 	Instance wire.Instance
 	Dial     uint32
@@ -266,22 +266,18 @@ func (l *Link) prepare(out *chunks) {
 	mesh, waited := chunks{}, l.queue.held
 	frames, single := l.queue.take(&mesh)
 	l.flight += waited - l.queue.held
-	idle := l.ring.empty()
 	for c := mesh.head; c != nil; c = c.next {
 		if c.kept {
 			l.ring.keep(c, l.ringMost())
 			l.charge()
 		}
 	}
-	if idle && !l.ring.empty() {
-		l.busy()
-	}
 	l.txFrames += uint64(frames)
 	l.flushed = single
 	l.tellRoom()
 	out.splice(&mesh, l.queue.recordMax)
 	l.takeLast(out)
-	l.handOver(out)
+	l.handOver(out, frames > 0)
 }
 
 // ackRoom is how many bytes an ack takes in a batch.

@@ -13,7 +13,6 @@ type liveness struct {
 	idle    time.Duration // silence after which to ping
 	heard   uint64        // bytes received when last looked at
 	heardAt time.Time     // when that number last grew
-	told    uint64        // mesh frames sent until then
 	pingAt  time.Time     // zero: no ping is out
 	ping    [8]byte
 	srtt    time.Duration
@@ -33,9 +32,12 @@ func newLiveness(leaf bool, now time.Time) liveness {
 	return liveness{idle: idle, heardAt: now}
 }
 
-// rto is how long an ack may take.
+// rto is for how long a neighbour may take nothing of what waits for it: generous
+// where that costs little, and less than a second on all links but those that take
+// nearly half of it for a round trip.
 func (v *liveness) rto() time.Duration {
-	return min(max(4*v.srtt+limits.AckDelay, limits.LinkRTOMin), limits.LinkRTOMax)
+	d := min(4*v.srtt+limits.AckDelay, max(2*v.srtt+limits.AckDelay, limits.LinkRTOSoon))
+	return min(max(d, limits.LinkRTOMin), limits.LinkRTOMax)
 }
 
 // Health is what a tick found.
@@ -60,10 +62,10 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 	l.writer.tick(now)
 	v := &l.live
 	if bytes := l.rx.bytes.Load(); bytes != v.heard {
-		v.heard, v.heardAt, v.told = bytes, now, l.txFrames
+		v.heard, v.heardAt = bytes, now
 	}
 	l.tickAck(now)
-	l.live.debt.look(now, &l.ring)
+	l.live.debt.look(now, &l.handed)
 	h := Health{Suspect: l.late(now)}
 	h.Changed = h.Suspect != v.suspect
 	v.suspect = h.Suspect
@@ -75,27 +77,13 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 		return h
 	}
 	h.Dead = l.tickPing(now, nonce)
-	h.Busy = l.owing.ack.Load() || v.suspect || !l.ring.empty() || l.unheard()
+	h.Busy = l.owing.ack.Load() || v.suspect || l.handed.awaited()
 	return h
 }
 
-// unheard says of a direct link that something was sent since the neighbour was
-// last heard. What its ends have to say takes no other way, and of frames that
-// nobody acks only a ping tells whether they arrive.
-func (l *Link) unheard() bool { return l.Direct && l.txFrames != l.live.told }
-
-// late says whether the oldest unacked frame has waited too long.
+// late says whether the neighbour has taken nothing for too long.
 func (l *Link) late(now time.Time) bool {
-	if at, ok := l.ring.oldest(); ok && now.Sub(at) > l.live.rto() {
-		return true
-	}
-	if l.owed(now) > l.live.rto() {
-		return true
-	}
-	if v := &l.live; l.unheard() && !v.pingAt.IsZero() && v.heardAt.Before(v.pingAt) && now.Sub(v.pingAt) > v.rto() {
-		return true
-	}
-	return l.live.suspect // until the next ack or pong
+	return l.owed(now) > l.live.rto() || l.live.suspect // until the next ack or pong
 }
 
 func (l *Link) tickAck(now time.Time) {
@@ -117,7 +105,7 @@ func (l *Link) tickPing(now time.Time, nonce [8]byte) reason.Reason {
 		return reason.Idle
 	case v.suspect && l.unread(now, limits.PingAnswer):
 		return reason.Stalled // it talks, and has read nothing since
-	case v.pingAt.IsZero() && (silence >= v.idle || silence >= limits.DirectPing && l.unheard()):
+	case v.pingAt.IsZero() && silence >= v.idle:
 		l.sendPing(now, nonce)
 	}
 	return reason.None

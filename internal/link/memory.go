@@ -37,6 +37,7 @@ func (l *Link) ringMost() int { return min(l.account.Share()/2, limits.SentRing)
 // left notes that the carrier has written what it was given. It needs mu.
 func (l *Link) left(clock func() time.Time) {
 	l.ring.left(clock)
+	l.handed.left()
 	l.flight = 0
 	l.charge()
 	l.tellRoom()

@@ -30,8 +30,6 @@ type ring struct {
 	start   time.Time // what sent.at counts from, less 1 ns
 
 	frames uint64 // frames ever kept
-	out    uint64 // of them, those that the carrier has taken
-	told   uint64 // of them, those that the neighbour said it took
 	acked  uint64 // frames the neighbour took, or that were pushed out
 	credit int    // bytes that may go another way on a mere suspicion: see suspected
 }
@@ -87,10 +85,9 @@ func (r *ring) enter(e sent) {
 	r.entries = append(r.entries, e)
 }
 
-// left notes that the carrier has taken all that was kept: only from then on
-// can the neighbour be late. The clock is read only if there is something.
+// left notes that the carrier has taken all that was kept: from then on a round
+// trip is measured. The clock is read only if there is something.
 func (r *ring) left(clock func() time.Time) {
-	r.out = r.frames
 	last := len(r.entries) - 1
 	if r.empty() || r.entries[last].at != 0 {
 		return
@@ -131,7 +128,7 @@ func (r *ring) ack(count uint64) (newest time.Time, ok bool) {
 	if count > r.frames {
 		return newest, false
 	}
-	r.acked, r.told = max(r.acked, count), max(r.told, count)
+	r.acked = max(r.acked, count)
 	for !r.empty() && r.entries[r.first].last <= r.acked {
 		e := r.entries[r.first]
 		newest = r.when(e)
@@ -146,14 +143,6 @@ func (r *ring) when(e sent) time.Time {
 		return time.Time{}
 	}
 	return r.start.Add(e.at)
-}
-
-// oldest is when the longest unacked record left; false: none is on its way.
-func (r *ring) oldest() (time.Time, bool) {
-	if r.empty() || r.entries[r.first].at == 0 {
-		return time.Time{}, false
-	}
-	return r.when(r.entries[r.first]), true
 }
 
 // take empties the ring into one batch of the frames not yet acked.

@@ -64,24 +64,18 @@ func TestRingIsBounded(t *testing.T) {
 	}
 }
 
-func TestRingKnowsItsOldest(t *testing.T) {
+// An ack tells when the newest record that it is for has left.
+func TestRingKnowsWhenRecordsLeft(t *testing.T) {
 	var r ring
-	if _, ok := r.oldest(); ok {
-		t.Error("an empty ring has an oldest entry")
-	}
 	first, second := time.Unix(1, 0), time.Unix(2, 0)
 	r.keep(record(small(1)), limits.SentRing)
-	if _, ok := r.oldest(); ok {
-		t.Error("a record that the carrier has not taken can be late")
-	}
 	r.left(func() time.Time { return first })
 	r.keep(record(small(2)), limits.SentRing)
 	r.left(func() time.Time { return second })
-	if at, _ := r.oldest(); !at.Equal(first) {
-		t.Errorf("oldest: got %v, want %v", at, first)
-	}
-	r.ack(1)
-	if at, _ := r.oldest(); !at.Equal(second) {
-		t.Errorf("oldest after an ack: got %v, want %v", at, second)
+	r.keep(record(small(3)), limits.SentRing)
+	for count, want := range []time.Time{{}, first, second, {}} {
+		if at, ok := r.ack(uint64(count)); !ok || !at.Equal(want) {
+			t.Errorf("ack of %d: got %v, want %v", count, at, want)
+		}
 	}
 }

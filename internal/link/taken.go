@@ -8,17 +8,28 @@ import (
 	"github.com/peermesh/peermesh/internal/wire"
 )
 
-// handed counts the bytes of carrier messages, of all that is in them: those given
-// to the carrier, and those that the neighbour said it has dealt with. Guarded by
+// handed counts the bytes of carrier messages, whatever is in them: those given to
+// the carrier, and those that the neighbour said it has dealt with. Guarded by
 // Link.mu.
 type handed struct {
 	bytes uint64
+	mesh  uint64 // of them, those up to the last mesh frame: an ack of so many has to come
+	due   uint64 // mesh, of what the carrier has taken: only from then on the neighbour can be late
 	taken uint64
 }
 
-// handOver counts what is about to go to the carrier: no ack of it comes before.
-// It needs mu.
-func (l *Link) handOver(out *chunks) {
+// awaited says whether an ack has to come.
+func (h *handed) awaited() bool { return h.taken < h.mesh }
+
+// overdue says whether an ack has to come of what the carrier has taken.
+func (h *handed) overdue() bool { return h.taken < h.due }
+
+// left notes that the carrier has taken all that it was given.
+func (h *handed) left() { h.due = h.mesh }
+
+// handOver counts what is about to go to the carrier, before any ack of it can come.
+// mesh: there are mesh frames in it. It needs mu.
+func (l *Link) handOver(out *chunks, mesh bool) {
 	tag := 0
 	if l.Send != nil {
 		tag = sealRoom
@@ -26,6 +37,13 @@ func (l *Link) handOver(out *chunks) {
 	for c := out.head; c != nil; c = c.next {
 		l.handed.bytes += uint64(len(c.buf) + tag)
 	}
+	if !mesh {
+		return
+	}
+	if !l.handed.awaited() {
+		l.busy()
+	}
+	l.handed.mesh = l.handed.bytes
 }
 
 // untaken is how many bytes were given to the carrier that the neighbour has not
