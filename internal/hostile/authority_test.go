@@ -181,6 +181,6 @@ func steal(ctx context.Context, t *testing.T, s *hostile.Session) {
 		}
 		t.Errorf("the thief reads %q, sent to another", m.Data)
 		plain := wire.AppendPlainHeader(nil, wire.PlainHeader{Kind: wire.PlainAck})
-		_ = s.Send(wire.ClassAck, wire.AppendAckBody(plain, []wire.AckRange{{First: m.ID, Count: 1}}))
+		_ = s.Send(wire.ClassAck, wire.AppendAckBody(plain, &wire.AckBody{Newest: wire.NoCounter, Ranges: []wire.AckRange{{First: m.ID, Count: 1}}}))
 	}
 }

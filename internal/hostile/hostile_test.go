@@ -76,7 +76,7 @@ func TestAClientThatIsSentTo(t *testing.T) {
 			t.Fatalf("got %q, %v", m.Data, err)
 		}
 		plain := wire.AppendPlainHeader(nil, wire.PlainHeader{Kind: wire.PlainAck})
-		if err := s.Send(wire.ClassAck, wire.AppendAckBody(plain, []wire.AckRange{{First: m.ID, Count: 1}})); err != nil {
+		if err := s.Send(wire.ClassAck, wire.AppendAckBody(plain, &wire.AckBody{Newest: wire.NoCounter, Ranges: []wire.AckRange{{First: m.ID, Count: 1}}})); err != nil {
 			t.Fatal(err)
 		}
 		break

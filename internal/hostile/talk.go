@@ -197,8 +197,8 @@ func (s *Session) Datagram(port uint16, data []byte) error {
 
 // names says whether the body of an ack names a message.
 func names(body []byte, id uint64) bool {
-	ranges, err := wire.ParseAckBody(nil, body)
-	for _, r := range ranges {
+	ack, err := wire.ParseAckBody(nil, body)
+	for _, r := range ack.Ranges {
 		if id >= r.First && id-r.First < uint64(r.Count) {
 			return err == nil
 		}

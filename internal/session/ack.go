@@ -64,9 +64,35 @@ func (l *ackList) add(id uint64) bool {
 	return true
 }
 
+// receipt is what a session has got of messages, as its acks tell. Guarded by the
+// lock of the peer.
+type receipt struct {
+	next   uint64        // above the highest counter of a message that was accepted; 0: none was
+	at     time.Duration // when that one came
+	marked uint32        // message frames that were marked on the way
+}
+
+// took notes that a message was accepted, or comes again.
+func (r *receipt) took(counter uint64, at time.Duration) {
+	if counter >= r.next {
+		r.next, r.at = counter+1, at
+	}
+}
+
+// body returns the ack that a session sends now.
+func (r *receipt) body(ranges []wire.AckRange, at time.Duration) wire.AckBody {
+	// With nothing accepted it is wire.NoCounter, and no time has passed since.
+	a := wire.AckBody{Newest: r.next - 1, Marked: r.marked, Ranges: ranges}
+	if r.next != 0 {
+		a.Delay = wire.AckDelay(at - r.at)
+	}
+	return a
+}
+
 // owe notes that the peer is owed an ack of id. again: for one that was accepted
 // before, so an ack was lost or is late. mu is held.
 func (p *peer) owe(b *Batch, id uint64, again bool, at time.Duration) {
+	b.session.got.took(b.counter, at)
 	if again {
 		p.acks.missed(p.srtt, at)
 	} else if at >= p.acks.stay {
@@ -160,7 +186,8 @@ func (p *peer) sendAck(s *session, ranges []wire.AckRange, k int, at time.Durati
 		p.acks.led = p.lead.hop(at) != (wire.ID{})
 	}
 	by, c := p.acks.way(p, k, at), p.lead.choice(k, p.acks.led, at)
-	p.sendSmall(s, wire.PlainAck, &by, c, func(dst []byte) []byte { return wire.AppendAckBody(dst, ranges) })
+	ack := s.got.body(ranges, at)
+	p.sendSmall(s, wire.PlainAck, &by, c, func(dst []byte) []byte { return wire.AppendAckBody(dst, &ack) })
 }
 
 // way returns the k-th way of acks. One that has lost none keeps its aim.
@@ -198,72 +225,4 @@ func (p *peer) sendSmall(s *session, kind uint8, by *way, c Choice, body func([]
 			t.drop(reason.QueueFull)
 		}
 	}
-}
-
-// onAck takes an ack: what it names has arrived, and what left by the same first
-// hop clearly before it is lost.
-func (p *peer) onAck(b *Batch, body []byte, at time.Duration) reason.Reason {
-	ranges, err := wire.ParseAckBody(b.ranges[:0], body)
-	if err != nil {
-		return reason.Malformed
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var newest time.Duration
-	for _, r := range ranges {
-		newest = max(newest, p.ackRange(r, at, &b.fx))
-	}
-	if newest > 0 {
-		p.measure(at - newest)
-	}
-	p.concludeLoss()
-	p.flush(at)
-	return reason.None
-}
-
-// ackRange ends the messages of one range and returns when the newest left of
-// those of which a single copy did: only of them is it known which copy arrived.
-func (p *peer) ackRange(r wire.AckRange, at time.Duration, fx *effects) (newest time.Duration) {
-	o := &p.out
-	end := min(r.First+uint64(r.Count), o.next)
-	for id, ok := o.nextLive(max(r.First, o.lowest), end); ok; id, ok = o.nextLive(id+1, end) {
-		m := o.ring[id&uint64(len(o.ring)-1)]
-		if m.trail.sent == 1 {
-			m.rtt = max(at-m.sentAt, 1)
-			newest = max(newest, m.sentAt)
-			m.flight.newest, m.flight.fresh = max(m.flight.newest, m.sentAt), true
-			p.table.scores.credit(m.hop, p.id)
-		} else {
-			p.conclude(m, at, fx)
-		}
-		p.arrived(m, fx)
-	}
-	return newest
-}
-
-// concludeLoss sends again what left by the same first hop clearly before
-// something that arrived.
-func (p *peer) concludeLoss() {
-	gap := max(limits.MessageReorder, p.srtt/4)
-	for _, f := range p.out.flights {
-		if f.fresh {
-			f.fresh = false
-			f.overtaken(f.newest-gap, &p.out.again)
-		}
-	}
-}
-
-// onRefusal takes a refusal: the message it names will never be delivered.
-func (p *peer) onRefusal(b *Batch, body []byte, at time.Duration) reason.Reason {
-	r, err := wire.ParseRefusalBody(body)
-	if err != nil {
-		return reason.Malformed
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if m := p.out.get(r.ID); m != nil {
-		p.end(m, Result{Err: reason.Reason(r.Reason), Outcome: Undelivered}, &b.fx)
-	}
-	p.flush(at)
-	return reason.None
 }

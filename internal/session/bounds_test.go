@@ -222,14 +222,14 @@ func TestIndexTable(t *testing.T) {
 	}
 }
 
-func TestFlightsAreBounded(t *testing.T) {
+func TestPathsAreBounded(t *testing.T) {
 	w, a, b := pair(t, 66)
 	w.connect(a, b)
 	w.hops = 300
 	w.cut = func(from, to *testNode) bool { return true }
 	a.send(b, "x")
 	w.run(30 * time.Minute)
-	if got := len(a.peerOf(b).out.flights); got > 2 {
+	if got := len(a.peerOf(b).out.paths); got > limits.Paths {
 		t.Errorf("hops kept for one message: got %d", got)
 	}
 }

@@ -43,6 +43,11 @@ type Config struct {
 	// which that is; ok is false when no link took it. The frame is only valid
 	// during the call. It must not block. Locked.
 	Emit func(frame []byte, c Choice) (hop wire.ID, ok bool)
+	// Holds says what has become of a frame that Emit sent by hop: a Transmission
+	// names it. mark is zero when a frame is asked about for the first time, and
+	// between calls it is kept for Holds. It is called when an ack is late, never for
+	// each message. Locked. Nil: no link holds anything.
+	Holds func(hop *wire.ID, copy uint64, mark *uint64) Holding
 	// Deliver hands what arrived to its port: reason.None accepts it;
 	// reason.PortFull or MemoryLimit leaves a message with its sender, who tries again; any
 	// other reason is told to the sender as a refusal. May wait limits.TransitWait.

@@ -170,6 +170,7 @@ func (p *peer) hintedMessage(at time.Duration, h *wire.Hint, fx *effects) bool {
 		}
 	}
 	m.cut()
+	m.stay = false
 	p.out.again.push(m)
 	p.flush(at)
 	return true
@@ -187,12 +188,10 @@ func (r *trail) outcome() Outcome {
 // onItsWay returns the message whose last copy has this echo, or nil.
 func (p *peer) onItsWay(echo *[limits.HintEcho]byte) *Pending {
 	left := hintSearch
-	for _, f := range p.out.flights {
-		for i := range f.lists {
-			for m := f.lists[i].head; m != nil && left > 0; m, left = m.behind, left-1 {
-				if m.echo == *echo {
-					return m
-				}
+	for _, f := range p.out.paths {
+		for m := f.flight.head; m != nil && left > 0; m, left = m.behind, left-1 {
+			if m.echo == *echo {
+				return m
 			}
 		}
 	}

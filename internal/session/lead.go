@@ -121,10 +121,13 @@ func (r *trail) hasty() bool { return len(r.tried) < limits.FirstHopsTried && r.
 
 // conclude takes what the ack of m, of which several copies left, tells of first
 // hops. That a copy by another hop was lost is certain enough when it timed out
-// or a Hint told so, and when the last copy has been under way for so long that
-// the ack is not that of an earlier one, late. mu is held.
-func (p *peer) conclude(m *Pending, at time.Duration, fx *effects) {
-	if at-m.sentAt < p.srtt/2 {
+// or a Hint told so, and when the ack is that of the last copy: it says so itself,
+// or that copy has been under way for so long that it is not that of an earlier
+// one, late. mu is held.
+func (p *peer) conclude(m *Pending, n *news, at time.Duration, fx *effects) {
+	switch {
+	case n.copy == m.last.copy:
+	case n.past != nil && n.past.id == m.id, at-m.last.at < p.srtt/2:
 		return
 	}
 	failed := false
@@ -144,9 +147,6 @@ func (p *peer) conclude(m *Pending, at time.Duration, fx *effects) {
 		p.lost(first.hop, fx)
 	}
 	p.lead.learn(&m.trail, m.hop, m.by, at)
-	if p.srtt == 0 {
-		p.measure(at - m.sentAt)
-	}
 }
 
 // lost tells the owner that the first copy of something was lost by way of hop,

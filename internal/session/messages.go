@@ -77,9 +77,11 @@ type Pending struct {
 	began    uint64 // peer.began when the first copy left
 	acked    bool
 	over     bool
-	sentAt   time.Duration // of the last copy
-	first    uint64        // names the first copy
-	timeouts int           // copies that were not acked in time
+	stay     bool      // the next copy is to take the first hop of the last one
+	stayed   bool      // the last copy did
+	timeouts uint8     // copies that were not acked in time; see patience
+	last     departure // of the last copy
+	first    uint64    // names the first copy
 	rtt      time.Duration
 	trail    trail
 	echo     [limits.HintEcho]byte // what a Hint about the last copy echoes
@@ -88,7 +90,7 @@ type Pending struct {
 
 	list           *list
 	before, behind *Pending
-	flight         *flight
+	path           *path // by which its last copy is on its way; nil: none is
 }
 
 // Send takes a message or request. done is called exactly once, on any
@@ -277,24 +279,22 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 	t := p.table
 	buf := t.frames.get(MaxOverhead + messageHead + len(m.m.Data))
 	defer t.frames.put(buf)
-	by := p.wayAt(m.trail.sent, at)
+	by, c := p.nextHop(m, at)
 	frame, body, ok := p.appendMessage((*buf)[:0], s, m, &by)
 	if !ok {
 		p.arm(at) // the key is used up: a new session is due
 		return false
 	}
-	hop, c, ok := t.emit(frame, p.choiceAt(&m.trail, at))
+	hop, c, ok := t.emit(frame, c)
 	if !ok {
 		p.out.stall(at)
 		p.arm(p.out.stalled)
 		return false
 	}
 	m.by = by
-	p.departed(m, hop, c, at)
+	s.messages++
+	p.departed(m, hop, c, transmission(frame[body:]), len(frame), at)
 	m.echo = wire.Echo(frame[body:])
-	if m.trail.sent == 1 {
-		m.first = transmission(frame[body:])
-	}
 	if s.sent.Load() >= s.renew && s.asked.CompareAndSwap(false, true) {
 		p.renewAt = at
 		p.arm(at)
@@ -305,29 +305,41 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 // transmission names one sealed frame by what stands before its ciphertext: the
 // receiver's index and the counter. No two frames of a session have the same.
 func transmission(body []byte) uint64 {
-	return uint64(binary.BigEndian.Uint32(body))<<32 ^ binary.BigEndian.Uint64(body[4:])
+	return transmissionOf(binary.BigEndian.Uint32(body), binary.BigEndian.Uint64(body[4:]))
 }
 
-// departed notes that a copy of m has left by hop.
-func (p *peer) departed(m *Pending, hop wire.ID, c Choice, at time.Duration) {
+func transmissionOf(index uint32, counter uint64) uint64 { return uint64(index)<<32 ^ counter }
+
+// nextHop returns the way and the first hop of the next copy of m.
+func (p *peer) nextHop(m *Pending, at time.Duration) (way, Choice) {
+	if m.stay {
+		return m.by, Choice{Via: m.hop, K: m.trail.turns()}
+	}
+	return p.wayAt(m.trail.turns(), at), p.choiceAt(&m.trail, at)
+}
+
+// departed notes that a copy of m, of so many bytes, has left by hop.
+func (p *peer) departed(m *Pending, hop wire.ID, c Choice, copy uint64, size int, at time.Duration) {
 	o := &p.out
 	o.stalls = 0
 	if m.trail.sent == 0 {
 		o.freshBytes -= len(m.m.Data)
 		o.enter(m)
-		m.began = p.began
+		m.began, m.first = p.began, copy
+	} else if f := o.pathOf(&m.hop); f != nil {
+		f.others = hop != m.hop
 	}
 	m.cut()
 	m.trail.leave(hop, c)
-	m.hop = hop
-	f, pace := o.flightBy(hop), p.pace(m)
-	f.depart(m, pace, at)
+	m.hop, m.stayed, m.stay = hop, m.stay, false
+	f := o.pathBy(&hop, at)
+	f.depart(m, copy, size, at)
 	if m.asks() {
 		p.speak(at)
 	} else {
 		p.touch(at)
 	}
-	p.arm(at + p.rto(pace))
+	p.arm(p.due(f))
 }
 
 // asks reports whether this node sent m of its own accord.

@@ -19,7 +19,8 @@ type outbox struct {
 	fresh      list // waiting for their first copy to leave
 	freshBytes int
 	again      list // to be sent once more
-	flights    []*flight
+	paths      []*path
+	past       past
 	asking     map[uint64]*Pending // acked requests that wait for their response
 
 	count   int           // fresh and unacked ones

@@ -16,6 +16,7 @@ type Batch struct {
 	Context any
 
 	session  *session // of the last frame
+	counter  uint64   // of that frame
 	owed     []*peer  // who is owed an ack
 	since    time.Duration
 	delivery Delivery
@@ -118,6 +119,7 @@ func (t *Table) opened(b *Batch, s *session, at time.Duration, a *arrival) reaso
 	if why != reason.None {
 		return why
 	}
+	b.counter = counter
 	p := s.peer
 	p.touch(at)
 	note(&p.heard, at)
@@ -150,7 +152,7 @@ func (t *Table) dispatch(b *Batch, s *session, at time.Duration, a *arrival, h w
 		b.fill(s, a, h, m.ID, m.Data)
 		return t.onMessage(b, s, at, &m)
 	case wire.PlainAck:
-		return p.onAck(b, body, at)
+		return p.onAck(b, s, body, at)
 	case wire.PlainRefusal:
 		return p.onRefusal(b, body, at)
 	case wire.PlainResponse:

@@ -46,8 +46,8 @@ func TestResendPauses(t *testing.T) {
 	}
 	w.cut = func(from, to *testNode) bool { return true }
 	o := a.send(b, "x")
-	w.run(20 * time.Second)
-	want := []time.Duration{250, 500, 1000, 1000, 1000, 4000, 4000} // there are four first hops
+	w.run(30 * time.Second)
+	want := []time.Duration{250, 500, 1000, 1000, 1000, 2000, 4000, 8000} // there are four first hops
 	for i, d := range want {
 		if got := left[i+1].Sub(left[i]); got != d*time.Millisecond {
 			t.Errorf("pause %d: got %v, want %v", i, got, d*time.Millisecond)

@@ -34,9 +34,12 @@ type session struct {
 	window replayWindow
 
 	// guarded by peer.mu
-	third   *third        // message 3, until the session is confirmed
-	thirds  int           // copies of it that came again, when we answered
-	expires time.Duration // as previous session
+	messages uint32        // copies of messages that were sealed
+	marked   uint32        // of them, those that were marked on the way, as the peer told
+	got      receipt       // what came
+	third    *third        // message 3, until the session is confirmed
+	thirds   int           // copies of it that came again, when we answered
+	expires  time.Duration // as previous session
 }
 
 // third is a message 3 that is resent until the peer shows that it has it.

@@ -17,6 +17,7 @@ type trail struct {
 	again    bool          // and it has
 	repeated bool          // a hop was tried twice though another was to be: there are no others
 	stale    int           // the last so many copies left by hops that were tried before
+	same     int           // copies that took a hop again on purpose
 	last     reason.Reason // what was heard last about it
 }
 
@@ -38,7 +39,6 @@ func (r *trail) leave(hop wire.ID, c Choice) {
 	for i := range r.tried {
 		if r.tried[i].hop == hop {
 			r.tried[i].noRoute = false
-			r.stale++
 			r.repeat(i == 0 && r.led, hop == c.Via)
 			return
 		}
@@ -49,14 +49,20 @@ func (r *trail) leave(hop wire.ID, c Choice) {
 
 // repeat notes that a hop was tried once more: the lead, or one on purpose.
 func (r *trail) repeat(lead, purpose bool) {
-	switch {
-	case purpose:
-	case lead && !r.again:
-		r.again = true
-	default:
-		r.repeated = true
+	if purpose {
+		r.same++
+		return
 	}
+	r.stale++
+	if lead && !r.again {
+		r.again = true
+		return
+	}
+	r.repeated = true
 }
+
+// turns returns how many copies left that were to find another way.
+func (r *trail) turns() int { return r.sent - r.same }
 
 // hops returns the first hops that were tried.
 func (r *trail) hops() []wire.ID {

@@ -200,7 +200,7 @@ type dataVector struct {
 func sealedVectors(t *testing.T) []dataVector {
 	t.Helper()
 	home := wire.ID(counting(0x70, 20))
-	ids := []wire.AckRange{{First: 1, Count: 3}, {First: 9, Count: 1}}
+	ack := wire.AckBody{Newest: 5, Delay: 31, Marked: 2, Ranges: []wire.AckRange{{First: 1, Count: 3}, {First: 9, Count: 1}}}
 	plain := func(kind uint8, dst, src uint16, body []byte) []byte {
 		return append(wire.AppendPlainHeader(nil, wire.PlainHeader{Kind: kind, DstPort: dst, SrcPort: src}), body...)
 	}
@@ -214,7 +214,7 @@ func sealedVectors(t *testing.T) []dataVector {
 			plain(wire.PlainMessage, 7, 9, wire.AppendMessageBody(nil, &wire.MessageBody{ID: 12, Lowest: 10, Data: []byte("a message")}))),
 		dataVectorOf(t, "message by a home", wire.ClassInteractive, []wire.ID{home}, 3,
 			plain(wire.PlainRequest, 7, 9, wire.AppendMessageBody(nil, &wire.MessageBody{ID: 13, Lowest: 10, Data: []byte("a request")}))),
-		dataVectorOf(t, "ack", wire.ClassAck, nil, limits.HardMessages-1, plain(wire.PlainAck, 0, 0, wire.AppendAckBody(nil, ids))),
+		dataVectorOf(t, "ack", wire.ClassAck, nil, limits.HardMessages-1, plain(wire.PlainAck, 0, 0, wire.AppendAckBody(nil, &ack))),
 	}
 }
 

@@ -77,8 +77,8 @@ func (p *peer) appendRoute(dst []byte, class wire.Class, by *way) []byte {
 // choiceAt returns the first hop for the next copy of what left by that trail: one
 // that no copy has left by.
 func (p *peer) choiceAt(r *trail, at time.Duration) Choice {
-	if r.sent >= scattered && p.table.cfg.Aim != nil {
+	if r.turns() >= scattered && p.table.cfg.Aim != nil {
 		return Choice{Past: r.hops()}
 	}
-	return p.lead.choice(r.sent, r.led, at)
+	return p.lead.choice(r.turns(), r.led, at)
 }

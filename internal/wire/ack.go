@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"math"
+	"time"
 )
 
 // MaxAckRanges bounds the ranges of one ack.
@@ -16,40 +17,73 @@ type AckRange struct {
 	Count uint16 // at least 1; First+Count-1 does not overflow
 }
 
-// AppendAckBody appends the body of an ack, behind the PlainHeader.
+// AckDelayUnit is what AckBody.Delay counts.
+const AckDelayUnit = 64 * time.Microsecond
+
+// NoCounter in AckBody.Newest: no message came on this session yet.
+const NoCounter = math.MaxUint64
+
+const ackHeadLen = 8 + 2 + 4
+
+// AckBody is the body of an ack, behind the PlainHeader. Newest, Delay and Marked are
+// of the session that the ack itself is sealed by, whatever sessions the messages
+// that the ranges name came on.
 //
 //	offset  size  field
-//	0       1     count, 0 to 16
-//	1       ..    count × { first id u64, number of ids u16 (at least 1) }
+//	0       8     highest counter of a message that was accepted on this session; all ones: none was
+//	8       2     time since then, in units of 64 µs; the highest value stands for all longer times too
+//	10      4     message frames with the bit marked that came on this session, duplicates too
+//	14      1     count, 0 to 16
+//	15      ..    count × { first id u64, number of ids u16 (at least 1) }
 //
 // An ack without ranges says only that its sender has the session's keys.
-func AppendAckBody(dst []byte, ranges []AckRange) []byte {
-	dst = append(dst, byte(len(ranges)))
-	for _, v := range ranges {
-		dst = appendU16(appendU64(dst, v.First), v.Count)
+type AckBody struct {
+	Newest uint64
+	Delay  uint16
+	Marked uint32
+	Ranges []AckRange
+}
+
+// AckDelay returns d in units of AckDelayUnit, saturating at both ends.
+func AckDelay(d time.Duration) uint16 {
+	return uint16(min(max(d/AckDelayUnit, 0), math.MaxUint16))
+}
+
+// AppendAckBody appends v.
+func AppendAckBody(dst []byte, v *AckBody) []byte {
+	dst = appendU32(appendU16(appendU64(dst, v.Newest), v.Delay), v.Marked)
+	dst = append(dst, byte(len(v.Ranges)))
+	for _, r := range v.Ranges {
+		dst = appendU16(appendU64(dst, r.First), r.Count)
 	}
 	return dst
 }
 
-// ParseAckBody reads the body that fills b and appends its ranges to dst, at
-// most MaxAckRanges. It does not allocate when dst has room.
-func ParseAckBody(dst []AckRange, b []byte) ([]AckRange, error) {
-	list, rest, err := cutList(b, ackRangeLen, 0, MaxAckRanges, ErrCount)
+// ParseAckBody reads the body that fills b. Its ranges are appended to ranges, at
+// most MaxAckRanges. It does not allocate when ranges has room.
+func ParseAckBody(ranges []AckRange, b []byte) (AckBody, error) {
+	if len(b) < ackHeadLen {
+		return AckBody{}, ErrShort
+	}
+	v := AckBody{
+		Newest: binary.BigEndian.Uint64(b), Delay: binary.BigEndian.Uint16(b[8:]),
+		Marked: binary.BigEndian.Uint32(b[10:]), Ranges: ranges,
+	}
+	list, rest, err := cutList(b[ackHeadLen:], ackRangeLen, 0, MaxAckRanges, ErrCount)
 	if err != nil {
-		return dst, err
+		return AckBody{}, err
 	}
 	if len(rest) > 0 {
-		return dst, ErrTrailing
+		return AckBody{}, ErrTrailing
 	}
-	ranges := dst
 	for ; len(list) > 0; list = list[ackRangeLen:] {
-		v := AckRange{First: binary.BigEndian.Uint64(list), Count: binary.BigEndian.Uint16(list[8:])}
-		if v.Count == 0 || v.First > math.MaxUint64-uint64(v.Count-1) {
-			return dst, ErrValue
+		r := AckRange{First: binary.BigEndian.Uint64(list), Count: binary.BigEndian.Uint16(list[8:])}
+		if r.Count == 0 || r.First > math.MaxUint64-uint64(r.Count-1) {
+			return AckBody{}, ErrValue
 		}
-		ranges = append(ranges, v)
+		v.Ranges = append(v.Ranges, r)
 	}
-	return ranges, nil
+	return v, nil
 }
 
 // RefusalBody is the body of a refusal, behind the PlainHeader: a message

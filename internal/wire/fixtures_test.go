@@ -185,11 +185,8 @@ var (
 			return plain{h, body}, err
 		},
 	}
-	ackBodies = codec[[]AckRange]{
-		func(dst []byte, v *[]AckRange) []byte { return AppendAckBody(dst, *v) },
-		func(b []byte) ([]AckRange, error) { return ParseAckBody(nil, b) },
-	}
-	batches = codec[[][]byte]{
+	ackBodies = codec[AckBody]{AppendAckBody, func(b []byte) (AckBody, error) { return ParseAckBody(nil, b) }}
+	batches   = codec[[][]byte]{
 		func(dst []byte, v *[][]byte) []byte {
 			for _, f := range *v {
 				dst = AppendToBatch(dst, f)
@@ -232,4 +229,14 @@ var (
 type plain struct {
 	PlainHeader
 	body []byte
+}
+
+// ackOf is an ack of these ranges.
+func ackOf(ranges []AckRange) AckBody {
+	return AckBody{Newest: 1 << 24, Delay: 31, Marked: 2, Ranges: ranges}
+}
+
+func appendAck(ranges []AckRange) []byte {
+	v := ackOf(ranges)
+	return AppendAckBody(nil, &v)
 }

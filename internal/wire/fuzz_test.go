@@ -156,7 +156,9 @@ func FuzzMessageBody(f *testing.F) { fuzzFixed(f, messages, MessageBody{2, 1, []
 
 func FuzzResponseBody(f *testing.F) { fuzzFixed(f, responses, ResponseBody{2, 1, 9, []byte("data")}) }
 
-func FuzzAckBody(f *testing.F) { fuzzFixed(f, ackBodies, nil, []AckRange{{1, 2}, {9, 1}}) }
+func FuzzAckBody(f *testing.F) {
+	fuzzFixed(f, ackBodies, AckBody{Newest: NoCounter}, ackOf([]AckRange{{1, 2}, {9, 1}}))
+}
 
 func FuzzRefusalBody(f *testing.F) { fuzzFixed(f, refusals, RefusalBody{1, 2}) }
 

@@ -6,7 +6,7 @@ import "encoding/binary"
 const (
 	PlainDatagram = 1 // data that may be lost; the data follows the header
 	PlainMessage  = 2 // acknowledged data (MessageBody)
-	PlainAck      = 3 // which messages arrived (AppendAckBody)
+	PlainAck      = 3 // which messages arrived (AckBody)
 	PlainRefusal  = 4 // a message that was not taken (RefusalBody)
 	PlainRequest  = 5 // a message that wants a response (MessageBody)
 	PlainResponse = 6 // a message that answers a request (ResponseBody)

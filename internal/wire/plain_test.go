@@ -3,6 +3,7 @@ package wire
 import (
 	"math"
 	"testing"
+	"time"
 )
 
 func TestPlainHeader(t *testing.T) {
@@ -43,32 +44,44 @@ func TestResponseBody(t *testing.T) {
 }
 
 func TestAckBody(t *testing.T) {
-	ackBodies.fixed(t, "empty", nil)
-	ackBodies.fixed(t, "one", []AckRange{{7, 1}})
+	ackBodies.fixed(t, "empty", AckBody{Newest: NoCounter})
+	ackBodies.fixed(t, "one", AckBody{1 << 40, math.MaxUint16, math.MaxUint32, []AckRange{{7, 1}}})
 	most := make([]AckRange, MaxAckRanges)
 	for i := range most {
 		most[i] = AckRange{uint64(i) * 10, 5}
 	}
-	ackBodies.fixed(t, "sixteen", most)
-	ackBodies.fixed(t, "highest", []AckRange{{math.MaxUint64 - 1, 2}})
+	ackBodies.fixed(t, "sixteen", AckBody{Ranges: most})
+	ackBodies.fixed(t, "highest", ackOf([]AckRange{{math.MaxUint64 - 1, 2}}))
 	ackBodies.refuse(t, []refusal{
 		{"nothing", nil, ErrShort},
-		{"seventeen", AppendAckBody(nil, make([]AckRange, MaxAckRanges+1)), ErrCount},
-		{"range of none", AppendAckBody(nil, []AckRange{{7, 0}}), ErrValue},
-		{"beyond the last id", AppendAckBody(nil, []AckRange{{math.MaxUint64, 2}}), ErrValue},
-		{"range behind the last", append(AppendAckBody(nil, []AckRange{{7, 1}}), 0), ErrTrailing},
+		{"no count", make([]byte, ackHeadLen), ErrShort},
+		{"seventeen", appendAck(make([]AckRange, MaxAckRanges+1)), ErrCount},
+		{"range of none", appendAck([]AckRange{{7, 0}}), ErrValue},
+		{"beyond the last id", appendAck([]AckRange{{math.MaxUint64, 2}}), ErrValue},
+		{"range behind the last", append(appendAck([]AckRange{{7, 1}}), 0), ErrTrailing},
 	})
 }
 
 func TestAckBodyKeepsWhatIsThere(t *testing.T) {
 	have := []AckRange{{1, 1}}
-	got, err := ParseAckBody(have, AppendAckBody(nil, []AckRange{{7, 2}}))
-	if err != nil || len(got) != 2 || got[0] != (AckRange{1, 1}) || got[1] != (AckRange{7, 2}) {
-		t.Errorf("got %v, %v, want the old range and the new one", got, err)
+	got, err := ParseAckBody(have, appendAck([]AckRange{{7, 2}}))
+	if r := got.Ranges; err != nil || len(r) != 2 || r[0] != (AckRange{1, 1}) || r[1] != (AckRange{7, 2}) {
+		t.Errorf("got %v, %v, want the old range and the new one", r, err)
 	}
-	got, err = ParseAckBody(have, AppendAckBody(nil, []AckRange{{7, 2}, {8, 0}}))
-	if err != ErrValue || len(got) != 1 {
-		t.Errorf("got %v, %v, want only the old range and %v", got, err, ErrValue)
+	got, err = ParseAckBody(have, appendAck([]AckRange{{7, 2}, {8, 0}}))
+	if err != ErrValue || got.Ranges != nil {
+		t.Errorf("got %v, %v, want nothing and %v", got, err, ErrValue)
+	}
+}
+
+func TestAckDelay(t *testing.T) {
+	for d, want := range map[time.Duration]uint16{
+		-time.Second: 0, 0: 0, AckDelayUnit - 1: 0, AckDelayUnit: 1, 2 * time.Millisecond: 31,
+		4 * time.Second: 62_500, 5 * time.Second: math.MaxUint16, math.MaxInt64: math.MaxUint16,
+	} {
+		if got := AckDelay(d); got != want {
+			t.Errorf("%v: got %d, want %d", d, got, want)
+		}
 	}
 }
 

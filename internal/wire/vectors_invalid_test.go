@@ -207,11 +207,12 @@ func invalidPlain(t *testing.T) []invalid {
 		{"response: lowest above id", AppendResponseBody(nil, &ResponseBody{4, 5, 1, nil}), ErrValue},
 	})...)
 	all = append(all, rejectPlain(t, ackBodies, PlainAck, []refusal{
-		{"ack: no count", nil, ErrShort},
-		{"ack: 17 ranges", AppendAckBody(nil, make([]AckRange, 17)), ErrCount},
-		{"ack: range of none", AppendAckBody(nil, []AckRange{{7, 0}}), ErrValue},
-		{"ack: range beyond the last id", AppendAckBody(nil, []AckRange{{1<<64 - 1, 2}}), ErrValue},
-		{"ack: byte behind the ranges", []byte{0, 0}, ErrTrailing},
+		{"ack: 13 bytes", make([]byte, 13), ErrShort},
+		{"ack: no count", make([]byte, 14), ErrShort},
+		{"ack: 17 ranges", appendAck(make([]AckRange, 17)), ErrCount},
+		{"ack: range of none", appendAck([]AckRange{{7, 0}}), ErrValue},
+		{"ack: range beyond the last id", appendAck([]AckRange{{1<<64 - 1, 2}}), ErrValue},
+		{"ack: byte behind the ranges", append(appendAck(nil), 0), ErrTrailing},
 	})...)
 	all = append(all, rejectPlain(t, refusals, PlainRefusal, []refusal{
 		{"refusal: reason 0", make([]byte, 9), ErrValue},
