@@ -151,6 +151,7 @@ func (n *Node) setUp(plan *plan) (err error) {
 		NetworkKey:  n.networkKey(),
 		Rand:        rand.Reader,
 		Emit:        n.emit,
+		Holds:       n.holds,
 		Deliver:     n.deliver,
 		Doubt:       func(hop wire.ID) { n.postControl(engine.Doubted{Peer: routing.ID(hop)}) },
 		Lost:        func(hop wire.ID) { n.postControl(engine.Lost{Peer: routing.ID(hop)}) },

@@ -327,6 +327,11 @@ func (n *Node) emit(frame []byte, c session.Choice) (wire.ID, bool) {
 	return wire.ID(v.Peer.ID), v.Peer.Link.AppendOwn(class, v.Frame) == link.Queued
 }
 
+// holds says what this node's own links have done with a frame of its sessions.
+func (n *Node) holds(hop *wire.ID, copy uint64, mark *uint64) session.Holding {
+	return n.engine.Snapshot().Holds(time.Now(), hop, copy, mark)
+}
+
 // hint tells the source of a frame why it got no further. The source may be this
 // very node: its frame came back on a detour.
 func (n *Node) hint(frame []byte, why reason.Reason) {

@@ -346,4 +346,5 @@ func (n *Node) reforward(l *link.Link) {
 	}
 	w.finish(frames, len(batch), now)
 	w.passOn()
+	n.sessions.Yield(now, l.Peer)
 }

@@ -190,4 +190,5 @@ func (n *simNode) reforward(l *link.Link) {
 		retry.frame(snapshot, frame, now)
 	}
 	n.sessions.EndBatch(&n.batch, now)
+	n.sessions.Yield(now, l.Peer)
 }

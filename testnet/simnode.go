@@ -106,7 +106,7 @@ func (n *simNode) start() (err error) {
 	n.may = func(ev engine.Event) bool { s.post(n, ev); return true }
 	cfg := session.Config{
 		Self: wire.ID(n.id), Instance: n.instance, Rand: n.random, Null: true,
-		Emit: n.emit, Deliver: s.load.delivered, Arm: n.arm, Drops: &s.drops,
+		Emit: n.emit, Holds: n.holds, Deliver: s.load.delivered, Arm: n.arm, Drops: &s.drops,
 		Doubt:        func(hop wire.ID) { s.post(n, engine.Doubted{Peer: routing.ID(hop)}) },
 		Lost:         func(hop wire.ID) { s.post(n, engine.Lost{Peer: routing.ID(hop)}) },
 		Aim:          func(to wire.ID) [8]byte { return n.engine.Aim(to) },
@@ -380,6 +380,11 @@ func (n *simNode) emit(frame []byte, c session.Choice) (wire.ID, bool) {
 		n.sim.load.emitted(n, frame)
 	}
 	return wire.ID(v.Peer.ID), ok
+}
+
+// holds says what the node's own links have done with a frame of its sessions.
+func (n *simNode) holds(hop *wire.ID, copy uint64, mark *uint64) session.Holding {
+	return n.engine.Snapshot().Holds(n.sim.time(), hop, copy, mark)
 }
 
 // hint tells the source of a frame why it got no further.

@@ -73,6 +73,7 @@ type Link struct {
 	ring     ring
 	handed   handed
 	owing    owing
+	held     held
 	account  budget.Account // of the memory below
 	flight   int            // memory of what the writer has taken and the carrier not yet
 	live     liveness

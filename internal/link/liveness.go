@@ -60,6 +60,7 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 		return Health{}
 	}
 	l.writer.tick(now)
+	l.forgetLook(now)
 	v := &l.live
 	if bytes := l.rx.bytes.Load(); bytes != v.heard {
 		v.heard, v.heardAt = bytes, now

@@ -31,6 +31,7 @@ type ring struct {
 
 	frames uint64 // frames ever kept
 	acked  uint64 // frames the neighbour took, or that were pushed out
+	moved  uint64 // frames kept when all of them were last given another way
 	credit int    // bytes that may go another way on a mere suspicion: see suspected
 }
 
@@ -158,6 +159,6 @@ func (r *ring) take() (batch []byte) {
 	for !r.empty() {
 		r.shift()
 	}
-	r.acked = r.frames
+	r.acked, r.moved = r.frames, r.frames
 	return batch
 }

@@ -293,7 +293,7 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 	}
 	m.by = by
 	s.messages++
-	p.departed(m, hop, c, transmission(frame[body:]), len(frame), at)
+	p.departed(m, hop, c, Transmission(frame[body:]), len(frame), at)
 	m.echo = wire.Echo(frame[body:])
 	if s.sent.Load() >= s.renew && s.asked.CompareAndSwap(false, true) {
 		p.renewAt = at
@@ -302,9 +302,9 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 	return true
 }
 
-// transmission names one sealed frame by what stands before its ciphertext: the
+// Transmission names one sealed frame by what stands before its ciphertext: the
 // receiver's index and the counter. No two frames of a session have the same.
-func transmission(body []byte) uint64 {
+func Transmission(body []byte) uint64 {
 	return transmissionOf(binary.BigEndian.Uint32(body), binary.BigEndian.Uint64(body[4:]))
 }
 

@@ -114,7 +114,7 @@ func (x *answer) overtaken(a *arrival, frame []byte, at time.Duration) reason.Re
 
 // opened opens the frame and hands the plaintext on.
 func (t *Table) opened(b *Batch, s *session, at time.Duration, a *arrival) reason.Reason {
-	a.copy = transmission(a.body)
+	a.copy = Transmission(a.body)
 	plaintext, counter, why := s.open(a.body, a.class)
 	if why != reason.None {
 		return why

@@ -73,11 +73,11 @@ func (p *peer) timeOut(at time.Duration) (next time.Duration) {
 // What this node's own link still has to bring is not late.
 func (p *peer) expire(f *path, at time.Duration) {
 	f.since = at
-	switch p.holds(f, f.flight.head) {
+	switch p.holds(f, f.flight.head, at) {
 	case Moving:
 		return
 	case Waiting, Unacked:
-		p.yield(f, Unacked)
+		p.yield(f, Unacked, at)
 		return
 	}
 	f.timeouts = more(f.timeouts)
@@ -87,7 +87,7 @@ func (p *peer) expire(f *path, at time.Duration) {
 	}
 	for m := f.flight.head; m != nil; {
 		next := m.behind
-		if p.holds(f, m) != Moving {
+		if p.holds(f, m, at) != Moving {
 			p.timedOut(f, m)
 		}
 		m = next
@@ -111,9 +111,12 @@ func (p *peer) timedOut(f *path, m *Pending) {
 }
 
 // holds asks what has become of the last copy of m in the own link to the first hop.
-func (p *peer) holds(f *path, m *Pending) Holding {
+func (p *peer) holds(f *path, m *Pending, at time.Duration) Holding {
 	if p.table.cfg.Holds == nil {
 		return Gone
+	}
+	if at-m.last.at < limits.LinkTick {
+		return Moving // it has just left
 	}
 	if m.last.copy != f.mark.copy {
 		f.mark = mark{copy: m.last.copy}
@@ -123,10 +126,10 @@ func (p *peer) holds(f *path, m *Pending) Holding {
 
 // yield sends again by other first hops what the link to this one, which is suspect,
 // holds: what waits in it and, if most is Unacked, what it has sent.
-func (p *peer) yield(f *path, most Holding) {
+func (p *peer) yield(f *path, most Holding, at time.Duration) {
 	for m := f.flight.head; m != nil; {
 		next := m.behind
-		if h := p.holds(f, m); h >= Waiting && h <= most {
+		if h := p.holds(f, m, at); h >= Waiting && h <= most {
 			p.out.past.add(m)
 			m.cut()
 			m.stay = false
@@ -144,7 +147,7 @@ func (t *Table) Yield(now time.Time, hop wire.ID) {
 	for _, p := range t.sorted() {
 		p.mu.Lock()
 		if f := p.out.pathOf(&hop); f != nil && f.flight.n > 0 && !p.gone {
-			p.yield(f, Waiting)
+			p.yield(f, Waiting, at)
 			p.flush(at)
 		}
 		p.mu.Unlock()
