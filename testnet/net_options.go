@@ -25,7 +25,7 @@ func (o Options) forNet() (Options, error) {
 	if o.Transport == "" {
 		o.Transport = WS
 	}
-	return o, errors.Join(o.checkCounts(), o.checkShares(), o.checkReal(), o.checkTransport())
+	return o, errors.Join(o.checkCounts(), o.checkShares(), o.checkReal(), o.checkTransport(), o.Line.check())
 }
 
 func (o *Options) checkCounts() error {
@@ -105,7 +105,7 @@ func (o *Options) checkReal() error {
 		given bool
 	}{
 		{"LatencyMin", o.LatencyMin != 0}, {"LatencyMax", o.LatencyMax != 0}, {"Loss", o.Loss != 0},
-		{"PlainGreedy", o.PlainGreedy}, {"Session", o.Session != 0}, {"Sybils", o.Sybils != 0},
+		{"BBR", o.BBR}, {"PlainGreedy", o.PlainGreedy}, {"Session", o.Session != 0}, {"Sybils", o.Sybils != 0},
 		{"Nearest", o.Nearest}, {"NoURL", o.NoURL != 0}, {"Apart", o.Apart != 0}, {"MaxWebRTC", o.MaxWebRTC != 0},
 	} {
 		if s.given {

@@ -25,12 +25,15 @@ type Options struct {
 	MaxLeaves int     // links with leaves of each relay; 0: 256
 	Seed      uint64  // of all randomness
 
+	Line Line // each direction of each link; zero: none
+
 	// Real nodes alone.
 	Transport Transport // what links are made over; empty: WS
 
 	// Virtual time alone.
 	LatencyMin, LatencyMax time.Duration // one way, of a pair of nodes; 0: 20 ms to 80 ms
 	Loss                   float64       // of carrier messages, 0 to 1
+	BBR                    bool          // congestion control of the carriers on lines; without it CUBIC
 	PlainGreedy            bool          // without the look-ahead, to be compared with
 	NoURL                  float64       // share of the relays that nobody can dial but over WebRTC, 0 to 1; all nodes speak it then, and pairs that talk much link
 	Apart                  float64       // share of the pairs of nodes that WebRTC cannot link, 0 to 1

@@ -44,6 +44,7 @@ type Simulation struct {
 	retry   *engine.Ingress
 	scratch engine.Scratch // of the Ingresses of all links
 
+	lines   simLines
 	trace   simTrace
 	records simRecords
 	buffers simBuffers
@@ -148,7 +149,7 @@ func (s *Simulation) drain() {
 			l := s.dirty[i]
 			l.dirty = false
 			if !l.node.dead {
-				l.link.Pump(s.time())
+				l.pump()
 			}
 		}
 		clear(s.dirty)

@@ -61,7 +61,7 @@ func (s *Simulation) dial(from *simNode, a engine.Dial) {
 	if d.to == nil || d.to == from {
 		d.latency = s.opts.LatencyMin
 	} else {
-		d.latency = s.latency(from, d.to)
+		d.latency = s.oneWayDelay(from, d.to)
 	}
 	s.heap.push(s.now+d.way(s), d, dialConnect)
 }
@@ -178,6 +178,7 @@ func (d *simDial) answered(s *Simulation) {
 	here := &simEnd{node: d.from, latency: d.latency, webRTC: d.webRTC}
 	there := &simEnd{node: d.to, latency: d.latency, other: here, webRTC: d.webRTC}
 	here.other, d.here = there, here
+	s.lay(here, there)
 	there.last = s.now + s.delay(d.latency)
 	s.heap.push(there.last, d, dialUp)
 	here.up(s, remote, d.action, 2*(s.now-d.greeted))
@@ -199,6 +200,9 @@ func (d *simDial) accepted(s *Simulation) {
 		return
 	}
 	there.up(s, remote, engine.Dial{Count: remote.hello.Dial, Direct: d.webRTC && d.action.Direct}, s.now-d.greeted)
+	if there.tcp != nil {
+		there.tcp.Resume()
+	}
 }
 
 // hello is what the node says of itself on a new link.

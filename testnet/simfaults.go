@@ -51,7 +51,11 @@ func (s *Simulation) end(n *simNode, silent bool) {
 		if !silent {
 			l.link.Close(reason.Closed)
 		} else {
-			l.link.Carrier.(*simEnd).other.unheard(s)
+			e := l.link.Carrier.(*simEnd)
+			e.other.unheard(s)
+			if e.tcp != nil {
+				e.tcp.Abort()
+			}
 		}
 	}
 	s.load.died(n)

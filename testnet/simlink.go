@@ -24,6 +24,9 @@ type simLink struct {
 	busy     bool          // in node.busy
 	dirty    bool          // in Simulation.dirty
 	direct   bool          // is none of the table
+	wait     *simWait      // nil: it is read
+	pumpAt   time.Duration // when what is held back is looked at again
+	took     simTook       // of the batch that is being read
 	relay    bool          // counts as one of the node's links with relays
 }
 
@@ -48,12 +51,20 @@ func (l *simLink) ended() {
 	l.node.sim.post(l.node, engine.LinkDown{Link: l.link})
 }
 
+// simTook counts the frames of a batch.
+type simTook struct{ frames, kept int }
+
 func simLinkOf(l *link.Link) *simLink { return l.Carrier.(*simEnd).link }
 
 // HandleBatch implements link.Handler.
 func (l *simLink) HandleBatch(_ *link.Link, batch []byte) reason.Reason {
+	l.took = simTook{}
+	return l.walk(batch)
+}
+
+// walk deals with the frames of a batch, until one has to wait.
+func (l *simLink) walk(batch []byte) reason.Reason {
 	n, now := l.node, l.node.sim.time()
-	frames, kept := 0, 0
 	snapshot := n.engine.Snapshot()
 	for len(batch) > 0 {
 		frame, rest, err := wire.NextInBatch(batch)
@@ -68,14 +79,19 @@ func (l *simLink) HandleBatch(_ *link.Link, batch []byte) reason.Reason {
 			}
 			continue
 		}
-		frames++
+		l.took.frames++
 		if len(frame) >= wire.HeaderLen && wire.FrameFlags(frame).Class() < wire.ClassBulk {
-			kept++
+			l.took.kept++
 		}
-		l.frame(snapshot, frame, now)
+		if l.frame(snapshot, frame, now); l.wait != nil {
+			l.wait.rest = append([]byte(nil), batch...)
+			break
+		}
 	}
 	n.sessions.EndBatch(&n.batch, now)
-	l.link.Took(frames, kept)
+	if l.wait == nil {
+		l.link.Took(l.took.frames, l.took.kept)
+	}
 	return reason.None
 }
 
@@ -115,13 +131,13 @@ func (l *simLink) pass(to *engine.Peer, frame []byte, now time.Time) {
 	if n.drops {
 		return
 	}
-	if a := n.queue(to.Link, l.number(), l.class(frame, now), frame); a != link.Queued {
-		why := reason.QueueFull
-		if a == link.Ended {
-			why = reason.LinkLost
-		}
-		n.sim.drops.Add(why, 1)
+	class := l.class(frame, now)
+	a := n.queue(to.Link, l.number(), class, frame)
+	if a == link.Full && l.link != nil && slow(to.Link) {
+		l.await(to.Link, class, frame)
+		return
 	}
+	l.refused(a)
 }
 
 // number is the source number on outgoing links.

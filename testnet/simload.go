@@ -37,6 +37,9 @@ type simMessage struct {
 	pending  *session.Pending
 	began    time.Duration
 	took     time.Duration // to the ack
+	size     int           // bytes of data; less than 8: 8
+	patience time.Duration // 0: that of the options
+	result   func(session.Result)
 	hops     int
 	arrived  time.Duration // when it was delivered first
 	answer   func()        // called then; nil: nobody is
@@ -90,15 +93,20 @@ func (m *simMessage) send(from, to *simNode) {
 	s := m.load.sim
 	m.from, m.to, m.began = from, to, s.now
 	var err error
+	data := make([]byte, max(m.size, 8))
+	binary.BigEndian.PutUint64(data, uint64(m.number))
 	m.pending, err = from.sessions.Send(s.time(), session.Message{
-		To: wire.ID(to.id), Kind: wire.PlainMessage, Patient: true,
-		Data: binary.BigEndian.AppendUint64(nil, uint64(m.number)),
+		To: wire.ID(to.id), Kind: wire.PlainMessage, Patient: true, Data: data,
 	}, m.done)
 	if err != nil {
 		m.finish()
 		return
 	}
-	s.heap.push(s.now+s.opts.Patience, m, messageGiveUp)
+	patience := s.opts.Patience
+	if m.patience > 0 {
+		patience = m.patience
+	}
+	s.heap.push(s.now+patience, m, messageGiveUp)
 }
 
 func (m *simMessage) done(r session.Result) {
@@ -106,6 +114,9 @@ func (m *simMessage) done(r session.Result) {
 		return
 	}
 	m.finish()
+	if m.result != nil {
+		defer m.result(r)
+	}
 	if r.Err != nil {
 		return
 	}
@@ -149,7 +160,7 @@ func (d *simLoad) identify(frame []byte) (m *simMessage, mark copyMark) {
 		return nil, mark
 	}
 	b, err := wire.ParseMessageBody(body)
-	if err != nil || len(b.Data) != 8 {
+	if err != nil || len(b.Data) < 8 {
 		return nil, mark
 	}
 	if number := binary.BigEndian.Uint64(b.Data); number < uint64(len(d.messages)) {
@@ -222,7 +233,7 @@ func (d *simLoad) delivered(v *session.Delivery) reason.Reason {
 		d.datagrams++
 		return reason.None
 	}
-	if len(v.Data) != 8 {
+	if len(v.Data) < 8 {
 		return reason.NoHandler
 	}
 	number := binary.BigEndian.Uint64(v.Data)

@@ -36,8 +36,8 @@ type simNode struct {
 	kept     []engine.Contact // what a dead one's disk holds
 	leaving  bool
 	frozen   *frozen // stopped as a process is; nil: it runs
-	ticking  bool // a tick of the busy links is planned
-	overlong bool // had too many links for too long: told already
+	ticking  bool    // a tick of the busy links is planned
+	overlong bool    // had too many links for too long: told already
 
 	id       routing.ID
 	keys     *identity.Identity
@@ -316,12 +316,16 @@ func (n *simNode) perform(a engine.Action) {
 	}
 }
 
-// closeLink ends a link after a bye. A simulated carrier takes all at once, so
-// there is nothing to wait for.
+// closeLink ends a link after a bye. A simulated carrier without a line takes all at
+// once, so there is nothing to wait for; with one it has limits.ByeFlush.
 func (n *simNode) closeLink(a engine.CloseLink) {
 	l := simLinkOf(a.Link)
 	n.sim.displaced(l, a.Reason)
 	n.count(l, false)
+	if e := l.link.Carrier.(*simEnd); e.tcp != nil {
+		e.because = a.Reason
+		n.sim.heap.push(n.sim.now+limits.ByeFlush, e, endPatience)
+	}
 	a.Link.Finish(wire.AppendBye(nil, &wire.Bye{Reason: uint8(a.Reason), Contacts: a.Contacts}), a.Reason)
 }
 
@@ -354,12 +358,12 @@ func (n *simNode) forget(l *simLink) {
 	}
 }
 
-// queue appends a frame to a link. Nothing has to wait in a simulation: what
-// would, is written first.
+// queue appends a frame to a link. Without a line nothing has to wait in a
+// simulation: what would, is written first.
 func (n *simNode) queue(to *link.Link, src uint64, class wire.Class, frame []byte) link.Admission {
 	n.sim.laid.passed(frame)
 	a := to.AppendFrame(src, class, frame)
-	if a == link.Full || a == link.Stalled {
+	if (a == link.Full || a == link.Stalled) && !slow(to) {
 		to.Pump(n.sim.time())
 		a = to.AppendFrame(src, class, frame)
 	}

@@ -6,13 +6,15 @@ import (
 
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/tcpsim"
 	"github.com/peermesh/peermesh/transport"
 )
 
 // simEnd is one end of a carrier between two nodes, of the kind that TCP is:
 // nothing is lost on it or overtaken. A lost packet shows as a delay of a round
 // trip and no less than lossDelay; a cut holds everything until it heals. Only
-// a node that died silently lets go of what is sent to it.
+// a node that died silently lets go of what is sent to it. Where a line is on its
+// way it is a modelled TCP connection, for which a cut loses packets.
 type simEnd struct {
 	node    *simNode
 	other   *simEnd
@@ -21,18 +23,21 @@ type simEnd struct {
 	last    time.Duration // when the last message on its way here arrives
 	first   *simBuffer    // on its way here, in order
 	tail    *simBuffer
-	webRTC  bool // as that: silence ends it
-	mute    bool // what is sent gets lost
-	closed  bool // from here
-	held    bool // a cut holds what is on its way here
+	webRTC  bool          // as that: silence ends it
+	mute    bool          // what is sent gets lost
+	closed  bool          // from here
+	held    bool          // a cut holds what is on its way here
+	tcp     *tcpsim.End   // nil: no line is on its way
+	because reason.Reason // it is ended for, soon
 }
 
 // lossDelay is the least time to a retransmission (Linux: TCP_RTO_MIN).
 const lossDelay = 200 * time.Millisecond
 
 const (
-	endArrival simKind = iota
-	endUnheard         // a carrier as WebRTC gives up
+	endArrival  simKind = iota
+	endUnheard          // a carrier as WebRTC gives up
+	endPatience         // a bye was written, or not
 )
 
 // webRTCDead is after how much silence of the other side a carrier over WebRTC
@@ -62,6 +67,10 @@ func (e *simEnd) Send(msg []byte) error {
 	}
 	s := e.node.sim
 	s.trace.record(s.now, e.node.index, e.other.node.index, msg)
+	if e.tcp != nil {
+		e.tcp.Write(len(msg)+carrierHeader, s.buffers.take(msg))
+		return nil
+	}
 	e.post(s.buffers.take(msg))
 	return nil
 }
@@ -101,7 +110,9 @@ func (e *simEnd) Close() error {
 	}
 	e.closed = true
 	e.drop()
-	if !e.other.closed {
+	if e.tcp != nil {
+		e.hangUp()
+	} else if !e.other.closed {
 		e.post(&simBuffer{hangUp: true})
 	}
 	if e.link != nil {
@@ -135,6 +146,9 @@ func (e *simEnd) happen(s *Simulation, kind simKind) {
 			e.link.link.Close(reason.CarrierFailed)
 		}
 		return
+	case kind == endPatience:
+		e.link.link.Close(e.because)
+		return
 	case e.held || e.first == nil: // later, or dropped
 		return
 	case e.closed || e.node.dead:
@@ -147,9 +161,17 @@ func (e *simEnd) happen(s *Simulation, kind simKind) {
 		s.held = append(s.held, e)
 		return
 	}
-	b := e.take()
+	e.arrive(e.take())
+}
+
+// arrive takes a message from the other end.
+func (e *simEnd) arrive(b *simBuffer) {
+	s := e.node.sim
 	switch l := e.link; {
-	case l == nil: // refused: nobody reads
+	case l == nil || e.closed || e.node.dead: // refused: nobody reads
+	case l.wait != nil:
+		l.wait.later = append(l.wait.later, b)
+		return
 	case b.hangUp:
 		l.link.Close(reason.CarrierFailed)
 	case l.admitted:

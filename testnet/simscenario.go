@@ -42,7 +42,7 @@ func (o Options) forSim() (Options, error) {
 	if o.Patience == 0 {
 		o.Patience = messagePatience
 	}
-	return o, errors.Join(o.checkCounts(), o.checkShares(), o.checkVirtual())
+	return o, errors.Join(o.checkCounts(), o.checkShares(), o.checkVirtual(), o.Line.check())
 }
 
 // checkVirtual looks at what only a simulation can do.

@@ -23,7 +23,7 @@ import (
 func (l *Link) Pump(now time.Time) (wait time.Duration) {
 	l.mu.Lock()
 	var err error
-	for err == nil && !l.ended && l.pending() {
+	for err == nil && !l.ended && l.pending() && !l.full() {
 		var out chunks
 		l.prepare(&out)
 		l.mu.Unlock()
@@ -34,7 +34,7 @@ func (l *Link) Pump(now time.Time) (wait time.Duration) {
 	l.queue.shrink()
 	l.control.buf = nil
 	l.charge()
-	last, cause := l.closing && !l.ended, l.cause
+	last, cause := l.closing && !l.ended && !l.pending(), l.cause
 	l.mu.Unlock()
 	switch {
 	case err != nil:
@@ -43,6 +43,16 @@ func (l *Link) Pump(now time.Time) (wait time.Duration) {
 		l.Close(cause)
 	}
 	return 0
+}
+
+// full says that the carrier takes nothing just now. It needs mu.
+func (l *Link) full() bool {
+	c, ok := l.Carrier.(interface{ Full() bool })
+	if !ok || !c.Full() {
+		return false
+	}
+	l.queue.slow = true
+	return true
 }
 
 // Handle gives h one message of the carrier, which it may change. A reason other

@@ -66,11 +66,9 @@ func (s *sender) arrived(p *packet, r *report) (newest *segment) {
 	take := func(g *segment) {
 		r.acked += g.len()
 		s.delivered += int64(g.len())
-		switch {
-		case g.lost:
-			g.lost = false
-			s.lost--
-		default:
+		if g.lost {
+			s.find(g)
+		} else {
 			s.pipe -= g.len()
 		}
 		if g.copies > 1 {
@@ -137,8 +135,7 @@ func (s *sender) undo(p *packet) {
 	}
 	for _, g := range s.flight {
 		if g.lost {
-			g.lost = false
-			s.lost--
+			s.find(g)
 			s.pipe += g.len()
 		}
 	}

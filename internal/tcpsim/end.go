@@ -117,6 +117,9 @@ func (e *End) Full() bool {
 // Held is how many bytes were written and are not known to have arrived.
 func (e *End) Held() int { return int(e.tx.wrote-e.tx.una) - e.tx.sacked }
 
+// Lost is how many of them were lost and have not left again.
+func (e *End) Lost() int { return e.tx.lostBytes }
+
 // Unsent is how many bytes were written and have not left.
 func (e *End) Unsent() int { return int(e.tx.wrote - e.tx.next) }
 

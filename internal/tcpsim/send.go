@@ -29,6 +29,7 @@ type sender struct {
 	pipe             int        // bytes that are on their way, as far as is known
 	sacked           int        // bytes
 	lost             int        // segments to be sent again
+	lostBytes        int        // of them
 	again            int        // segments of which a further copy is on its way
 	peak, lastPeak   int        // of pipe, in this round and the last one
 
@@ -135,8 +136,7 @@ func (s *sender) transmit(g *segment, now time.Duration) {
 		s.progress = now
 	}
 	if g.lost {
-		g.lost = false
-		s.lost--
+		s.find(g)
 	}
 	if g.copies++; g.copies == 2 {
 		s.again++
@@ -186,5 +186,13 @@ func (s *sender) timeout() {
 func (s *sender) lose(g *segment) {
 	g.lost = true
 	s.lost++
+	s.lostBytes += g.len()
 	s.pipe -= g.len()
+}
+
+// find takes back that a segment is lost.
+func (s *sender) find(g *segment) {
+	g.lost = false
+	s.lost--
+	s.lostBytes -= g.len()
 }
