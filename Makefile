@@ -3,6 +3,7 @@
 # make fuzz   each fuzz target for FUZZTIME seconds
 # make natlab nodes behind address translators, in network namespaces; writes docs/natlab.md
 # make sim    the figures of whole meshes in virtual time; most of an hour
+# make lines  acknowledged messages on slow, long and shared lines, in virtual time; minutes
 # make siege  identities ground next to a leaf, also among 1,000 relays; long
 # make bench  the benchmarks, against others
 # make build  bin/peermesh
@@ -13,7 +14,7 @@ SHELL := bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 120
 
-.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools natlab tools browser shells promtool fuzz sim siege bench build fmt
+.PHONY: test check fmt-check vet staticcheck unit budgets nowebrtc bench-build bench-test lab lab-tools natlab tools browser shells promtool fuzz sim lines siege bench build fmt
 
 # What the check leaves out where it is missing is needed here.
 test: export REQUIRE_CHROMIUM = 1
@@ -101,6 +102,9 @@ fuzz: tools
 
 sim:
 	.ci/sim
+
+lines:
+	go test -run 'TestLines$$' -v -timeout 60m ./testnet -large
 
 siege:
 	go test -run 'Siege|SimOfWhatRecordsCost' -v -timeout 60m ./testnet -large

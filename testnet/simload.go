@@ -40,6 +40,7 @@ type simMessage struct {
 	size     int           // bytes of data; less than 8: 8
 	patience time.Duration // 0: that of the options
 	result   func(session.Result)
+	err      error // why it is over; nil: it is acknowledged
 	hops     int
 	arrived  time.Duration // when it was delivered first
 	answer   func()        // called then; nil: nobody is
@@ -99,6 +100,7 @@ func (m *simMessage) send(from, to *simNode) {
 		To: wire.ID(to.id), Kind: wire.PlainMessage, Patient: true, Data: data,
 	}, m.done)
 	if err != nil {
+		m.err = err
 		m.finish()
 		return
 	}
@@ -113,6 +115,7 @@ func (m *simMessage) done(r session.Result) {
 	if m.void {
 		return
 	}
+	m.err = r.Err
 	m.finish()
 	if m.result != nil {
 		defer m.result(r)
