@@ -297,8 +297,8 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, from source) *w
 		Outbound: from.outbound, Instance: remote.Hello.Instance, Dial: from.dial, Agent: remote.Hello.Agent,
 		Contact: bytes.Clone(remote.Hello.Contact), // the rest of the Hello is not kept
 		Carrier: conn, Send: remote.Send, Recv: remote.Recv, Direct: from.direct,
-		OnPanic: n.note,
-		Budget:  n.memory.waiting,
+		OnPanic: n.note, Drops: &n.drops,
+		Budget: n.memory.waiting,
 	}
 	var w *walker
 	cfg.OnBusy = func() {

@@ -21,7 +21,7 @@ import (
 type walker struct {
 	n       *Node
 	link    *link.Link // nil: the loop's
-	src     uint64     // the source number on outgoing links
+	src     uint64     // its number; 0: the loop's
 	in      *engine.Ingress
 	batch   *session.Batch // nil: nothing came for this node yet
 	run     run
@@ -231,7 +231,7 @@ func (w *walker) rewritten(to *link.Link, frame []byte, now time.Time) {
 	w.flushRun()
 	w.touch(to)
 	class := w.class(frame, now)
-	for a := to.AppendFrame(w.src, class, frame); a != link.Queued; a = to.AppendFrame(w.src, class, frame) {
+	for a := to.AppendFrame(w.ingress(), class, frame); a != link.Queued; a = to.AppendFrame(w.ingress(), class, frame) {
 		if !w.waitFor(to, a, wire.BatchHeader+len(frame), 1) {
 			return
 		}
@@ -242,11 +242,33 @@ func (w *walker) rewritten(to *link.Link, frame []byte, now time.Time) {
 // dropped and counted.
 func (w *walker) append(to *link.Link, class wire.Class, run []byte, frames int) {
 	w.touch(to)
-	for a := to.Append(w.src, class, run, frames); a != link.Queued; a = to.Append(w.src, class, run, frames) {
-		if !w.waitFor(to, a, len(run), frames) {
+	for {
+		rest, a := to.Append(w.ingress(), class, run, frames)
+		if a == link.Queued {
+			return
+		}
+		first, more, err := wire.NextInBatch(rest)
+		if err != nil {
+			return // not reached: it is a part of what was parsed
+		}
+		if len(rest) < len(run) {
+			for frames = 1; len(more) > 0; frames++ {
+				_, more, _ = wire.NextInBatch(more)
+			}
+		}
+		if run = rest; !w.waitFor(to, a, wire.BatchHeader+len(first), frames) {
 			return
 		}
 	}
+}
+
+// ingress is the source number on outgoing links. What the loop gives a new way is
+// not this node's own.
+func (w *walker) ingress() uint64 {
+	if w.link == nil {
+		return link.Returned
+	}
+	return w.src
 }
 
 // waitFor waits for room after an Append was not admitted; false: give the

@@ -180,7 +180,7 @@ func (a lineAgain) happen(*Simulation, simKind) { a.send() }
 // arrived is how many messages were delivered in time.
 func (f *lineFlow) arrived() (n int) {
 	for _, m := range f.messages {
-		if m.delivered && (f.deadline == 0 || m.arrival-m.began <= f.deadline) {
+		if m.delivered && (f.deadline == 0 || m.arrived-m.began <= f.deadline) {
 			n++
 		}
 	}
@@ -191,7 +191,7 @@ func (f *lineFlow) arrived() (n int) {
 func (f *lineFlow) delays() (all []time.Duration) {
 	for _, m := range f.messages {
 		if m.delivered {
-			all = append(all, m.arrival-m.began)
+			all = append(all, m.arrived-m.began)
 		}
 	}
 	slices.Sort(all)
@@ -222,8 +222,8 @@ func (f *lineFlow) delayOfDelivered(rank float64) float64 {
 func (f *lineFlow) goodput(from, to time.Duration) float64 {
 	bytes := 0
 	for _, m := range f.messages {
-		at := m.arrival - f.lab.began
-		if m.delivered && at >= from && at < to && (f.deadline == 0 || m.arrival-m.began <= f.deadline) {
+		at := m.arrived - f.lab.began
+		if m.delivered && at >= from && at < to && (f.deadline == 0 || m.arrived-m.began <= f.deadline) {
 			bytes += f.size
 		}
 	}

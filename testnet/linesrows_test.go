@@ -27,7 +27,7 @@ func burst(t testing.TB, seed uint64, first bool) []figure {
 	lab.run()
 	last := f.messages[0].began
 	for _, m := range f.messages {
-		last = max(last, m.arrival)
+		last = max(last, m.arrived)
 	}
 	return []figure{
 		{"arrive", float64(f.arrived()) / float64(len(f.messages))}, {"wire", wire()},

@@ -132,7 +132,7 @@ func (l *simLink) pass(to *engine.Peer, frame []byte, now time.Time) {
 		return
 	}
 	class := l.class(frame, now)
-	a := n.queue(to.Link, l.number(), class, frame)
+	a := n.queue(to.Link, l.ingress(), class, frame)
 	if a == link.Full && l.link != nil && slow(to.Link) {
 		l.await(to.Link, class, frame)
 		return
@@ -140,7 +140,16 @@ func (l *simLink) pass(to *engine.Peer, frame []byte, now time.Time) {
 	l.refused(a)
 }
 
-// number is the source number on outgoing links.
+// ingress is the source number on outgoing links. What gets a new way is not the
+// node's own.
+func (l *simLink) ingress() uint64 {
+	if l.link == nil {
+		return link.Returned
+	}
+	return l.link.Number
+}
+
+// number is that of the link; of none that of the node itself.
 func (l *simLink) number() uint64 {
 	if l.link == nil {
 		return link.Self

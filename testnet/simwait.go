@@ -58,7 +58,7 @@ func (l *simLink) happen(s *Simulation, kind simKind) {
 // lookForRoom tries a frame again that found no room.
 func (l *simLink) lookForRoom(s *Simulation) {
 	w := l.wait
-	a := l.node.queue(w.to, l.number(), w.class, w.frame)
+	a := l.node.queue(w.to, l.ingress(), w.class, w.frame)
 	if a == link.Full && s.now < w.until {
 		s.heap.push(s.now+waitLook, l, linkWaits)
 		return

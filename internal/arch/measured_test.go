@@ -24,6 +24,7 @@ var measured = map[string]string{
 	"HandshakesInFlight": "internal/session",
 	"PreAuthLinks":       "internal/link",
 	"LinkQueue":          "internal/link",
+	"LinkFlows":          "internal/link",
 	"ControlBytes":       "internal/link",
 	"PortQueue":          "node",
 	"EventQueue":         "node",

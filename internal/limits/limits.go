@@ -38,24 +38,43 @@ const (
 
 // Links: queues (measured: between 64 KiB and 1 MiB the throughput is the same, so the size is a choice of latency).
 const (
-	LinkQueue         = 256 << 10             // bytes pending for one outgoing link, shared among its active ingress queues
-	LinkQueueShareMin = 32 << 10              // least share of one ingress queue
-	LinkBatch         = 132 << 10             // most bytes that one flush takes: two full records and a little
-	SlowRate          = 64 << 20              // bytes/s below which a link is slow: a whole batch takes over 2 ms
-	SlowBatch         = 32 << 10              // bytes that one flush of a slow link takes, and that a chunk for it holds: who comes later waits 1.6 ms for them at 20 MB/s
-	SocketUnsent      = 64 << 10              // bytes unsent in a socket from which on it counts as full (measured without cost against 128 KiB)
-	SlowUnsent        = 16 << 10              // the same of a slow link's socket: 0.8 ms at 20 MB/s in place of 3.3
-	MaxRun            = 32 << 10              // bytes appended under one lock
-	TransitWait       = 25 * time.Millisecond // a reader waits for room; above the scheduler's time slice of 10 ms
-	InlineQuiet       = 20 * time.Microsecond // pause on a link after which whoever completes a small batch flushes it
-	InlineFrames      = 2                     // a batch of at most so many frames is flushed by whoever completed it
-	ReadAhead         = 32 << 10              // bytes of batches that a reader deals with before it has them sent on, although more has arrived
-	ReadAheadFrames   = 32                    // frames of them: a record's own cost, some 9 us a link, is then 0.3 for each
-	ControlFrames     = 64                    // link frames pending; one more ends the link
-	ControlBytes      = 192 << 10             // bytes of them: four of the longest answers to requests for contacts, see FindNodesOpen
-	PriorityRate      = 64 << 10              // bytes/s of classes 0-1 from one ingress that keep their class
-	PriorityBurst     = 64 << 10              // bytes
-	WriteStall        = 5 * time.Second       // a write that makes no progress ends the link
+	LinkQueue         = 256 << 10 // bytes pending for one outgoing link, shared among its active ingress queues
+	LinkQueueShareMin = 32 << 10  // least share of one ingress queue
+	LinkBatch         = 132 << 10 // most bytes that one flush takes: two full records and a little
+	SlowRate          = 64 << 20  // bytes/s below which a link is slow: a whole batch takes over 2 ms
+	SlowBatch         = 32 << 10  // bytes that one flush of a slow link takes, and that a chunk for it holds: who comes later waits 1.6 ms for them at 20 MB/s
+	SocketUnsent      = 64 << 10  // bytes unsent in a socket from which on it counts as full (measured without cost against 128 KiB)
+	SlowUnsent        = 16 << 10  // the same of a slow link's socket: 0.8 ms at 20 MB/s in place of 3.3
+	MaxRun            = 32 << 10  // bytes appended under one lock
+
+	FlowRate      = 16 << 20               // bytes/s below which frames wait by flows: more than a line of 100 Mbit/s, and above it LinkQueue leaves within 16 ms
+	RateTime      = 100 * time.Millisecond // of flushes without a pause that say how fast a link is, or
+	RateBytes     = 1 << 20                // so many bytes: a scheduler's time slice alone makes no link slow
+	RateBuffer    = 256 << 10              // bytes that a carrier may take at once after a pause
+	FlowQuantum   = 4_096                  // bytes of a flow, and of a source, in one turn; RFC 8290 has one packet of 1,514
+	LinkFlows     = 1_024                  // flows, and sources, that a slow link tells apart; half of them of one ingress. RFC 8290 has as many
+	LightFlows    = 8 << 10                // bytes beyond the share of an ingress, of flows with FlowQuantum waiting at most
+	OwnUrgent     = 16 << 10               // bytes of this node's own of classes 0 and 1 that always have room
+	OwnQueueTime  = 50 * time.Millisecond  // of the rate: own messages that wait in one flow, or one of them; a writer may be woken late
+	SlowQueueTime = 500 * time.Millisecond // of the rate: what waits on a slow link in all
+	SlowQueueMin  = 16 << 10               // bytes, the least of that
+	SlowBatchTime = 5 * time.Millisecond   // of the rate: what one flush takes then
+	SlowBatchMin  = 1_500                  // bytes, the least of that
+	CoDelTarget   = 20 * time.Millisecond  // a datagram may wait; RFC 8289 has 5, but one frame alone takes 12 at 1 Mbit/s
+	CoDelInterval = 100 * time.Millisecond // for so long one may wait longer before one is dropped (RFC 8289)
+	MarkWait      = 50 * time.Millisecond  // a frame of class 2 may wait
+	MarkAfter     = 200 * time.Millisecond // for so long all of a flow may wait longer before they are marked: what a carrier releases after a lost packet is over by then
+
+	TransitWait     = 25 * time.Millisecond // a reader waits for room; above the scheduler's time slice of 10 ms
+	InlineQuiet     = 20 * time.Microsecond // pause on a link after which whoever completes a small batch flushes it
+	InlineFrames    = 2                     // a batch of at most so many frames is flushed by whoever completed it
+	ReadAhead       = 32 << 10              // bytes of batches that a reader deals with before it has them sent on, although more has arrived
+	ReadAheadFrames = 32                    // frames of them: a record's own cost, some 9 us a link, is then 0.3 for each
+	ControlFrames   = 64                    // link frames pending; one more ends the link
+	ControlBytes    = 192 << 10             // bytes of them: four of the longest answers to requests for contacts, see FindNodesOpen
+	PriorityRate    = 64 << 10              // bytes/s of classes 0-1 from one ingress that keep their class
+	PriorityBurst   = 64 << 10              // bytes
+	WriteStall      = 5 * time.Second       // a write that makes no progress ends the link
 
 	LinkReceiveBytes  = 4 << 20                // bytes/s of one link, or
 	LinkReceiveFrames = 8_000                  // frames/s, beyond which its reader lets all others go first; alone it is as fast as it can be

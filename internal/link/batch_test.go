@@ -42,7 +42,7 @@ func TestMessagesAreAsShortAsTheCarrierWants(t *testing.T) {
 			want = append(want, byte(len(want)))
 		}
 		push := func() {
-			if got := l.Append(7, wire.ClassBulk, run, len(marks(t, run))); got != Queued {
+			if got := l.give(7, wire.ClassBulk, run, len(marks(t, run))); got != Queued {
 				t.Fatalf("got %v, want the run queued", got)
 			}
 			run = nil
@@ -82,7 +82,7 @@ func TestTheRingHoldsShortMessages(t *testing.T) {
 	for i := range 20 {
 		run = append(run, testFrame(wire.ClassInteractive, 1_500, byte(i))...)
 	}
-	l.Append(7, wire.ClassInteractive, run, 20)
+	l.give(7, wire.ClassInteractive, run, 20)
 	l.Pump(drivenStart)
 	if got := l.TakeRing(); !bytes.Equal(got, run) {
 		t.Errorf("given back: got %d bytes, want the %d sent", len(got), len(run))

@@ -2,8 +2,10 @@ package link
 
 import (
 	"sync"
+	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wire"
 )
 
 // A chunk holds length-prefixed frames of one class exactly as they go into a
@@ -13,8 +15,11 @@ type chunk struct {
 	buf    []byte
 	next   *chunk
 	frames int
-	kept   bool    // its frames go into the sent ring
-	drafts []draft // of its frames, those that are not sealed yet, in their order
+	kept   bool // its frames go into the sent ring
+	light  bool // of one frame that waits by itself: beyond its ingress's share
+	class  wire.Class
+	at     time.Duration // when it began to wait, since the link's start
+	drafts []draft       // of its frames, those that are not sealed yet, in their order
 }
 
 const (
@@ -43,7 +48,7 @@ func newChunk(n int) *chunk {
 
 func (c *chunk) free() {
 	c.forgetDrafts()
-	c.buf, c.next, c.frames, c.kept = c.buf[:0], nil, 0, false
+	*c = chunk{buf: c.buf[:0], drafts: c.drafts}
 	for i, size := range chunkSizes {
 		if cap(c.buf) == size {
 			chunkPools[i].Put(c) // and from here on it is somebody else's

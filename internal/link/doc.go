@@ -18,6 +18,18 @@
 // link that moves less than limits.SlowRate a flush takes a small chunk, and less
 // of it waits in the carrier, so that the other sources' turn comes soon.
 //
+// # Slow links
+//
+// On a link that moves less than limits.FlowRate each frame waits by itself in its
+// flow: the frames of one class from one node to another that came in by one link.
+// Turns go by source first, and within a source by flow, so that one node has one
+// share however many it talks to; who had nothing waiting goes first once (turns.go).
+// Datagrams of a flow with a standing queue are dropped by CoDel (codel.go), and
+// messages of others are marked as they leave (marks.go). As much may wait as the line
+// takes in limits.SlowQueueTime (room.go). When the link turns slow the chunks that
+// wait are taken apart, and when it is fast again the frames are poured back
+// (slow.go): a fast link pays for none of it.
+//
 // # Drafts
 //
 // Small datagrams of this node itself are written into the queue unsealed, those
@@ -70,7 +82,8 @@
 //
 // # Purity
 //
-// The state (queue.go, draft.go, ring.go, taken.go, liveness.go, debt.go, duplicate.go) knows neither
+// The state (queue.go, flows.go, turns.go, draft.go, ring.go, taken.go, liveness.go,
+// debt.go, duplicate.go) knows neither
 // goroutines nor clocks; shell.go and writer.go are the goroutines, the timers
 // and the carrier around it.
 package link

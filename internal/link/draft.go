@@ -110,6 +110,12 @@ func (l *Link) appendDatagram(o *session.Opening, data []byte) Admission {
 		return Ended
 	}
 	q := &l.queue
+	if q.flows != nil {
+		a := l.appendDatagramSlow(o, data)
+		q.wake(q.inlet(Self))
+		l.charge()
+		return a
+	}
 	in := q.inlet(Self)
 	list := &in.byClass[wire.ClassBulk]
 	if more := list.more(o, len(data), q.chunkMax()); more > 0 {

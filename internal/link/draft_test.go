@@ -299,6 +299,9 @@ func TestDraftsModel(t *testing.T) {
 			port := rapid.SampledFrom([]uint16{7, 7, 7, 8}).Draw(t, "port")
 			data := fmt.Sprintf("%d %0*d", i, rapid.IntRange(0, limits.SmallDatagram-8).Draw(t, "size"), 0)
 			d.link.queue.slow = rapid.IntRange(0, 9).Draw(t, "slow") == 0
+			if rapid.IntRange(0, 9).Draw(t, "changes") == 0 {
+				d.link.queue.pace(rapid.SampledFrom([]int{mbit, 400 * mbit}).Draw(t, "rate"), d.link.since)
+			}
 			switch rapid.IntRange(0, 15).Draw(t, "what") {
 			case 0:
 				d.link.Pump(drivenStart)
@@ -335,10 +338,16 @@ func TestDraftsModel(t *testing.T) {
 	})
 }
 
-// waiting counts the bytes in all chunks of a queue.
+// waiting counts the bytes in all chunks, and flows, of a queue.
 func waiting(q *queue) (n int) {
+	flows := make(map[*inlet]int)
+	eachFlow(q, func(f *flow) {
+		for c := f.frames.head; c != nil; c = c.next {
+			flows[f.from.in] += len(c.buf)
+		}
+	})
 	for _, in := range q.inlets {
-		of := 0
+		of := flows[in]
 		for class := range in.byClass {
 			for c := in.byClass[class].head; c != nil; c = c.next {
 				of += len(c.buf)
@@ -350,4 +359,19 @@ func waiting(q *queue) (n int) {
 		n += of
 	}
 	return n
+}
+
+// eachFlow calls do with all flows of a queue.
+func eachFlow(q *queue, do func(f *flow)) {
+	if q.flows == nil {
+		return
+	}
+	for _, f := range q.flows.byKey {
+		do(f)
+	}
+	for _, s := range q.flows.sources {
+		if s.rest != nil {
+			do(s.rest)
+		}
+	}
 }

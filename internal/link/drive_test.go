@@ -34,7 +34,7 @@ type drivenEnd struct {
 
 func newDriven(now time.Time) *drivenEnd {
 	d := &drivenEnd{}
-	d.link = New(Config{Number: 1, Carrier: &d.tray, Wake: func() { d.wakes++ }}, now)
+	d.link = New(Config{Number: 1, Carrier: &d.tray, Wake: func() { d.wakes++ }, Clock: func() time.Time { return now }}, now)
 	return d
 }
 

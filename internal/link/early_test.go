@@ -153,16 +153,16 @@ var earlyFrames = map[string]struct {
 	"own frame, class 2": {func(l *Link) { ownFrame(l, wire.ClassInteractive) }, []byte{byte(wire.TypeData), 2}},
 	"own frame, class 3": {func(l *Link) { ownFrame(l, wire.ClassBulk) }, []byte{byte(wire.TypeData), 3}},
 	"a frame that goes on": {func(l *Link) {
-		l.Append(7, wire.ClassBulk, testFrame(wire.ClassBulk, 60, 9), 1)
+		l.give(7, wire.ClassBulk, testFrame(wire.ClassBulk, 60, 9), 1)
 		if !l.Kick(1) {
 			l.Rouse()
 		}
 	}, []byte{byte(wire.TypeData), 3, 9}},
 	"many frames that go on": {func(l *Link) {
 		for range 10 * limits.InlineFrames {
-			l.Append(7, wire.ClassBulk, testFrame(wire.ClassBulk, 60, 8), 1)
+			l.give(7, wire.ClassBulk, testFrame(wire.ClassBulk, 60, 8), 1)
 		}
-		l.Append(7, wire.ClassBulk, testFrame(wire.ClassBulk, 60, 9), 1)
+		l.give(7, wire.ClassBulk, testFrame(wire.ClassBulk, 60, 9), 1)
 		if !l.Kick(10*limits.InlineFrames + 1) {
 			l.Rouse()
 		}

@@ -14,7 +14,7 @@ func TestAnswersAroundAFinishAreKept(t *testing.T) {
 	ways := map[string]func(m *modelLink) (Admission, uint32){
 		"a frame of another link": func(m *modelLink) (Admission, uint32) {
 			f, number := m.mesh(wire.ClassBulk, 60)
-			return m.Append(9, wire.ClassBulk, f, 1), number
+			return m.give(9, wire.ClassBulk, f, 1), number
 		},
 		"a frame of this node": func(m *modelLink) (Admission, uint32) {
 			f, number := m.mesh(wire.ClassInteractive, 60)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/budget"
 	"github.com/peermesh/peermesh/internal/heaptest"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
@@ -58,8 +59,18 @@ func TestHeapOfFullLinks(t *testing.T) {
 			all := make([]*Link, 100)
 			for i := range all {
 				all[i] = New(Config{Number: 1, Carrier: newModelCarrier(leavesAll)}, time.Now())
-				for all[i].Append(1, wire.ClassBulk, testFrame(wire.ClassBulk, 200, 0), 1) == Queued {
+				for all[i].give(1, wire.ClassBulk, testFrame(wire.ClassBulk, 200, 0), 1) == Queued {
 				}
+			}
+			return all
+		}},
+		{Limit: "LinkFlows", Entries: 20, Each: 1536 << 10, Fill: func(t *testing.T) any {
+			all, memory, before := make([]*line, 20), budget.New(1<<30), heaptest.InUse()
+			for i := range all {
+				all[i] = fullOfFlows(t, memory.Open())
+			}
+			if took := heaptest.InUse() - before; took > memory.Used() || took < memory.Used()/2 {
+				t.Errorf("got %d bytes charged, want the %d that they take, or a little more", memory.Used(), took)
 			}
 			return all
 		}},
@@ -79,4 +90,19 @@ func TestHeapOfFullLinks(t *testing.T) {
 			return all
 		}},
 	})
+}
+
+// fullOfFlows is a slow link on which the shortest frames wait that there are, each
+// from somebody else, by several links.
+func fullOfFlows(t testing.TB, a budget.Account) *line {
+	l := newLine(t, 8*mbit)
+	l.account = a
+	for src := uint64(1); src <= 8; src++ {
+		for i := 0; l.give1(src, wire.ClassInteractive, i, i, wire.HeaderLen) == Queued; i++ {
+		}
+	}
+	if got := l.queue.flows.count; got < limits.LinkFlows {
+		t.Fatalf("got %d flows, want %d", got, limits.LinkFlows)
+	}
+	return l
 }

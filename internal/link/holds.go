@@ -105,12 +105,36 @@ func ownCopy(frame []byte, self *wire.ID) (copy uint64, ok bool) {
 
 // each calls do for every frame that waits, of the classes that are kept.
 func (q *queue) each(do func(frame []byte)) {
+	if q.flows != nil {
+		q.flows.each(do)
+	}
 	for _, in := range q.inlets {
 		for class := range in.byClass[:wire.ClassBulk] {
 			for c := in.byClass[class].head; c != nil; c = c.next {
 				eachFrame(c.buf, do)
 			}
 		}
+	}
+}
+
+// each calls do for every frame that waits in a flow; those of a flow for the rest may
+// be of any class.
+func (fl *flows) each(do func(frame []byte)) {
+	for _, f := range fl.byKey {
+		if f.key.class < wire.ClassBulk {
+			f.each(do)
+		}
+	}
+	for _, s := range fl.sources {
+		if s.rest != nil {
+			s.rest.each(do)
+		}
+	}
+}
+
+func (f *flow) each(do func(frame []byte)) {
+	for c := f.frames.head; c != nil; c = c.next {
+		eachFrame(c.buf, do)
 	}
 }
 

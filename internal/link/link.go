@@ -43,6 +43,8 @@ type Config struct {
 	Recv     *session.Cipher
 	OnBusy   func()             // an ack begins to be owed or awaited: tick soon. Called with the link's lock held: must not block or call back
 	OnRoom   func()             // own frames of classes 0 to 2 that were refused may be appended again. Called with the link's lock held: must not block or call back
+	Clock    func() time.Time   // nil: the machine's. It is read while the link is slow
+	Drops    *reason.Counters   // counts datagrams that waited too long; nil: nobody does
 	Budget   *budget.Budget     // of the node, for what waits and what is kept; nil: none
 	OnPanic  func(*guard.Panic) // the writer of the link panicked, which ends it; nil: the default log tells
 	Wake     func()             // there is something to write, or to close once all is written: call Pump soon. Nil: Run's writer does it. Called with the link's lock held: must not call back
@@ -57,8 +59,10 @@ type Link struct {
 	txBytes atomic.Uint64
 
 	mu       sync.Mutex
+	began    time.Time
 	writer   writer
 	queue    queue
+	meter    meter
 	control  chunk  // link frames, written before all else
 	writing  bool   // somebody owns the carrier's sending side
 	sealed   bool   // that somebody handed a half-done flush to the writer
@@ -89,8 +93,12 @@ func New(cfg Config, now time.Time) *Link {
 		cfg.Send.EnableRekey()
 		cfg.Recv.EnableRekey()
 	}
+	if cfg.Clock == nil {
+		cfg.Clock = machineClock
+	}
 	l := &Link{
 		Config:  cfg,
+		began:   now,
 		queue:   newQueue(recordMax(cfg.Carrier, overhead)),
 		live:    newLiveness(cfg.LeafLink, now),
 		ring:    newRing(),
@@ -156,21 +164,40 @@ const (
 
 // Append queues a run of frames of one class that came by source src: n
 // length-prefixed frames, at most limits.MaxRun bytes or a single frame. The
-// bytes are copied. It wakes nobody: Kick or Rouse does, once per batch.
-func (l *Link) Append(src uint64, class wire.Class, run []byte, n int) Admission {
+// bytes are copied. Of a run for which there is no room the first frames may be
+// queued all the same; rest is what was not. It wakes nobody: Kick or Rouse does,
+// once per batch.
+func (l *Link) Append(src uint64, class wire.Class, run []byte, n int) (rest []byte, a Admission) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended || l.closing {
-		return Ended
+		return run, Ended
 	}
-	in := l.queue.inlet(src)
-	if a := l.fits(in, len(run)); a != Queued {
-		return l.refused(src, class, a)
+	q := &l.queue
+	in := q.inlet(src)
+	if q.flows != nil {
+		rest, a = l.appendRun(in, class, run)
+	} else if a = l.fits(in, len(run)); a == Queued {
+		q.push(in, class, run, n)
+	} else {
+		rest = run[l.appendPart(in, class, run, a):]
+		l.refused(src, class, a)
 	}
-	l.queue.push(in, class, run, n)
-	l.queue.wake(in) // the next of those who wait
+	q.wake(in) // the next of those who wait
 	l.charge()
-	return Queued
+	return rest, a
+}
+
+// appendPart queues the first frames of a run for which there is no room as a whole,
+// and returns their bytes. It needs mu.
+func (l *Link) appendPart(in *inlet, class wire.Class, run []byte, a Admission) int {
+	q := &l.queue
+	part, n := cut(run, q.share(in)-in.bytes)
+	if a != Full || len(part) == len(run) || !q.fits(in, len(part)) {
+		return 0
+	}
+	q.push(in, class, part, n)
+	return len(part)
 }
 
 // AppendFrame is Append for one frame without its length.
@@ -185,6 +212,11 @@ func (l *Link) append(src uint64, class wire.Class, frame []byte) Admission {
 		return Ended
 	}
 	in := l.queue.inlet(src)
+	if l.queue.flows != nil {
+		a := l.appendSlow(in, class, frame, l.since())
+		l.charge()
+		return a
+	}
 	if a := l.fits(in, wire.BatchHeader+len(frame)); a != Queued {
 		return l.refused(src, class, a)
 	}
@@ -264,10 +296,10 @@ func (l *Link) prepare(out *chunks) {
 	if l.control.frames > 0 || (l.queue.bytes > 0 && l.owing.ack.Load()) {
 		l.takeControl(out)
 	}
-	mesh, waited := chunks{}, l.queue.held
-	frames, single := l.queue.take(&mesh)
-	l.flight += waited - l.queue.held
+	var mesh chunks
+	frames, single := l.take(&mesh)
 	for c := mesh.head; c != nil; c = c.next {
+		l.flight += cap(c.buf)
 		if c.kept {
 			l.ring.keep(c, l.ringMost())
 			l.charge()

@@ -12,7 +12,7 @@ import (
 
 // charge brings the account up to date. It needs mu.
 func (l *Link) charge() {
-	l.account.Set(l.queue.held + l.flight + l.ring.held() + cap(l.control.buf))
+	l.account.Set(l.queue.held + l.queue.flows.memory() + l.flight + l.ring.held() + cap(l.control.buf))
 }
 
 // affords says whether the node's budget lets n more bytes wait here: the link that

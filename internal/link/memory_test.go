@@ -133,6 +133,12 @@ func TestChargesAreWhatIsRetained(t *testing.T) {
 					}
 				}
 			}
+			eachFlow(&d.link.queue, func(f *flow) {
+				for c := f.frames.head; c != nil; c = c.next {
+					chunks += c.memory()
+				}
+			})
+			chunks += d.link.queue.flows.memory()
 			if want := chunks + d.link.ring.held() + cap(d.link.control.buf); b.Used() != want {
 				t.Fatalf("after %s: got %d bytes charged, want %d", what, b.Used(), want)
 			}
@@ -141,15 +147,19 @@ func TestChargesAreWhatIsRetained(t *testing.T) {
 			class := wire.Class(rapid.IntRange(0, 3).Draw(t, "class"))
 			src := rapid.Uint64Range(0, 3).Draw(t, "source")
 			size := rapid.SampledFrom([]int{60, 300, 5_000, 20_000, 60_000}).Draw(t, "size")
-			switch what := rapid.SampledFrom([]string{"append", "run", "slow", "pump", "ack", "take"}).Draw(t, "what"); what {
+			switch what := rapid.SampledFrom([]string{"append", "run", "slow", "rate", "pump", "ack", "take"}).Draw(t, "what"); what {
 			case "append":
 				d.link.AppendFrame(src, class, testFrame(class, size, byte(i))[wire.BatchHeader:])
 				check(what)
 			case "run":
-				d.link.Append(src, class, bytes.Repeat(testFrame(class, size, byte(i)), 2), 2)
+				d.link.give(src, class, bytes.Repeat(testFrame(class, size, byte(i)), 2), 2)
 				check(what)
 			case "slow":
 				d.link.queue.slow = !d.link.queue.slow
+			case "rate":
+				d.link.queue.pace(rapid.SampledFrom([]int{mbit, 400 * mbit}).Draw(t, "rate"), d.link.since)
+				d.link.charge()
+				check(what)
 			case "pump":
 				d.link.Pump(drivenStart)
 				check(what)

@@ -23,6 +23,9 @@ type inlet struct {
 	active  bool          // in queue.turn
 	stalled bool          // refused until half of the share is free
 	gone    bool          // its link has ended: forgotten once it is empty
+	flows   int           // of the source, while the link is slow
+	sources int           // IDs that it brings
+	light   int           // bytes beyond its share, see queue.admits
 	waiters int           // how many wait on space
 	space   chan struct{} // capacity 1: "there may be room"
 }
@@ -36,6 +39,14 @@ type queue struct {
 	bytes     int
 	held      int  // memory of the chunks that wait
 	slow      bool // the writer's last flush was slower than limits.SlowRate
+
+	flows  *flows // in which all waits, in place of chunks; nil: the link is not as slow as that
+	rate   int    // bytes/s, see Link.rate
+	urgent int    // bytes of this node's own of classes 0 and 1, in flows
+	late   int    // frames that CoDel has dropped, not counted yet
+	ready  bool   // a flow that refused an own frame has room
+
+	unswept bool // there are inlets that are gone
 }
 
 // batcher is a Carrier that is better given shorter messages than it could take:
@@ -78,37 +89,14 @@ func (q *queue) forget(src uint64) {
 	if in == nil {
 		return
 	}
-	if in.gone = true; in.bytes > 0 {
+	if in.gone = true; in.bytes > 0 || in.sources > 0 {
+		q.unswept = true
 		return
 	}
 	delete(q.inlets, src)
 	if q.last == in {
 		q.last = nil
 	}
-}
-
-// share is how many bytes one source may have waiting.
-func (q *queue) share(in *inlet) int {
-	n := len(q.turn)
-	if !in.active {
-		n++
-	}
-	return max(limits.LinkQueue/n, limits.LinkQueueShareMin)
-}
-
-// fits says whether n more bytes of in may wait; one run always may.
-func (q *queue) fits(in *inlet, n int) bool {
-	if !in.stalled && in.bytes+n <= limits.LinkQueueShareMin {
-		return true
-	}
-	share := q.share(in)
-	if in.stalled {
-		if in.bytes > share/2 {
-			return false
-		}
-		in.stalled = false
-	}
-	return in.bytes == 0 || in.bytes+n <= share
 }
 
 func (q *queue) push(in *inlet, class wire.Class, run []byte, frames int) {
@@ -174,6 +162,9 @@ func (q *queue) chunkMax() int {
 
 // batch is how many bytes a flush takes.
 func (q *queue) batch() int {
+	if q.flows != nil {
+		return min(max(q.within(limits.SlowBatchTime), limits.SlowBatchMin), limits.SlowBatch)
+	}
 	if q.slow {
 		return limits.SlowBatch
 	}
@@ -252,10 +243,6 @@ func (q *queue) rotate(in *inlet) {
 	q.turn, in.active = q.turn[:len(q.turn)-1], false
 }
 
-// roomy says whether half of the share is free: worth waking somebody for, who
-// then moves many frames each time.
-func (q *queue) roomy(in *inlet) bool { return in.bytes <= q.share(in)/2 }
-
 // wake tells one of those who wait for room in the share of in. That one's
 // Append wakes the next.
 func (q *queue) wake(in *inlet) {
@@ -279,6 +266,9 @@ func (q *queue) join(out *chunks, c *chunk) {
 // drain empties the queue: the frames of classes 0 to 2 as one batch, and how
 // many bulk frames, and datagrams that shared one, there were.
 func (q *queue) drain() (batch []byte, bulk int) {
+	if q.flows != nil {
+		q.pour()
+	}
 	for _, src := range slices.Sorted(maps.Keys(q.inlets)) { // the same frames go first in every run of a simulation
 		in := q.inlets[src]
 		for class := range in.byClass {

@@ -28,6 +28,12 @@ func marks(t *testing.T, batch []byte) (m []byte) {
 	return m
 }
 
+// give is Append for those who do not care about the rest.
+func (l *Link) give(src uint64, class wire.Class, run []byte, n int) Admission {
+	_, a := l.Append(src, class, run, n)
+	return a
+}
+
 func drainMarks(t *testing.T, q *queue) (m []byte) {
 	t.Helper()
 	for q.bytes > 0 {

@@ -30,6 +30,7 @@ type ring struct {
 	start   time.Time // what sent.at counts from, less 1 ns
 
 	frames uint64 // frames ever kept
+	told   uint64 // of them, those that the neighbour said it took
 	acked  uint64 // frames the neighbour took, or that were pushed out
 	moved  uint64 // frames kept when all of them were last given another way
 	credit int    // bytes that may go another way on a mere suspicion: see suspected
@@ -129,6 +130,7 @@ func (r *ring) ack(count uint64) (newest time.Time, ok bool) {
 	if count > r.frames {
 		return newest, false
 	}
+	r.told = max(r.told, count)
 	r.acked = max(r.acked, count)
 	for !r.empty() && r.entries[r.first].last <= r.acked {
 		e := r.entries[r.first]

@@ -22,6 +22,9 @@ type Handler interface {
 	HandleBatch(l *Link, batch []byte) reason.Reason
 }
 
+// machineClock is what links run by that nobody drives.
+func machineClock() time.Time { return time.Now() }
+
 var recordBuffers = sync.Pool{New: func() any { return new([limits.MaxRecord + 1]byte) }}
 
 // Run reads, has a writer started whenever there is something to write, and
@@ -134,23 +137,28 @@ func (l *Link) flush() error {
 		l.prepare(&out)
 	}
 	l.writing = true
-	slow, err := l.sealAndFlush(&out)
+	f, err := l.sealAndFlush(&out)
 	l.writing = false
-	l.queue.slow = slow
+	l.queue.slow = f.slow
+	l.meter.flushed(f, l.pending())
+	l.pace()
 	l.left(time.Now)
 	return err
 }
 
 // sealAndFlush does without mu what takes long; a panic in it finds mu held, as
 // the callers' deferred calls expect.
-func (l *Link) sealAndFlush(out *chunks) (slow bool, err error) {
+func (l *Link) sealAndFlush(out *chunks) (f flushed, err error) {
 	l.mu.Unlock()
 	defer l.mu.Lock()
 	begin, before := time.Now(), l.txBytes.Load()
 	if err = l.seal(out); err == nil {
 		err = l.Carrier.Flush()
 	}
-	return l.slow(time.Since(begin), l.txBytes.Load()-before), err
+	f.at, f.bytes = time.Now(), l.txBytes.Load()-before
+	f.took = f.at.Sub(begin)
+	f.slow = l.slow(f.took, f.bytes)
+	return f, err
 }
 
 // broke ends the link for a panic of its writer.

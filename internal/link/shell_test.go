@@ -112,7 +112,7 @@ func TestFramesArriveWholeAndInOrder(t *testing.T) {
 		const count = 20_000
 		for i := range count {
 			f := numbered(wire.ClassBulk, 20+i%900, i)
-			for a.Append(Self, wire.ClassBulk, f, 1) == Full {
+			for a.give(Self, wire.ClassBulk, f, 1) == Full {
 				a.Wait(Self, len(f), nil)
 			}
 			if i%7 == 0 {
@@ -173,7 +173,7 @@ func TestWaitIsBoundedAndStalls(t *testing.T) {
 		a.run()
 		b.run()
 		f := numbered(wire.ClassBulk, 10_000, 0)
-		for a.Append(7, wire.ClassBulk, f, 1) == Queued {
+		for a.give(7, wire.ClassBulk, f, 1) == Queued {
 			a.Rouse()
 			synctest.Wait()
 		}
@@ -185,15 +185,15 @@ func TestWaitIsBoundedAndStalls(t *testing.T) {
 			t.Errorf("waited %v, want %v", got, limits.TransitWait)
 		}
 		a.MarkStalled(7)
-		if got := a.Append(7, wire.ClassBulk, f, 1); got != Stalled {
+		if got := a.give(7, wire.ClassBulk, f, 1); got != Stalled {
 			t.Errorf("append when stalled: got %d, want %d", got, Stalled)
 		}
-		if got := a.Append(8, wire.ClassBulk, f, 1); got != Queued {
+		if got := a.give(8, wire.ClassBulk, f, 1); got != Queued {
 			t.Errorf("append of another source: got %d, want %d", got, Queued)
 		}
 		close(b.hold)
 		synctest.Wait()
-		if got := a.Append(7, wire.ClassBulk, f, 1); got != Queued {
+		if got := a.give(7, wire.ClassBulk, f, 1); got != Queued {
 			t.Errorf("append when the peer reads again: got %d, want %d", got, Queued)
 		}
 		a.stop()
@@ -207,7 +207,7 @@ func TestWaitLooksAgainAtItsEnd(t *testing.T) {
 		a, b := pair()
 		a.writing = true // by somebody who does not come to an end
 		f := numbered(wire.ClassBulk, 10_000, 0)
-		for a.Append(7, wire.ClassBulk, f, 1) == Queued {
+		for a.give(7, wire.ClassBulk, f, 1) == Queued {
 		}
 		begin := time.Now()
 		time.AfterFunc(limits.TransitWait/2, func() { // a part is written
@@ -218,7 +218,7 @@ func TestWaitLooksAgainAtItsEnd(t *testing.T) {
 		if !a.Wait(7, len(f), time.After(limits.TransitWait)) || time.Since(begin) != limits.TransitWait {
 			t.Errorf("got no room after %v, want it seen at the end of %v", time.Since(begin), limits.TransitWait)
 		}
-		if got := a.Append(7, wire.ClassBulk, f, 1); got != Queued {
+		if got := a.give(7, wire.ClassBulk, f, 1); got != Queued {
 			t.Errorf("append: got %d, want %d", got, Queued)
 		}
 		a.Carrier.Close()
@@ -232,7 +232,7 @@ func TestDeclinedRoomIsOffered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair()
 		f := numbered(wire.ClassBulk, 10_000, 0)
-		for a.Append(7, wire.ClassBulk, f, 1) == Queued {
+		for a.give(7, wire.ClassBulk, f, 1) == Queued {
 		}
 		const waiters = 10
 		told := make(chan bool, waiters)
@@ -350,8 +350,8 @@ func TestLateAckMakesSuspectAndGivesFramesBack(t *testing.T) {
 		b.hold = make(chan struct{})
 		a.run()
 		b.run()
-		a.Append(Self, wire.ClassAck, numbered(wire.ClassAck, 100, 1), 1)
-		a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, 100, 2), 1)
+		a.give(Self, wire.ClassAck, numbered(wire.ClassAck, 100, 1), 1)
+		a.give(Self, wire.ClassBulk, numbered(wire.ClassBulk, 100, 2), 1)
 		a.Kick(2)
 		h := tickFor(limits.LinkRTOMax+2*limits.LinkTick, a)
 		if !h[0].Suspect {
@@ -378,17 +378,17 @@ func TestLeftoverOfAnEndedLink(t *testing.T) {
 		b.hold = make(chan struct{})
 		a.run()
 		b.run()
-		for i := 0; a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, 9000, i), 1) == Queued; i++ {
+		for i := 0; a.give(Self, wire.ClassBulk, numbered(wire.ClassBulk, 9000, i), 1) == Queued; i++ {
 			a.Rouse()
 			synctest.Wait()
 		}
-		a.Append(9, wire.ClassControl, numbered(wire.ClassControl, 100, 1), 1)
+		a.give(9, wire.ClassControl, numbered(wire.ClassControl, 100, 1), 1)
 		a.Link.Close(reason.Idle)
 		batch, lost := a.Leftover()
 		if len(batch) != 100 || lost == 0 {
 			t.Errorf("got %d bytes and %d lost, want 100 and some", len(batch), lost)
 		}
-		if got := a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, 100, 1), 1); got != Ended {
+		if got := a.give(Self, wire.ClassBulk, numbered(wire.ClassBulk, 100, 1), 1); got != Ended {
 			t.Errorf("append to an ended link: got %d, want %d", got, Ended)
 		}
 		close(b.hold)
@@ -403,7 +403,7 @@ func TestFinishWritesWhatWaitsAndSaysWhy(t *testing.T) {
 		a.run()
 		b.run()
 		for i := range 100 {
-			a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, 1000, i), 1)
+			a.give(Self, wire.ClassBulk, numbered(wire.ClassBulk, 1000, i), 1)
 		}
 		a.Finish(wire.AppendBye(nil, &wire.Bye{Reason: uint8(reason.Leaving)}), reason.Leaving)
 		<-a.Done()

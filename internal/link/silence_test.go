@@ -23,7 +23,7 @@ func TestSilenceIsNoticed(t *testing.T) {
 				}
 				a.run()
 				b.run()
-				after := flow(4*time.Second, class, a, b)
+				after := keepSending(4*time.Second, class, a, b)
 				if latest := limits.LinkRTOMin + 4*limits.LinkTick; (after > 0) != silent || after > latest {
 					t.Errorf("class %d: suspect after %v, want %v, after %v at most", class, after, silent, latest)
 				}
@@ -37,9 +37,9 @@ func TestSilenceIsNoticed(t *testing.T) {
 	}
 }
 
-// flow sends a frame each tick and returns when a first found the link suspect; 0:
+// keepSending sends a frame each tick and returns when a first found the link suspect; 0:
 // not within d.
-func flow(d time.Duration, class wire.Class, a, b *end) time.Duration {
+func keepSending(d time.Duration, class wire.Class, a, b *end) time.Duration {
 	for began, i := time.Now(), 0; time.Since(began) < d; i++ {
 		a.Append(Self, class, numbered(class, 100, i), 1)
 		a.Kick(1)

@@ -36,7 +36,7 @@ func TestCarrierIsToldThatItIsSlow(t *testing.T) {
 		b.run()
 		flush := func(bytes int, took time.Duration) {
 			carrier.took = took
-			a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, bytes, 0), 1)
+			a.give(Self, wire.ClassBulk, numbered(wire.ClassBulk, bytes, 0), 1)
 			a.Rouse()
 			time.Sleep(time.Second)
 			synctest.Wait()

@@ -221,7 +221,7 @@ var steps = map[byte]func(m *modelLink){
 	'w': func(m *modelLink) { // the queue fills up, and somebody waits for room
 		for {
 			f, number := m.mesh(wire.ClassBulk, 30_000)
-			if m.Append(7, wire.ClassBulk, f, 1) != Queued {
+			if m.give(7, wire.ClassBulk, f, 1) != Queued {
 				break
 			}
 			m.expect(number)
@@ -232,7 +232,7 @@ var steps = map[byte]func(m *modelLink){
 			defer m.waiting.Add(-1)
 			m.Rouse()
 			for m.WaitOr(7, len(f), nil, nil) {
-				if a := m.Append(7, wire.ClassBulk, f, 1); a == Queued {
+				if a := m.give(7, wire.ClassBulk, f, 1); a == Queued {
 					m.expect(number)
 				} else if a == Full {
 					continue
@@ -266,7 +266,7 @@ func (m *modelLink) run(how func(*Link, Handler)) {
 func (m *modelLink) forward(n int) {
 	for range n {
 		f, number := m.mesh(wire.ClassBulk, 60)
-		if m.Append(9, wire.ClassBulk, f, 1) == Queued {
+		if m.give(9, wire.ClassBulk, f, 1) == Queued {
 			m.expect(number)
 		}
 	}

@@ -29,7 +29,7 @@ func TestWriterLivesWhileThereIsWork(t *testing.T) {
 		}
 		for round := range 3 {
 			for i := range 100 { // closer together than limits.IdleTick
-				a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, 20, i), 1)
+				a.give(Self, wire.ClassBulk, numbered(wire.ClassBulk, 20, i), 1)
 				a.Rouse()
 				tickFor(limits.IdleTick/2, a, b)
 				if !a.runs() {
@@ -53,7 +53,7 @@ func TestWriterLivesWhileThereIsWork(t *testing.T) {
 func TestRunWritesWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := pair()
-		a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, 20, 0), 1)
+		a.give(Self, wire.ClassBulk, numbered(wire.ClassBulk, 20, 0), 1)
 		a.run()
 		b.run()
 		synctest.Wait()
@@ -88,7 +88,7 @@ func TestEveryWriterSealsDrafts(t *testing.T) {
 		}
 		tickFor(2*limits.PingIdleRelay, a, b)
 
-		a.Append(Self, wire.ClassBulk, numbered(wire.ClassBulk, 20, 0), 1)
+		a.give(Self, wire.ClassBulk, numbered(wire.ClassBulk, 20, 0), 1)
 		a.Rouse()
 		for range 3 {
 			a.Tick(time.Now(), [8]byte{})

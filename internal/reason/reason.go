@@ -74,6 +74,9 @@ const (
 	ProxyHeader     // a PROXY protocol header that is not of a trusted proxy, or is none of the protocol
 	StrippedUpgrade // a request for a link whose Upgrade header a proxy took off
 
+	// Links again.
+	QueueDelay // a datagram waited so long for a slow link, like those before it, that its sender should hear of it
+
 	count
 )
 
@@ -116,7 +119,7 @@ var names = [count]string{
 	ProtocolError: "protocol-error", TooLarge: "too-large", Banned: "banned",
 	StoreFull: "store-full", ConnectionLimit: "connection-limit", ForeignOrigin: "foreign-origin", MemoryLimit: "memory-limit",
 	GroupLimit:  "group-limit",
-	ProxyHeader: "proxy-header", StrippedUpgrade: "stripped-upgrade",
+	ProxyHeader: "proxy-header", StrippedUpgrade: "stripped-upgrade", QueueDelay: "queue-delay",
 }
 
 // String returns the one name of r, or "unknown" for a number that this version has no name for.
