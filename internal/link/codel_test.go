@@ -63,10 +63,10 @@ func TestCoDelRemembersForAWhile(t *testing.T) {
 	}
 }
 
-func queueDelays(l *line) uint64 { return l.drops.Get(reason.QueueDelay) }
+func queueDelays(l *slowLink) uint64 { return l.drops.Get(reason.QueueDelay) }
 
 func TestDatagramsThatWaitLongAreDropped(t *testing.T) {
-	l := newLine(t, mbit)
+	l := newSlow(t, mbit)
 	flood(l, 5*time.Second, 7, wire.ClassBulk, 1_000)
 	if got := queueDelays(l); got < 20 {
 		t.Errorf("got %d datagrams dropped in 5 s, want ever more", got)
@@ -74,7 +74,7 @@ func TestDatagramsThatWaitLongAreDropped(t *testing.T) {
 }
 
 func TestMessagesAreNeverDropped(t *testing.T) {
-	l := newLine(t, mbit)
+	l := newSlow(t, mbit)
 	flood(l, 5*time.Second, 7, wire.ClassInteractive, 1_000)
 	if got := queueDelays(l); got != 0 {
 		t.Errorf("got %d messages dropped, want none", got)
@@ -83,7 +83,7 @@ func TestMessagesAreNeverDropped(t *testing.T) {
 
 // The only frame of a flow is never dropped, however long it has waited.
 func TestOnlyFrameIsNotDropped(t *testing.T) {
-	l := newLine(t, mbit/16)
+	l := newSlow(t, mbit/16)
 	for i := range 12 { // each in a flow of its own, the last one after 1.5 s
 		if a := l.give1(uint64(1+i%6), wire.ClassBulk, i, 100, 1_000); a != Queued {
 			t.Fatalf("flow %d: got %v, want %v", i, a, Queued)
@@ -98,7 +98,7 @@ func TestOnlyFrameIsNotDropped(t *testing.T) {
 
 // A flow that the line can take loses nothing beside one that it cannot.
 func TestLightDatagramsBesideAFloodArrive(t *testing.T) {
-	l := newLine(t, 5*mbit)
+	l := newSlow(t, 5*mbit)
 	sent, arrived, worst := 0, 0, time.Duration(0)
 	at := make([]time.Duration, 0, 400)
 	for next := time.Duration(0); l.now < 10*time.Second; {

@@ -13,7 +13,7 @@ import (
 
 // shares keeps queues of frames waiting for so long and returns what left of each
 // sender, in bytes.
-func shares(l *line, d time.Duration, fill func()) map[int]int {
+func shares(l *slowLink, d time.Duration, fill func()) map[int]int {
 	left := make(map[int]int)
 	for end := l.now + d; l.now < end; {
 		fill()
@@ -40,7 +40,7 @@ func TestSourcesHaveEqualShares(t *testing.T) {
 		{"this node and another", Self, 8, wire.ClassInteractive, 400, 1_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := newLine(t, 4*mbit)
+			l := newSlow(t, 4*mbit)
 			to := 0
 			left := shares(l, 20*time.Second, func() {
 				for range 20 { // turn by turn, so that both always have something waiting
@@ -58,7 +58,7 @@ func TestSourcesHaveEqualShares(t *testing.T) {
 
 // Destinations within a source have equal shares too, large frames or small.
 func TestDestinationsHaveEqualShares(t *testing.T) {
-	l := newLine(t, 8*mbit)
+	l := newSlow(t, 8*mbit)
 	left := make(map[int]int)
 	for l.now < 20*time.Second {
 		for range 10 {
@@ -94,7 +94,7 @@ func TestLightFlowBesideFloods(t *testing.T) {
 		{"of this node itself", 10, 8_000, 8, func(int) uint64 { return Self }, 8 * mbit},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := newLine(t, c.bps)
+			l := newSlow(t, c.bps)
 			// one frame of each flood that may wait, one that leaves meanwhile, and the flush
 			most := time.Duration(float64(min(c.floods+1, limits.LinkQueue/c.size+2)*c.size+limits.FlowQuantum) / float64(c.bps) * float64(time.Second))
 			frames := make([][]byte, c.floods)
@@ -128,7 +128,7 @@ func TestLightFlowBesideFloods(t *testing.T) {
 
 // Who is somebody else with each frame does not go before the others for ever.
 func TestInventedSourcesLeaveHalfToOthers(t *testing.T) {
-	l := newLine(t, mbit)
+	l := newSlow(t, mbit)
 	n := 100
 	left := shares(l, 20*time.Second, func() {
 		for range 10 {
@@ -145,7 +145,7 @@ func TestInventedSourcesLeaveHalfToOthers(t *testing.T) {
 
 // 10,000 senders with one message each on one link: all are served, in turns.
 func TestManySendersAreAllServed(t *testing.T) {
-	l := newLine(t, 4*mbit)
+	l := newSlow(t, 4*mbit)
 	const all = 10_000
 	left := make(map[int]int)
 	for next := 0; next < all || l.queue.bytes > 0; {
@@ -171,7 +171,7 @@ func TestManySendersAreAllServed(t *testing.T) {
 // However many flows a peer invents, so many are told apart, half of them for it; and
 // what it brings takes half of the room.
 func TestOneIngressHasHalf(t *testing.T) {
-	l := newLine(t, 8*mbit) // room for all of limits.LinkQueue
+	l := newSlow(t, 8*mbit) // room for all of limits.LinkQueue
 	taken, missed := 0, 0
 	for i := 0; missed < 1_000; i++ {
 		if l.give1(7, wire.ClassInteractive, i, i, 60) == Queued {
@@ -201,7 +201,7 @@ func TestOneIngressHasHalf(t *testing.T) {
 // whatever is appended and taken, and however often the link turns slow and fast.
 func TestNothingIsLostOrOvertaken(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		l := newLine(t, rapid.SampledFrom([]int{mbit / 16, mbit, 400 * mbit}).Draw(r, "rate"))
+		l := newSlow(t, rapid.SampledFrom([]int{mbit / 16, mbit, 400 * mbit}).Draw(r, "rate"))
 		type key struct {
 			src      uint64
 			from, to int

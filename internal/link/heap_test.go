@@ -65,7 +65,7 @@ func TestHeapOfFullLinks(t *testing.T) {
 			return all
 		}},
 		{Limit: "LinkFlows", Entries: 20, Each: 1536 << 10, Fill: func(t *testing.T) any {
-			all, memory, before := make([]*line, 20), budget.New(1<<30), heaptest.InUse()
+			all, memory, before := make([]*slowLink, 20), budget.New(1<<30), heaptest.InUse()
 			for i := range all {
 				all[i] = fullOfFlows(t, memory.Open())
 			}
@@ -94,8 +94,8 @@ func TestHeapOfFullLinks(t *testing.T) {
 
 // fullOfFlows is a slow link on which the shortest frames wait that there are, each
 // from somebody else, by several links.
-func fullOfFlows(t testing.TB, a budget.Account) *line {
-	l := newLine(t, 8*mbit)
+func fullOfFlows(t testing.TB, a budget.Account) *slowLink {
+	l := newSlow(t, 8*mbit)
 	l.account = a
 	for src := uint64(1); src <= 8; src++ {
 		for i := 0; l.give1(src, wire.ClassInteractive, i, i, wire.HeaderLen) == Queued; i++ {

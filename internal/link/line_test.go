@@ -312,7 +312,7 @@ func (s *station) deliver(d *session.Delivery) reason.Reason {
 // HandleBatch implements Handler.
 func (s *station) HandleBatch(l *Link, batch []byte) reason.Reason {
 	var b session.Batch
-	frames, kept, keptBytes := 0, 0, 0
+	frames, kept := 0, 0
 	for len(batch) > 0 {
 		frame, rest, err := wire.NextInBatch(batch)
 		if err != nil {
@@ -324,12 +324,12 @@ func (s *station) HandleBatch(l *Link, batch []byte) reason.Reason {
 		}
 		frames++
 		if wire.FrameFlags(frame).Class() < wire.ClassBulk {
-			kept, keptBytes = kept+1, keptBytes+len(frame)
+			kept++
 		}
 		s.frame(&b, l, frame)
 	}
 	s.table.EndBatch(&b, time.Now())
-	l.Took(frames, kept, keptBytes)
+	l.Took(frames, kept)
 	return reason.None
 }
 

@@ -42,7 +42,7 @@ func TestFrameThatDidNotWaitEndsAStandingQueue(t *testing.T) {
 
 // flood counts the frames of a flow and those that are marked while more is given than
 // the line takes.
-func flood(l *line, d time.Duration, src uint64, class wire.Class, n int) (left, marked int) {
+func flood(l *slowLink, d time.Duration, src uint64, class wire.Class, n int) (left, marked int) {
 	for end := l.now + d; l.now < end; {
 		for l.give1(src, class, 1, 2, n) == Queued {
 		}
@@ -70,7 +70,7 @@ func TestOnlyMessagesOfOthersAreMarked(t *testing.T) {
 		{"an ack", 7, wire.ClassAck, false},
 		{"a datagram", 7, wire.ClassBulk, false},
 	} {
-		l := newLine(t, mbit)
+		l := newSlow(t, mbit)
 		left, marked := flood(l, 2*time.Second, c.src, c.class, 1_000)
 		if left < 200 || (marked > 0) != c.want {
 			t.Errorf("%s: got %d of %d marked, want some: %v", c.name, marked, left, c.want)
@@ -81,7 +81,7 @@ func TestOnlyMessagesOfOthersAreMarked(t *testing.T) {
 // A frame that only queues as a message, because its class had used up its rate, is
 // not marked: elsewhere it would be malformed.
 func TestDemotedFrameIsNotMarked(t *testing.T) {
-	l := newLine(t, mbit)
+	l := newSlow(t, mbit)
 	for l.AppendFrame(7, wire.ClassInteractive, dataFrame(wire.ClassControl, 1, 2, 1_000)) == Queued {
 	}
 	l.run(time.Second, func(f []byte) {
@@ -94,7 +94,7 @@ func TestDemotedFrameIsNotMarked(t *testing.T) {
 // A burst that drains within limits.MarkAfter marks nothing, nor does a lone large
 // frame, however long it takes.
 func TestBurstIsNotMarked(t *testing.T) {
-	l := newLine(t, mbit)
+	l := newSlow(t, mbit)
 	for range 24 { // 192 ms of the line
 		l.give1(7, wire.ClassInteractive, 1, 2, 1_000)
 	}
@@ -112,7 +112,7 @@ func TestBurstIsNotMarked(t *testing.T) {
 
 // Only the flow that stands is marked.
 func TestLightFlowBesideAFloodIsNotMarked(t *testing.T) {
-	l := newLine(t, mbit)
+	l := newSlow(t, mbit)
 	next := time.Duration(0)
 	marked := make(map[int]int)
 	for l.now < 10*time.Second {

@@ -80,7 +80,7 @@ func TestOwnMessagesWaitWhereTheyCameFrom(t *testing.T) {
 	for _, c := range []struct{ bps, size, want int }{
 		{mbit / 16, 1_000, 1}, {mbit / 16, 60_000, 1}, {mbit, 1_000, 6}, {8 * mbit, 1_000, 49},
 	} {
-		l := newLine(t, c.bps)
+		l := newSlow(t, c.bps)
 		n := 0
 		for l.give1(Self, wire.ClassInteractive, 1, 2, c.size) == Queued {
 			n++
@@ -106,7 +106,7 @@ func TestOwnMessagesWaitWhereTheyCameFrom(t *testing.T) {
 // What waits of others, and of own messages, keeps no own control frame and no ack
 // from being queued.
 func TestOwnControlIsNotStarved(t *testing.T) {
-	l := newLine(t, mbit/16)
+	l := newSlow(t, mbit/16)
 	for i := range 1_000 {
 		l.give1(Self, wire.ClassInteractive, 1, i, 1_000)
 		l.give1(uint64(1+i%10), wire.ClassInteractive, 100+i, i, 60_000)
@@ -138,7 +138,7 @@ func TestOwnControlIsNotStarved(t *testing.T) {
 // An ingress that waited in vain on a slow link still gets in what is of a flow with
 // little waiting.
 func TestStalledIngressLetsLightFlowsIn(t *testing.T) {
-	l := newLine(t, mbit)
+	l := newSlow(t, mbit)
 	for l.give1(7, wire.ClassInteractive, 1, 2, 1_000) == Queued {
 	}
 	l.MarkStalled(7)

@@ -9,9 +9,9 @@ import (
 	"github.com/peermesh/peermesh/internal/wire"
 )
 
-// line is a slow link that is driven, over a line of so many bytes a second: what a
+// slowLink is a slow link that is driven, over a line of so many bytes a second: what a
 // flush takes leaves it by and by.
-type line struct {
+type slowLink struct {
 	*Link
 	tb    testing.TB
 	now   time.Duration
@@ -20,8 +20,8 @@ type line struct {
 	bps   int
 }
 
-func newLine(tb testing.TB, bps int) *line {
-	l := &line{tb: tb, bps: bps}
+func newSlow(tb testing.TB, bps int) *slowLink {
+	l := &slowLink{tb: tb, bps: bps}
 	l.Link = New(Config{
 		Number: 1, Carrier: &tray{}, Wake: func() {}, Drops: &l.drops, OnRoom: func() { l.rooms++ },
 		Clock: func() time.Time { return drivenStart.Add(l.now) },
@@ -31,7 +31,7 @@ func newLine(tb testing.TB, bps int) *line {
 }
 
 // turn gives the line another rate.
-func (l *line) turn(bps int) {
+func (l *slowLink) turn(bps int) {
 	l.bps = bps
 	l.mu.Lock()
 	l.queue.pace(bps, l.since)
@@ -40,7 +40,7 @@ func (l *line) turn(bps int) {
 
 // flush writes once and lets the time pass that the line takes for it. It returns
 // the frames.
-func (l *line) flush() (frames [][]byte) {
+func (l *slowLink) flush() (frames [][]byte) {
 	var out chunks
 	l.mu.Lock()
 	l.prepare(&out)
@@ -66,7 +66,7 @@ func (l *line) flush() (frames [][]byte) {
 }
 
 // run flushes for so long; each has all frames that leave.
-func (l *line) run(d time.Duration, each func(frame []byte)) {
+func (l *slowLink) run(d time.Duration, each func(frame []byte)) {
 	for end := l.now + d; l.now < end; {
 		if l.queue.bytes == 0 {
 			l.now = end
@@ -95,7 +95,7 @@ func dataFrame(class wire.Class, from, to, n int) []byte {
 }
 
 // give1 appends a frame that came by a source.
-func (l *line) give1(src uint64, class wire.Class, from, to, n int) Admission {
+func (l *slowLink) give1(src uint64, class wire.Class, from, to, n int) Admission {
 	return l.AppendFrame(src, class, dataFrame(class, from, to, n))
 }
 
