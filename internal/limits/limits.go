@@ -441,6 +441,17 @@ const (
 	HotPeers    = 64               // peers whose traffic is looked at for this: sixteen times DirectLinks
 )
 
+// What is done when the network below a node changes (docs/adr/051).
+const (
+	NetTick       = time.Second            // how often the clocks are looked at
+	NetSlept      = 3 * time.Second        // a process that stood still for so long has slept; less is a busy machine
+	NetGather     = 100 * time.Millisecond // what changes within this time of another change is one with it
+	NetGatherMost = 500 * time.Millisecond // and this is the longest such time
+	NetLook       = 2 * time.Second        // how often the machine's addresses are looked at where the kernel does not tell
+	NetLookHinted = 30 * time.Second       // and where it does
+	ProbeAnswer   = time.Second            // a link that is probed after a change and says nothing for so long is ended; or for twice the time that an ack may take
+)
+
 // What a node looks at again while it runs: its files, its certificate, its ICE servers.
 const (
 	FileLook           = 10 * time.Second    // between two looks at whether a file has changed
