@@ -449,7 +449,9 @@ const (
 	NetGatherMost = 500 * time.Millisecond // and this is the longest such time
 	NetLook       = 2 * time.Second        // how often the machine's addresses are looked at where the kernel does not tell
 	NetLookHinted = 30 * time.Second       // and where it does
-	ProbeAnswer   = time.Second            // a link that is probed after a change and says nothing for so long is ended; or for twice the time that an ack may take
+	NetReset      = time.Second            // pauses between dials end for a change at most so often
+	NetCalm       = 3 * time.Second        // what fails within this time of a change is the change's fault
+	ProbeAnswer   = time.Second            // a link that is probed after a change and says nothing for so long is ended; one whose acks take longer has twice the time
 )
 
 // What a node looks at again while it runs: its files, its certificate, its ICE servers.

@@ -17,6 +17,7 @@ type liveness struct {
 	ping    [8]byte
 	srtt    time.Duration
 	pinged  time.Time // when the last ping left that was answered
+	probed  time.Time // when it was asked whether the neighbour is there; zero: it has shown that, or nobody asked
 	debt    debt
 
 	suspect  bool
@@ -77,8 +78,12 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 		h.Dead = reason.Stalled
 		return h
 	}
+	if v.unproven(now) {
+		h.Dead = reason.Idle
+		return h
+	}
 	h.Dead = l.tickPing(now, nonce)
-	h.Busy = l.owing.ack.Load() || v.suspect || l.handed.awaited()
+	h.Busy = l.owing.ack.Load() || v.suspect || l.handed.awaited() || !v.probed.IsZero()
 	return h
 }
 
@@ -155,7 +160,7 @@ func (l *Link) OnPong(now time.Time, nonce [8]byte) (asked, cleared bool) {
 		return false, false
 	}
 	v.sample(now.Sub(v.pingAt))
-	v.pinged, v.pingAt = v.pingAt, time.Time{}
+	v.pinged, v.pingAt, v.probed = v.pingAt, time.Time{}, time.Time{}
 	if l.owed(now) > v.rto() {
 		return true, false // it is well, and acks nothing all the same
 	}

@@ -1,0 +1,44 @@
+package session
+
+import "time"
+
+// Revive has what is under way leave again, and what waits for a first hop or for an
+// answer leave now: this node was cut off and has a link again, so no copy that left
+// before tells anything of the way. A control call.
+func (t *Table) Revive(now time.Time) {
+	at := t.at(now)
+	var fx effects
+	for _, p := range t.sorted() {
+		p.mu.Lock()
+		if !p.gone {
+			p.revive(at, false)
+			if in := p.init; in != nil && !in.busy && in.next > at {
+				in.next = at
+				p.arm(at)
+			}
+		}
+		p.mu.Unlock()
+	}
+	fx.run(t)
+}
+
+// revive has copies leave again: all, or only those that are late and those of
+// messages that timed out before. mu is held.
+func (p *peer) revive(at time.Duration, late bool) {
+	o := &p.out
+	o.stalled, o.stalls = 0, 0
+	for _, f := range o.paths {
+		f.since, f.timeouts = at, 0
+		for m := f.flight.head; m != nil; {
+			next := m.behind
+			if !late || m.timeouts > 0 || at-m.last.at > p.rto(f) {
+				o.past.add(m)
+				m.cut()
+				m.timeouts, m.stay = 0, false
+				o.again.push(m)
+			}
+			m = next
+		}
+	}
+	p.flush(at)
+}
