@@ -159,7 +159,8 @@ func (n *Node) contact(now time.Time) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.life.over(now, limits.ContactTTL*time.Second) {
-		body := wire.Contact{Role: wire.RoleRelay, URLs: n.URLs(), WebRTC: n.rtc.endpoint != nil, STUN: n.rtc.stunPort()}
+		c.urls = n.URLs()
+		body := wire.Contact{Role: wire.RoleRelay, URLs: c.urls, WebRTC: n.rtc.endpoint != nil, STUN: n.rtc.stunPort()}
 		if n.cfg.Leaf {
 			body.Role = wire.RoleLeaf
 		}
@@ -172,7 +173,19 @@ func (n *Node) contact(now time.Time) []byte {
 type contactRecord struct {
 	mu     sync.Mutex
 	record []byte
+	urls   []string // that it tells
 	life   halfLife
+}
+
+// outdated has the record signed anew if it does not tell these URLs.
+func (c *contactRecord) outdated(urls []string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.record == nil || slices.Equal(c.urls, urls) {
+		return false
+	}
+	c.life = halfLife{}
+	return true
 }
 
 // local is what the node says of itself on a new link.

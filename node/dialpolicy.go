@@ -20,18 +20,18 @@ var errLearnt = errors.New("a peer told of a URL with a user or an unusual path 
 
 // dialTarget opens a carrier to a target: to a URL of the user's wherever it
 // leads, to one that a peer told of only within its scopes.
-func (n *Node) dialTarget(t *engine.Target, look bool) (transport.Conn, error) {
+func (n *Node) dialTarget(ctx context.Context, t *engine.Target, look bool) (transport.Conn, error) {
 	if t.Name {
-		return n.dialers.dial(n.names.ordered(n.ctx, t.URL, look), t.URL)
+		return n.dialers.dial(n.names.ordered(ctx, t.URL, look), t.URL)
 	}
 	if t.Scopes == 0 {
-		return n.dialers.dial(n.ctx, t.URL)
+		return n.dialers.dial(ctx, t.URL)
 	}
 	clean, ok := engine.Learnt(t.URL.Reveal())
 	if !ok {
 		return nil, &transport.DialError{URL: t.URL, Stage: transport.StageParse, Err: errLearnt}
 	}
-	return n.dialers.dial(onlyTo(n.ctx, t.Scopes), secret.URL(clean))
+	return n.dialers.dial(onlyTo(ctx, t.Scopes), secret.URL(clean))
 }
 
 // onlyTo is ctx for dials that connect to addresses of these scopes alone.

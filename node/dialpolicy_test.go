@@ -112,7 +112,7 @@ func TestHostileURLsAreNotDialled(t *testing.T) {
 			n := dialling(t)
 			for _, spelling := range hostile {
 				url := strings.ReplaceAll(spelling, "PORT", port)
-				conn, err := n.dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL(url), Scopes: engine.ScopePublic.Told()}}, false)
+				conn, err := n.dialTarget(t.Context(), &engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL(url), Scopes: engine.ScopePublic.Told()}}, false)
 				if err == nil {
 					conn.Close()
 				}
@@ -123,7 +123,7 @@ func TestHostileURLsAreNotDialled(t *testing.T) {
 			if got := accepted(); got != 0 {
 				t.Errorf("connects to the listener: got %d, want 0", got)
 			}
-			conn, err := n.dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL("ws://localhost.:" + port), Scopes: engine.ScopeLoopback}}, false)
+			conn, err := n.dialTarget(t.Context(), &engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL("ws://localhost.:" + port), Scopes: engine.ScopeLoopback}}, false)
 			if err == nil {
 				conn.Close()
 			}
@@ -149,7 +149,7 @@ func TestLearntURLIsDialledWithoutItsQuery(t *testing.T) {
 		scopes engine.Scopes
 		want   string
 	}{{engine.ScopeLoopback, "/mesh"}, {0, "/mesh?reboot=1"}} { // 0: the user's own
-		_, err := dialling(t).dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL(at + "/mesh?reboot=1#x"), Scopes: test.scopes}}, false)
+		_, err := dialling(t).dialTarget(t.Context(), &engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL(at + "/mesh?reboot=1#x"), Scopes: test.scopes}}, false)
 		if err == nil {
 			t.Errorf("scopes %b: got a link", test.scopes)
 		}
@@ -174,7 +174,7 @@ func TestMetadataIsNobodysToTell(t *testing.T) {
 
 func TestRefusalSaysWhy(t *testing.T) {
 	_, port := countAccepts(t, "tcp4")
-	_, err := dialling(t).dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL("ws://127.0.0.1:" + port), Scopes: engine.ScopePublic}}, false)
+	_, err := dialling(t).dialTarget(t.Context(), &engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL("ws://127.0.0.1:" + port), Scopes: engine.ScopePublic}}, false)
 	var e *transport.DialError
 	if !errors.As(err, &e) || e.Stage != transport.StageConnect || !errors.Is(err, transport.ErrAddress) || !errors.Is(err, errScope) {
 		t.Errorf("got %v, want %v at the stage connect", err, errScope)
@@ -184,7 +184,7 @@ func TestRefusalSaysWhy(t *testing.T) {
 // The user's own URLs lead where they lead.
 func TestOwnURLIsDialled(t *testing.T) {
 	accepted, port := countAccepts(t, "tcp4")
-	_, err := dialling(t).dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL("ws://127.0.0.1:" + port)}}, false)
+	_, err := dialling(t).dialTarget(t.Context(), &engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL("ws://127.0.0.1:" + port)}}, false)
 	if err == nil || accepted() != 1 {
 		t.Errorf("got %v and %d connects, want an upgrade that fails and one connect", err, accepted())
 	}

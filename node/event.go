@@ -35,6 +35,10 @@ const (
 	Warned          EventKind = "warning"  // Part is not as it should be: Err says why; Status.Warnings has it until it is Resolved
 	Resolved        EventKind = "resolved" // what was wrong with Part is right again
 	Reloaded        EventKind = "reloaded" // a file has changed: what it holds of Part is in use from now on
+	// NetworkChanged: the network below the node is another one: Change says what came
+	// and went, or that the machine has slept. Where it changes all the time this is told
+	// in pauses that double up to an hour, with Count.
+	NetworkChanged EventKind = "network-changed"
 )
 
 // Level is how grave an event of this kind is: the level at which the node logs it.
@@ -58,8 +62,9 @@ type Event struct {
 	Outbound  bool          `json:"outbound,omitempty"`
 	Leaf      bool          `json:"leaf,omitempty"`
 	Reason    string        `json:"reason,omitempty"`
-	Part      string        `json:"part,omitempty"` // of the node, as in Warning
-	Hint      string        `json:"hint,omitempty"` // of a Warned event: what to do
+	Part      string        `json:"part,omitempty"`   // of the node, as in Warning
+	Hint      string        `json:"hint,omitempty"`   // of a Warned event: what to do
+	Change    string        `json:"change,omitempty"` // of a NetworkChanged event: what is different
 	Count     uint64        `json:"count,omitempty"`
 	Sources   int           `json:"sources,omitempty"` // that a sum is about
 	After     time.Duration `json:"afterNs,omitempty"`
@@ -144,6 +149,11 @@ type Status struct {
 	// is not among Config.TrustedProxies, UndeclaredProxyAt when that was; empty: none.
 	UndeclaredProxy   string    `json:"undeclaredProxy,omitempty"`
 	UndeclaredProxyAt time.Time `json:"undeclaredProxyAt,omitzero"`
+	// NetworkChanges counts the changes of the network below the node since the start;
+	// the last one was NetworkChange, at NetworkChangeAt.
+	NetworkChanges  uint64    `json:"networkChanges"`
+	NetworkChange   string    `json:"networkChange,omitempty"`
+	NetworkChangeAt time.Time `json:"networkChangeAt,omitzero"`
 	// Warnings are what is wrong with this node now, the oldest first.
 	Warnings []Warning    `json:"warnings,omitempty"`
 	Settled  bool         `json:"settled"` // it looks for no further links; see Node.Settled

@@ -172,6 +172,7 @@ func (n *Node) logEvent(ev Event) {
 	add("url", ev.URL, ev.URL != "")
 	add("reason", ev.Reason, ev.Reason != "")
 	add("part", ev.Part, ev.Part != "")
+	add("change", ev.Change, ev.Change != "")
 	add("count", ev.Count, ev.Count > 0)
 	add("sources", ev.Sources, ev.Sources > 1)
 	add("err", ev.Err, ev.Err != "")

@@ -19,6 +19,8 @@ const partICE = "ice"
 type iceServers struct {
 	mu   sync.Mutex
 	dead map[string]bool // TURN servers that relay nothing
+
+	again chan struct{} // capacity 1: they are to be asked again now
 }
 
 // inUse leaves out TURN servers that relay nothing: what waits for them keeps a link
@@ -77,6 +79,7 @@ func (n *Node) keepICEServers() {
 		}
 		select {
 		case <-time.After(next):
+		case <-n.ice.again:
 		case <-n.ctx.Done():
 			return
 		}

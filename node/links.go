@@ -33,7 +33,11 @@ func (n *Node) dial(d engine.Dial) {
 		return
 	}
 	n.log.Debug("dialling", "url", t.URL, "tries", d.Count)
-	conn, err := n.dialTarget(t, d.Look)
+	if overSockets(t.URL) {
+		n.watchNetwork(nil)
+	}
+	ctx := n.network.now()
+	conn, err := n.dialTarget(ctx, t, d.Look)
 	if err != nil {
 		stage := transport.StageConnect
 		if d := (*transport.DialError)(nil); errors.As(err, &d) {
@@ -42,18 +46,18 @@ func (n *Node) dial(d engine.Dial) {
 				err = &caused{err, d.Cause}
 			}
 		}
-		n.dialFailed(d, nil, stage, err)
+		n.dialFailed(ctx, d, nil, stage, err)
 		return
 	}
 	now := time.Now()
-	remote, err := n.handshake(conn, func() (*link.Remote, error) {
+	remote, err := n.handshake(ctx, conn, func() (*link.Remote, error) {
 		local := n.local(now)
 		local.Hello.Need, local.Wants = d.Need, n.wants(d.Look)
 		return link.Dial(conn, local, wire.ID(t.Pin), d.Count, now)
 	})
 	if err != nil {
 		n.lookForOwnKey(conn, err)
-		n.dialFailed(d, conn, stageHandshake, byClock(conn, err))
+		n.dialFailed(ctx, d, conn, stageHandshake, byClock(conn, err))
 		return
 	}
 	n.counters.dialsLinked.Add(1)
@@ -62,9 +66,14 @@ func (n *Node) dial(d engine.Dial) {
 }
 
 // dialFailed tells the engine that a dial came to nothing. The carrier is nil if
-// there was none.
-func (n *Node) dialFailed(d engine.Dial, conn transport.Conn, stage string, err error) {
+// there was none. A dial whose context has ended was one of a network that has changed.
+func (n *Node) dialFailed(ctx context.Context, d engine.Dial, conn transport.Conn, stage string, err error) {
 	if n.ctx.Err() != nil {
+		return
+	}
+	if ctx.Err() != nil && !d.Look {
+		n.log.Debug("dial ended, as the network changed", "url", d.Target.URL)
+		n.post(engine.DialFailed{Target: d.Target, Again: true})
 		return
 	}
 	failed := engine.DialFailed{Target: d.Target, Stage: stage, Reason: refusalOf(err), Err: err}
@@ -94,12 +103,12 @@ func refusalOf(err error) reason.Reason {
 	return h.Reason
 }
 
-// handshake runs f, which blocks on conn, for a bounded time. On error conn is
-// closed.
-func (n *Node) handshake(conn transport.Conn, f func() (*link.Remote, error)) (*link.Remote, error) {
+// handshake runs f, which blocks on conn, for a bounded time and not beyond ctx. On
+// error conn is closed.
+func (n *Node) handshake(ctx context.Context, conn transport.Conn, f func() (*link.Remote, error)) (*link.Remote, error) {
 	end := func() { conn.Close() }
 	late := time.AfterFunc(limits.HandshakeTimeout, guard.Func("the end of a handshake", end, n.note))
-	stop := context.AfterFunc(n.ctx, guard.Func("the end of a handshake", end, n.note))
+	stop := context.AfterFunc(ctx, guard.Func("the end of a handshake", end, n.note))
 	defer stop()
 	remote, err := f()
 	if !late.Stop() && err != nil {
@@ -142,7 +151,7 @@ func (n *Node) spawn(f func()) bool {
 
 func (n *Node) accept(conn transport.Conn, place *waiting) {
 	now := time.Now()
-	remote, err := n.handshake(conn, func() (*link.Remote, error) {
+	remote, err := n.handshake(n.ctx, conn, func() (*link.Remote, error) {
 		local := n.local(now)
 		ctx, cancel := context.WithTimeout(n.ctx, limits.HandshakeTimeout)
 		defer cancel()

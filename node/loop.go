@@ -78,7 +78,11 @@ func (n *Node) perform(a engine.Action) {
 	case engine.Dial:
 		n.task("a dial", func() { n.dial(a) })
 	case engine.CloseLink:
-		n.closeLink(a.Link, a.Reason, a.Contacts)
+		if a.Now {
+			a.Link.Close(a.Reason)
+		} else {
+			n.closeLink(a.Link, a.Reason, a.Contacts)
+		}
 	case engine.SendLink:
 		a.Link.AppendControl(a.Frame)
 	case engine.SendFrame:

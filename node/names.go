@@ -141,6 +141,13 @@ func (m *names) forget(url secret.URL) {
 	delete(m.byURL, url)
 }
 
+// forgetAll forgets what dials of all names have come to: the network is another one.
+func (m *names) forgetAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.byURL = nil
+}
+
 // failedDial notes the addresses that a dial tried in vain.
 func (m *names) failedDial(url secret.URL, err error, now time.Time) {
 	var each *transport.AddressesError

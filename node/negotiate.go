@@ -219,7 +219,7 @@ func (n *Node) meet(a *attempt, conn *webrtc.Conn, dial uint32) (*link.Remote, e
 	local := n.local(now)
 	local.Hello.Need = a.need
 	stop := context.AfterFunc(a.ctx, guard.Func("the end of a handshake", func() { conn.Close() }, n.note))
-	remote, err := n.handshake(conn, func() (*link.Remote, error) {
+	remote, err := n.handshake(n.ctx, conn, func() (*link.Remote, error) {
 		return link.Meet(conn, local, wire.ID(a.peer), a.session, a.offered, dial, now)
 	})
 	if !stop() {

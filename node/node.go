@@ -81,6 +81,7 @@ type Node struct {
 	ticked        []liveLink                  // the ticker's memory
 	repeats       repetitions
 	edge          edge
+	network       network
 	files         *files
 	warnings      warnings
 	ice           iceServers
@@ -114,6 +115,8 @@ func New(cfg Config) (*Node, error) {
 	n.clock.set(n.started)
 	n.counters.forwardTimes.first, n.counters.signalTimes.first = forwardFirst, signalFirst
 	n.edge.init()
+	n.network.init(n.ctx)
+	n.ice.again = make(chan struct{}, 1)
 	n.memory.init(&n.cfg)
 	n.turns.broke = n.fail
 	n.live.init()
@@ -201,6 +204,7 @@ func (n *Node) start(plan *plan) {
 	n.startKnownPeers()
 	if n.listener != nil {
 		n.vital("the server", n.serve)
+		n.watchNetwork(nil)
 	}
 	if len(plan.targets) > 0 {
 		n.post(engine.Join{Targets: plan.targets})

@@ -63,7 +63,7 @@ func TestLooksThroughAProxy(t *testing.T) {
 	}
 	asked := len(p.Asked())
 	target := &engine.Target{TargetSpec: engine.TargetSpec{URL: at, Name: true}}
-	if _, err := n.dialTarget(target, true); !errors.Is(err, transport.ErrNoAddress) || len(p.Asked()) != asked {
+	if _, err := n.dialTarget(t.Context(), target, true); !errors.Is(err, transport.ErrNoAddress) || len(p.Asked()) != asked {
 		t.Errorf("a look right after the link: got %v and %d asks of the proxy, want none", err, len(p.Asked())-asked)
 	}
 	all := []netip.Addr{{}}
@@ -143,7 +143,7 @@ func TestLearntURLsBehindAProxy(t *testing.T) {
 			{"ws://127.0.0.1:" + port, all, nil, 1},
 		} {
 			before, dialled := len(p.Asked()), accepted()
-			c, err := n.dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL(test.url), Scopes: test.scopes}}, false)
+			c, err := n.dialTarget(t.Context(), &engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL(test.url), Scopes: test.scopes}}, false)
 			if err == nil {
 				c.Close()
 			}
@@ -167,7 +167,7 @@ func TestHostileURLsBehindAProxy(t *testing.T) {
 		n := startPage(t, Config{Proxy: kind + "://" + p.Address})
 		for _, spelling := range hostile {
 			at := strings.ReplaceAll(spelling, "PORT", port)
-			c, err := n.dialTarget(&engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL(at), Scopes: engine.ScopePublic.Told()}}, false)
+			c, err := n.dialTarget(t.Context(), &engine.Target{TargetSpec: engine.TargetSpec{URL: secret.URL(at), Scopes: engine.ScopePublic.Told()}}, false)
 			if err == nil {
 				c.Close()
 			}

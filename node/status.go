@@ -72,6 +72,7 @@ func (n *Node) Status() Status {
 		s.IdentityInUseAt = time.Unix(0, at).UTC()
 	}
 	s.UndeclaredProxy, s.UndeclaredProxyAt = n.edge.lastProxy()
+	s.NetworkChanges, s.NetworkChange, s.NetworkChangeAt = n.network.last()
 	s.SessionList = n.sessionList(peers)
 	n.limitsHit(&s)
 	s.Limits = n.limits(&s)

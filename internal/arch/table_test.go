@@ -48,6 +48,7 @@ var house = []room{
 
 	{"transport", []string{"internal/limits", "internal/secret"}, "the contract of carriers: they know bytes, not frames"},
 	{"internal/httpbound", []string{"internal/limits", "internal/guard"}, "bounds of a web server, whatever it serves"},
+	{"internal/netwatch", []string{"internal/limits"}, "what becomes of the machine's network does not depend on who wants to know"},
 	{"transport/transporttest", carrier(), "the suite tests the contract and nothing behind it"},
 	{"internal/proxy", []string{"transport", "internal/limits"}, "a way through a proxy is a connection, whatever goes over it"},
 	{"internal/proxy/proxytest", nil, "a proxy for tests, which is a program of somebody else's"},
@@ -58,7 +59,7 @@ var house = []room{
 	{"transport/webrtc", carrier(), carriersReason},
 
 	{"node", under("internal/identity", "internal/budget", "internal/session", "internal/link", "internal/engine", "internal/signal",
-		"internal/httpbound", "internal/wholefile", "internal/proxy", "internal/proxyheader", "transport", "transport/ws", "transport/mem", "transport/webrtc"),
+		"internal/httpbound", "internal/netwatch", "internal/wholefile", "internal/proxy", "internal/proxyheader", "transport", "transport/ws", "transport/mem", "transport/webrtc"),
 		"it puts the parts together and does not know what is built on it; gateways are mounted by whoever starts a node"},
 
 	{"dgram", onNode(), "a view of a node, as any program has it"},

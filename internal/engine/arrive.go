@@ -147,8 +147,12 @@ func (e *Engine) duplicate(now time.Time, old, fresh *neighbour) {
 	choice := link.Duplicate(e.cfg.Self, old.ID, old.link.Origin(), fresh.link.Origin())
 	switch choice {
 	case link.CloseOld:
+		if old.link.Instance == fresh.link.Instance {
+			e.displace(now, old)
+			return
+		}
 		var proof [][]byte
-		if old.link.Instance != fresh.link.Instance && fresh.contact != nil {
+		if fresh.contact != nil {
 			proof = [][]byte{fresh.contact}
 		}
 		e.endTelling(old, reason.Replaced, proof, now)

@@ -244,6 +244,10 @@ func (b *book) drop(k *known) {
 // failed notes that a dial came to nothing: the next one waits, longer each
 // time. Who could not be reached again and again is forgotten.
 func (e *Engine) failed(now time.Time, k *known, refused bool) {
+	if !refused && e.blameless(now) {
+		k.next = e.clock(now) + e.jitter(limits.RepairJitter)
+		return
+	}
 	k.failures = min(k.failures, maxFailures-1) + 1
 	lost := k.linked != 0 && e.clock(now)-k.linked < limits.ContactLost
 	longest := limits.ContactRetryMax

@@ -41,6 +41,7 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 		e.do(Tell{Notice{Kind: NoticePeerDown, Link: n.link, Peer: n.ID, Reason: cause, URL: n.url}})
 	}
 	if e.links.live() == 0 {
+		e.network.cut = true
 		e.hurry(now, n)
 	}
 }

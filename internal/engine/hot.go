@@ -16,6 +16,7 @@ import (
 type hotPairs struct {
 	byID   map[routing.ID]*hotPair // at most limits.HotPeers
 	flying int                     // attempts under way
+	calm   time.Duration           // what fails until then is the fault of a network that changed, by Engine.clock
 }
 
 // hotPair is one of them. Its times are those of Engine.clock.
@@ -160,12 +161,25 @@ func (h *hotPairs) landed(id routing.ID) {
 // failed notes that an attempt came to nothing.
 func (h *hotPairs) failed(clock time.Duration, id routing.ID) {
 	p := h.byID[id]
-	if p == nil {
+	switch {
+	case p == nil:
+		return
+	case clock < h.calm:
+		p.next = h.calm
 		return
 	}
 	p.next = clock + min(limits.HotRetry<<min(p.failures, 16), limits.HotRetryMax)
 	p.failures++
 	p.seconds = 0
+}
+
+// forgive has every pair tried again at once, as what failed before says nothing of
+// the network of now, and what fails until calm is its change's fault.
+func (h *hotPairs) forgive(calm time.Duration) {
+	h.calm = calm
+	for _, p := range h.byID {
+		p.failures, p.next = 0, 0
+	}
 }
 
 // parted notes that the link of a pair has ended: one that stood was a success.

@@ -227,6 +227,7 @@ func (ev Pong) step(e *Engine, now time.Time) {
 		}
 		e.firstAnswer(now, n)
 		e.homesMoved(now)
+		e.reconnected(now)
 		if !n.Leaf {
 			e.handOver(now, n)
 		}

@@ -26,7 +26,7 @@ func (e *Engine) lookDue(now time.Time) {
 		}
 		if due(t.lookAt, now) {
 			t.lookAt = now.Add(e.lookPause())
-			e.dialNow(t, Dial{Need: e.links.relays < limits.NearSet, Look: true})
+			e.dialNow(now, t, Dial{Need: e.links.relays < limits.NearSet, Look: true})
 		}
 	}
 }

@@ -61,6 +61,7 @@ type Engine struct {
 	hot      hotPairs
 	holder   holder
 	doubts   doubts
+	network  network
 	misled   misled
 	aims     aims
 	attach   attachment
@@ -181,6 +182,7 @@ type (
 		Reason reason.Reason // None: the network's fault, not the peer's
 		More   bool          // of a name: the verdict is about one address, and there is another to try
 		Silent bool          // over WebRTC: the node that was asked has not answered in time
+		Again  bool          // the network changed meanwhile: it is to be dialled again at once
 	}
 
 	// Looked: a Dial with Look ended without news, or no address of a name is worth a
@@ -295,6 +297,12 @@ type (
 	// Disconnect: the user wants no link to a peer.
 	Disconnect struct{ ID routing.ID }
 
+	// NetworkChanged: an address of this machine came or went, what goes out takes
+	// another way, or the machine has slept.
+	NetworkChanged struct {
+		URLs bool // others reach this node by other URLs from now on
+	}
+
 	// Leave: the node shuts down.
 	Leave struct{}
 )
@@ -328,6 +336,7 @@ type (
 		Link     *link.Link
 		Reason   reason.Reason
 		Contacts [][]byte // contact records for the Bye, at most limits.ByeContacts
+		Now      bool     // without a word: another link has taken its place, and what it holds is to go there
 	}
 
 	// PingLink pings now.

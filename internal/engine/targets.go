@@ -37,7 +37,7 @@ type Target struct {
 	failures int  // times replaced in a row
 	next     time.Time
 	lookAt   time.Time     // of a name: when another address of it is tried beside the link; zero: not yet
-	began    time.Duration // of one to a known node: when it was dialled, by Engine.clock
+	began    time.Duration // when it was dialled last, by Engine.clock
 	lastErr  error
 	stage    string
 }
@@ -108,14 +108,14 @@ func (e *Engine) dialDue(now time.Time) {
 			break
 		}
 		t.attempts++
-		e.dialNow(t, Dial{Need: true})
+		e.dialNow(now, t, Dial{Need: true})
 	}
 	e.lookDue(now)
 }
 
 // dialNow dials a target of the user's.
-func (e *Engine) dialNow(t *Target, d Dial) {
-	t.dialing = true
+func (e *Engine) dialNow(now time.Time, t *Target, d Dial) {
+	t.dialing, t.began = true, e.clock(now)
 	e.targets.flying++
 	e.targets.dials++
 	d.Target, d.Count = t, e.targets.dials
@@ -169,6 +169,10 @@ func (ev CountDial) step(e *Engine, _ time.Time) {
 }
 
 func (ev DialFailed) step(e *Engine, now time.Time) {
+	if ev.Again {
+		e.dialAgain(now, ev.Target)
+		return
+	}
 	k := ev.Target.known
 	if k != nil && k.hot {
 		e.hotFailed(now, ev.Target, cmp.Or[error](ev.Err, ev.Reason))
@@ -232,11 +236,14 @@ func (e *Engine) lost(n *neighbour, now time.Time, why reason.Reason, err error)
 }
 
 // schedule sets the next try of t: soon while no link is up, with growing
-// pauses beside live ones. A longer pause that was asked for stands.
+// pauses beside live ones. A longer pause that was asked for stands. While no link is
+// up a dial that nobody answered was pause enough: the network may be back.
 func (e *Engine) schedule(t *Target, now time.Time) {
 	pause := limits.BootstrapRetry
 	if e.links.live() > 0 {
 		pause = min(limits.BootstrapRetry<<min(t.attempts, 8), limits.BootstrapRetryLive)
+	} else if took := e.clock(now) - t.began; took >= limits.BootstrapRetry {
+		pause = limits.BootstrapRetry / 8
 	}
 	if at := now.Add(pause/2 + e.jitter(pause/2)); t.next.Before(at) {
 		t.next = at

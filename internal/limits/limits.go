@@ -449,7 +449,8 @@ const (
 	NetGatherMost = 500 * time.Millisecond // and this is the longest such time
 	NetLook       = 2 * time.Second        // how often the machine's addresses are looked at where the kernel does not tell
 	NetLookHinted = 30 * time.Second       // and where it does
-	NetReset      = time.Second            // pauses between dials end for a change at most so often
+	NetResets     = 8                      // changes in a row that end dials and their pauses at once,
+	NetResetPause = 5 * time.Second        // and from then on one in this time: where containers come and go, addresses do all the time
 	NetCalm       = 3 * time.Second        // what fails within this time of a change is the change's fault
 	ProbeAnswer   = time.Second            // a link that is probed after a change and says nothing for so long is ended; one whose acks take longer has twice the time
 )

@@ -55,10 +55,10 @@ func (p *peer) onHomes(b *Batch, s *session, body []byte, at time.Duration) reas
 	p.decide(m.ID, reason.None)
 	if m.ID >= in.homes {
 		in.homes = m.ID
-		p.revive(at, true) // it may have been away
 		if p.setHomes(m.Homes) {
 			b.fx.events = append(b.fx.events, p.event(HomesChanged))
 		}
+		p.revive(at, true) // it may have been away
 	}
 	p.settle(b, s, m.ID, reason.None, at)
 	return reason.None

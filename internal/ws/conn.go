@@ -67,6 +67,10 @@ func (c *Conn) Subprotocol() string { return c.sock.subprotocol() }
 // RemoteAddr is the address of the socket's other end.
 func (c *Conn) RemoteAddr() net.Addr { return c.cork.RemoteAddr() }
 
+// LocalAddr is the address of this machine's end of the socket, whatever a proxy before
+// it said.
+func (c *Conn) LocalAddr() net.Addr { return below(c.cork.Conn).LocalAddr() }
+
 // Through is where a forward proxy was asked to lead, an IP address or a name with
 // a port; nil: the connection goes by none.
 func (c *Conn) Through() net.Addr { return c.through }

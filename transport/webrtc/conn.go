@@ -126,6 +126,23 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return &at
 }
 
+// LocalAddr implements transport.Local: the address that packets leave from, which a
+// server or the peer may see as another; nil where a server relays.
+func (c *Conn) LocalAddr() net.Addr {
+	p := c.selected()
+	if p == nil || p.Local.Typ == pion.ICECandidateTypeRelay {
+		return nil
+	}
+	at := net.UDPAddr{IP: net.ParseIP(p.Local.Address), Port: int(p.Local.Port)}
+	if p.Local.Typ != pion.ICECandidateTypeHost {
+		at.IP, at.Port = net.ParseIP(p.Local.RelatedAddress), int(p.Local.RelatedPort)
+	}
+	if at.IP == nil {
+		return nil
+	}
+	return &at
+}
+
 // sameMachine says whether both ends of a pair are this machine's. What a server
 // relays or saw is nobody's own address, so nothing follows from it.
 func (c *Conn) sameMachine(p *pion.ICECandidatePair) bool {
