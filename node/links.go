@@ -33,9 +33,6 @@ func (n *Node) dial(d engine.Dial) {
 		return
 	}
 	n.log.Debug("dialling", "url", t.URL, "tries", d.Count)
-	if overSockets(t.URL) {
-		n.watchNetwork(nil)
-	}
 	ctx := n.network.now()
 	conn, err := n.dialTarget(ctx, t, d.Look)
 	if err != nil {
@@ -193,6 +190,9 @@ func (n *Node) refuseVersion(from net.Addr, err *transport.VersionError) {
 // grown a stack for its cryptography, and for finding out where the peer is, that
 // an idle link need not keep.
 func (n *Node) spawnLink(conn transport.Conn, remote *link.Remote, from source) {
+	if conn.Kind() != rtcKind && transport.LocalAddr(conn) != nil {
+		n.watchNetwork(nil) // from the first link on that stands on an address
+	}
 	at := origin(conn, remote, from)
 	if !n.spawn(func() { n.runLink(conn, remote, from, at) }) {
 		conn.Close()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/netwatch"
 	"github.com/peermesh/peermesh/internal/reason"
-	"github.com/peermesh/peermesh/internal/secret"
 	"github.com/peermesh/peermesh/transport"
 )
 
@@ -79,13 +77,6 @@ func (w *network) note(now time.Time, change string) (count uint64) {
 	}
 	count, w.untold = w.untold, 0
 	return count
-}
-
-// overSockets says that a URL is dialled by this machine's network: what has other
-// carriers alone need not know of that.
-func overSockets(url secret.URL) bool {
-	raw := url.Reveal()
-	return strings.HasPrefix(raw, "ws:") || strings.HasPrefix(raw, "wss:")
 }
 
 // watchNetwork starts the watcher of a machine, once; nil: of this one.
