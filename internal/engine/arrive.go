@@ -59,7 +59,7 @@ func (ev LinkUp) step(e *Engine, now time.Time) {
 		n.target.peer = n.ID
 		n.target.linked++
 	}
-	e.cfg.Sessions.Linked(wire.ID(n.ID))
+	e.cfg.Sessions.Linked(now, wire.ID(n.ID))
 	e.meet(now, n)
 	for _, old := range others {
 		e.duplicate(now, old, n)

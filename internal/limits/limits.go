@@ -297,8 +297,16 @@ const (
 	SearchBurst       = 20
 	NoRouteCopies     = 16              // copies of a first message that have left before nobody has the ID: by then 97.9 to 100 % were found where a fifth of the mesh hides them (simulated)
 	NoRouteAfter      = 2 * time.Second // from the first copy, after which those not heard of count for nothing
-	NoRouteAgain      = 4               // copies of a message in a session that have left before it ends as no-route: two of them scatter frames
-	BlameGap          = MessageRTOMin   // losses by one first hop within this time count once
+	NoRouteAgain      = 4               // copies of something in a session that leave at once after a Hint that the peer is nowhere; then the peer is away
+	AwayPause         = HandshakeRetry  // first pause between two probes of a peer that is away; doubles, up to FirstHopsPause until FirstHopsTried have left
+	AwayPauseMax      = HandshakeRetryMax
+	AwayGap           = HandshakeRetry         // least time between two of them, whatever ends the pause
+	ChangeGap         = 100 * time.Millisecond // least time between two looks at all peers because links of this node changed
+	ChangeSpread      = 2 * time.Millisecond   // between two peers that are looked at then: 4,096 within 8 s
+	ReachedLife       = 10 * time.Minute       // how long after a proof that it is there no answer of a relay ends a Send to a node
+	ReachedPeers      = 2 * Sessions           // of those without an entry in the table that were spoken with, how many are remembered: 10 minutes of a full table that lets one go after SessionIdle
+	ReachedLinks      = 1_024                  // of those that were linked, the same
+	BlameGap          = MessageRTOMin          // losses by one first hop within this time count once
 )
 
 // internal/engine: membership (docs/protocol.md, section 2).

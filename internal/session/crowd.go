@@ -67,7 +67,7 @@ func (s *share) sated() bool { return s != nil && s.peers >= limits.SessionsPerL
 // that brought most. Nobody goes who is held or one of the limits.SessionsInUse
 // that are in use longest; and when the link, or its group, has its share, nobody
 // of another. nil: the newcomer has to stay out. With link 0 this node begins, and
-// somebody goes in any case. mu is held.
+// somebody goes in any case, but for those that messages of ours wait for. mu is held.
 func (t *Table) yielding(in Ingress, at time.Duration) *peer {
 	link, group := t.shares[in], t.shares[Ingress{Group: in.Group}]
 	junior := t.junior(at)
@@ -83,7 +83,7 @@ func (t *Table) yielding(in Ingress, at time.Duration) *peer {
 		return true
 	})
 	if p == nil && in.Link == 0 {
-		p = t.least(at, func(*peer) bool { return true })
+		p = t.least(at, func(p *peer) bool { return p.asked.Load() == 0 })
 	}
 	return p
 }

@@ -167,7 +167,11 @@ func TestStrangersDisplaceNobodyHeld(t *testing.T) {
 				t.Errorf("counted as %v: got %d, want 3 at least", reason.SessionLimit, got)
 			}
 			other := c.w.add(nullSuite)
-			c.w.connect(c.hub, other)
+			if name != "owes an ack" { // nobody's message ends for another one
+				c.w.connect(c.hub, other)
+			} else if _, err := c.hub.t.Send(c.w.now, Message{To: other.self, Kind: wire.PlainMessage}, nil); err != reason.SessionLimit {
+				t.Errorf("a message to one more: got %v, want %v", err, reason.SessionLimit)
+			}
 			if got := c.hub.t.Len(); got != limits.Sessions {
 				t.Errorf("entries: got %d, want %d", got, limits.Sessions)
 			}

@@ -29,6 +29,7 @@ type initiation struct {
 	second  uint32 // its own tag
 	trail   trail
 	search  search
+	changed int // copies that had left when links changed last: the pauses grow anew; 0: they have not
 }
 
 // HandleHandshake takes a Handshake frame for this node that came in by the
@@ -212,6 +213,7 @@ func (p *peer) sendThird(s *session, at time.Duration) {
 	if hop, c, ok := t.emit(t.handshakeFrame(by.frame(p.id), &x.body), c); ok {
 		x.trail.leave(hop, c)
 	}
+	x.sentAt = at
 	x.next = at + x.trail.pause(k)
 	p.arm(min(x.next, x.until))
 }

@@ -30,6 +30,9 @@ type world struct {
 	tap           func(from *testNode, frame []byte)    // sees every frame that leaves; must not keep it
 	tamper        func(to *testNode, frame []byte) bool // sees and may change what arrives; false: it is lost
 	noRoute       func(from *testNode, hop int) bool    // true: a relay behind that hop answers no-route
+	why           reason.Reason                         // what such a relay says instead, if anything
+	whyBy         func(hop int) reason.Reason           // the same by first hop; nil: why
+	sent          []*outcome                            // a test's own
 	ingress       func(from wire.ID) Ingress            // nil: all come by one link
 	hops          int                                   // first hops that every node has
 	hold          func(to *testNode, frame []byte)      // takes every frame instead of the network
@@ -106,7 +109,14 @@ func (w *world) carry(from *testNode, frame []byte, hop int) {
 		return
 	}
 	if w.noRoute != nil && wire.FrameType(frame) != wire.TypeHint && w.noRoute(from, hop) {
-		w.after(w.delay, func() { from.hinted(frame, reason.NoRoute) })
+		why := reason.NoRoute
+		if w.why != reason.None {
+			why = w.why
+		}
+		if w.whyBy != nil {
+			why = w.whyBy(hop)
+		}
+		w.after(w.delay, func() { from.hinted(frame, why) })
 		return
 	}
 	copies := 1

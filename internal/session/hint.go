@@ -39,7 +39,7 @@ func (p *peer) onHint(at time.Duration, h *wire.Hint, fx *effects) bool {
 	case reason.Reason(h.Reason) == reason.UnknownSession:
 		return p.hintedUnknown(at, h)
 	}
-	return p.hintedMessage(at, h, fx)
+	return p.hintedMessage(at, h)
 }
 
 // hintedFirst: a copy of our message 1 got no further.
@@ -66,22 +66,18 @@ func (p *peer) firstLost(at time.Duration, hop wire.ID, why reason.Reason, fx *e
 	if nowhere(why) {
 		in.trail.deadEnd(hop)
 	}
-	in.search.detached = in.search.detached || why == reason.Detached
+	searching := p.searching()
 	switch {
-	case !p.searching():
-		if in.trail.hopeless() {
-			p.noRoute(fx)
-			return
-		}
-		p.sendFirst(at)
 	case p.nobody(at):
 		p.noRoute(fx)
-	case in.trail.sent >= limits.FirstCopiesSoon:
-		p.armFirst(at)
-	case in.trail.sent == 1: // later ones keep their times: what is nowhere now may be about to join
+	case !searching && in.trail.sent < limits.NoRouteAgain:
 		p.sendFirst(at)
-	case why == reason.Detached && p.mayGoOn(at):
+	case searching && in.trail.sent == 1: // later ones keep their times: what is nowhere now may be about to join
+		p.sendFirst(at)
+	case searching && why == reason.Detached && in.trail.sent < limits.FirstCopiesSoon && p.mayGoOn(at):
 		p.sendCopy(at, nil)
+	default:
+		p.armFirst(at)
 	}
 }
 
@@ -89,14 +85,18 @@ func (p *peer) firstLost(at time.Duration, hop wire.ID, why reason.Reason, fx *e
 // found.
 func nowhere(why reason.Reason) bool { return why == reason.NoRoute || why == reason.LoopedDetour }
 
-// nobody reports whether the peer of our handshake is nowhere to be found:
-// limits.NoRouteCopies have left, some were heard of, all of those said so, and the
-// others are silent for long. Silence alone says nothing: the time of who waits
+// nobody reports whether the peer of our handshake, which was never reached, is
+// nowhere to be found: limits.NoRouteCopies have left, some were heard of, all of
+// those said so, and the others are silent for long. Silence alone says nothing,
+// and of a peer that was there a while ago nobody's word does: the time of who waits
 // ends that. mu is held.
 func (p *peer) nobody(at time.Duration) bool {
 	in := p.init
 	s := &in.search
-	if !p.searching() || in.trail.sent < limits.NoRouteCopies || in.trail.said == 0 || s.detached || s.sequence != 0 {
+	if !p.searching() || in.trail.sent < limits.NoRouteCopies || p.known(at) {
+		return false
+	}
+	if in.trail.said == 0 || in.trail.said < s.told || s.sequence != 0 {
 		return false
 	}
 	return s.told >= in.trail.sent || at-s.left >= limits.NoRouteAfter
@@ -112,15 +112,15 @@ func (p *peer) armFirst(at time.Duration) {
 
 // noRoute ends the handshake and, where no session serves, what waits for it.
 func (p *peer) noRoute(fx *effects) {
-	last := p.init.trail.last
+	trail := p.init.trail
 	p.abandonInit()
 	p.wanted = 0
 	if p.usable() != nil {
 		return
 	}
 	for m := p.out.fresh.head; m != nil; m = p.out.fresh.head {
-		m.trail.last = last
-		p.end(m, Result{Err: reason.NoRoute}, fx)
+		m.trail.last = trail.last
+		p.end(m, Result{Err: reason.NoRoute, Told: trail.told(), Tried: len(trail.tried)}, fx)
 	}
 	p.dropDatagrams(len(p.datagrams.list), reason.NoRoute)
 }
@@ -154,35 +154,30 @@ func (p *peer) sealed(remote uint32, counter uint64) bool {
 const hintSearch = 4_096
 
 // hintedMessage: a copy of a message got no further. The echo holds a piece of
-// the ciphertext, so only who saw the copy can tell of it.
-func (p *peer) hintedMessage(at time.Duration, h *wire.Hint, fx *effects) bool {
+// the ciphertext, so only who saw the copy can tell of it. But who saw it may have
+// sent it on as well: nothing that is told so makes a message undelivered.
+func (p *peer) hintedMessage(at time.Duration, h *wire.Hint) bool {
 	m := p.onItsWay(&h.Echo)
 	if m == nil {
 		return p.sealed(binary.BigEndian.Uint32(h.Echo[:]), be64(h.Echo[4:])) // a datagram, an ack: nothing to do
 	}
 	m.echo = [limits.HintEcho]byte{} // each copy is told about once
-	m.trail.last = reason.Reason(h.Reason)
-	if nowhere(m.trail.last) {
+	why := reason.Reason(h.Reason)
+	m.trail.last = why
+	if nowhere(why) {
 		m.trail.deadEnd(m.hop)
-		if m.trail.hopeless() {
-			p.end(m, Result{Err: reason.NoRoute, Outcome: m.trail.outcome()}, fx)
-			return true
+	}
+	if m.trail.sent >= limits.NoRouteAgain {
+		if !nowhere(why) && why != reason.Detached {
+			return true // somebody had no room: it goes again when its time has come
 		}
+		p.goAway(why, at)
 	}
 	m.cut()
 	m.stay = false
 	p.out.again.push(m)
 	p.flush(at)
 	return true
-}
-
-// outcome is what is known when no first hop leads to the peer: when every copy
-// was heard of, none arrived.
-func (r *trail) outcome() Outcome {
-	if r.said >= r.sent {
-		return Undelivered
-	}
-	return Unknown
 }
 
 // onItsWay returns the message whose last copy has this echo, or nil.

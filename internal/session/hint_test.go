@@ -14,80 +14,50 @@ func TestNoRoute(t *testing.T) {
 		hops  int
 		deads func(hop int) bool
 		first int // copies of message 1 until the end; 0: it does not end
-		want  int // copies of a message in a session
 	}{
-		"all of many":      {8, func(int) bool { return true }, limits.NoRouteCopies, limits.NoRouteAgain},
-		"the only one":     {1, func(int) bool { return true }, limits.NoRouteCopies, limits.NoRouteAgain},
-		"both of two":      {2, func(int) bool { return true }, limits.NoRouteCopies, limits.NoRouteAgain},
-		"one stays silent": {3, func(hop int) bool { return hop != 1 }, limits.FirstCopiesSoon, 0},
-		"only one speaks":  {3, func(hop int) bool { return hop == 1 }, limits.NoRouteCopies, 0},
-		"all are silent":   {3, func(hop int) bool { return false }, 0, 0},
+		"all of many":      {8, func(int) bool { return true }, limits.NoRouteCopies},
+		"the only one":     {1, func(int) bool { return true }, limits.NoRouteCopies},
+		"both of two":      {2, func(int) bool { return true }, limits.NoRouteCopies},
+		"one stays silent": {3, func(hop int) bool { return hop != 1 }, limits.FirstCopiesSoon},
+		"only one speaks":  {3, func(hop int) bool { return hop == 1 }, limits.NoRouteCopies},
+		"all are silent":   {3, func(hop int) bool { return false }, 0},
 	} {
-		for _, session := range []bool{false, true} {
-			w, a, b := pair(t, 67)
-			if session {
-				w.connect(a, b)
+		w, a, b := pair(t, 67)
+		w.hops = test.hops
+		w.noRoute = func(from *testNode, hop int) bool { return from == a && test.deads(hop) }
+		w.dead = func(from *testNode, hop int) bool { return from == a && !test.deads(hop) }
+		o := a.send(b, "x")
+		d := a.t.Datagram(w.now, b.self, 1, 1, wire.ClassBulk, []byte("datagram"))
+		w.run(10 * time.Second)
+		if d != nil {
+			t.Fatal(d)
+		}
+		if test.first == 0 {
+			if o.calls != 0 {
+				t.Errorf("%s: ended with %v", name, o.Err)
 			}
-			w.hops = test.hops
-			w.noRoute = func(from *testNode, hop int) bool { return from == a && test.deads(hop) }
-			w.dead = func(from *testNode, hop int) bool { return from == a && !test.deads(hop) }
-			o := a.send(b, "x")
-			d := a.t.Datagram(w.now, b.self, 1, 1, wire.ClassBulk, []byte("datagram"))
-			w.run(10 * time.Second)
-			if d != nil {
-				t.Fatal(d)
-			}
-			if session && test.want == 0 || test.first == 0 {
-				if o.calls != 0 {
-					t.Errorf("%s, session %v: ended with %v", name, session, o.Err)
-				}
-				continue
-			}
-			o.want(t, reason.NoRoute, Undelivered)
-			if took := o.at.Sub(a.born); took > limits.NoRouteAfter {
-				t.Errorf("%s, session %v: took %v", name, session, took)
-			}
-			if got := a.emitted[wire.HandshakeFirst]; !session && got != test.first {
-				t.Errorf("%s: got %d copies of message 1, want %d", name, got, test.first)
-			}
-			if session && o.Sent != test.want {
-				t.Errorf("%s, session %v: got %d copies, want %d", name, session, o.Sent, test.want)
-			}
-			if !session && (o.Sent != 0 || o.Last != reason.NoRoute || a.drops.Get(reason.NoRoute) != 1) {
-				t.Errorf("%s: got %+v, reasons %v", name, o.Result, a.drops.Map())
+			continue
+		}
+		o.want(t, reason.NoRoute, Undelivered)
+		if took := o.at.Sub(a.born); took > limits.NoRouteAfter {
+			t.Errorf("%s: took %v", name, took)
+		}
+		if got := a.emitted[wire.HandshakeFirst]; got != test.first {
+			t.Errorf("%s: got %d copies of message 1, want %d", name, got, test.first)
+		}
+		if o.Sent != 0 || o.Last != reason.NoRoute || a.drops.Get(reason.NoRoute) != 1 {
+			t.Errorf("%s: got %+v, reasons %v", name, o.Result, a.drops.Map())
+		}
+		dead := 0
+		for hop := range test.hops {
+			if test.deads(hop) {
+				dead++
 			}
 		}
+		if o.Told != dead || o.Tried != test.hops {
+			t.Errorf("%s: got %d of %d first hops that said so, want %d of %d", name, o.Told, o.Tried, dead, test.hops)
+		}
 	}
-}
-
-// With homes to aim at, the copy without waypoint is tried before giving up.
-func TestNoRouteWithHomes(t *testing.T) {
-	w, a, b := pair(t, 68)
-	b.homes = []wire.ID{{1}, {2}}
-	w.connect(a, b)
-	w.hops = 1
-	w.noRoute = func(from *testNode, hop int) bool { return from == a }
-	o := a.send(b, "x")
-	w.run(time.Second)
-	o.want(t, reason.NoRoute, Undelivered)
-	if o.Sent != limits.NoRouteAgain {
-		t.Errorf("copies: got %d, want %d", o.Sent, limits.NoRouteAgain)
-	}
-}
-
-// A copy that nobody told about may have arrived.
-func TestNoRouteUnknown(t *testing.T) {
-	w, a, b := pair(t, 69)
-	w.connect(a, b)
-	w.hops = 1
-	first := true
-	w.tamper = func(*testNode, []byte) bool { return false }
-	o := a.send(b, "x")
-	w.run(100 * time.Millisecond)
-	first = false
-	w.noRoute = func(from *testNode, hop int) bool { return from == a && !first }
-	w.run(5 * time.Second)
-	o.want(t, reason.NoRoute, Unknown)
 }
 
 // One dead end, told many times over, is one dead end.

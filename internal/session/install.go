@@ -36,6 +36,8 @@ func (p *peer) install(s *session, told *wire.HandshakePayload, since uint64, fx
 		p.next.close()
 		p.next = nil
 	}
+	note(&p.reached, s.born)
+	p.backAgain()
 	p.capabilities = told.Capabilities
 	moved := p.setHomes(told.Homes)
 	if s.initiator {
@@ -128,6 +130,7 @@ func (t *Table) finishThird(at time.Duration, j *Job, fx *effects) {
 	j.init.busy = false
 	if j.why != reason.None {
 		p.init.trail.last = t.drop(j.why)
+		p.armFirst(at) // the time of the next copy may have come meanwhile
 		return
 	}
 	// What message 3 promises about our window still holds: whatever replaces

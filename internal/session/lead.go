@@ -52,14 +52,6 @@ func (l *lead) moved(homes []wire.ID) {
 	}
 }
 
-// Linked forgets the way that was learnt to a peer: there is a link with it now, and
-// no way is better.
-func (t *Table) Linked(id wire.ID) {
-	if p := t.find(&id); p != nil {
-		p.lead.by.Store(nil)
-	}
-}
-
 // failed notes that what left by hop came to nothing.
 func (l *lead) failed(hop wire.ID) {
 	if by := l.by.Load(); by != nil && by.hop == hop {

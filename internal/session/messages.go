@@ -64,6 +64,7 @@ type Result struct {
 	First        uint64        // Delivery.Transmission of the first of them; 0: none left
 	RTT          time.Duration // from the only copy to its ack, else the smoothed round trip; 0: none known
 	Last         reason.Reason // what was heard last on the way, if anything: a better cause than a timeout
+	Told, Tried  int           // first hops that led to somebody who knows no way, of those that were tried
 }
 
 // Pending is a message under way.
@@ -173,8 +174,11 @@ func (p *peer) end(m *Pending, r Result, fx *effects) {
 		r.Outcome = Delivered
 	case m.trail.sent == 0:
 		r.Outcome = Undelivered
+	case r.Outcome == Undelivered: // the peer's own word
+		p.backAgain()
 	}
-	r.Hop, r.Sent, r.First, r.Last, r.RTT = m.hop, m.trail.sent, m.first, m.trail.last, m.rtt
+	r.Hop, r.Sent, r.First, r.RTT = m.hop, m.trail.sent, m.first, m.rtt
+	p.tell(m, &r)
 	if r.RTT == 0 {
 		r.RTT = p.srtt
 	}
@@ -208,6 +212,7 @@ func (p *peer) arrived(m *Pending, fx *effects) {
 		return
 	}
 	p.retire(m)
+	p.backAgain()
 	m.acked, m.m.Data = true, nil
 	if m.m.Kind != wire.PlainRequest {
 		p.end(m, Result{}, fx)
@@ -258,6 +263,10 @@ func (p *peer) flush(at time.Duration) {
 		p.flushDatagrams(s, at)
 	}
 	if at < o.stalled {
+		return
+	}
+	if p.away.on.Load() {
+		p.wantProbe(at)
 		return
 	}
 	o.stalled = 0

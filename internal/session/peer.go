@@ -29,6 +29,8 @@ type peer struct {
 	awaited atomic.Int32  // messages that wait for an ack or a response
 	asked   atomic.Int32  // those of them that this node began: no responses, no homes
 	spoken  atomic.Int64  // when such a one or a datagram was sent, Table time; 0: never
+	reached atomic.Int64  // when it was last proven to be there, besides heard, Table time; 0: never
+	away    away          // its flag; the rest with mu held
 
 	mu   sync.Mutex // guards what follows; taken after the Table's
 	gone bool       // dropped from the Table: look it up again
@@ -57,6 +59,7 @@ type peer struct {
 	windowed  budget.Account // of the window, among those of others
 	srtt      time.Duration  // smoothed round trip; 0: not measured
 	lead      lead
+	stirred   time.Duration // links have changed: when what waits is tried once more; 0: they have not
 	timer     timer
 }
 
@@ -64,6 +67,7 @@ func newPeer(t *Table, id wire.ID, by *share, floor uint64) *peer {
 	p := &peer{id: id, table: t, share: by, account: t.cfg.Budget.Open(), windowed: t.windows.Open()}
 	p.timer.peer = p
 	p.out.next, p.out.lowest = floor, floor
+	t.recall(p)
 	p.route.Store(newRoute(t.cfg.Self, id, nil))
 	return p
 }

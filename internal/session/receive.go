@@ -124,6 +124,9 @@ func (t *Table) opened(b *Batch, s *session, at time.Duration, a *arrival) reaso
 	p.touch(at)
 	note(&p.heard, at)
 	p.moves(len(a.body))
+	if p.away.on.Load() {
+		p.stillThere(at)
+	}
 	if !s.confirmed.Load() {
 		t.confirm(s, at)
 	}

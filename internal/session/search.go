@@ -28,13 +28,12 @@ type firstCopy struct {
 
 // search is what the copies of a message 1 have come to.
 type search struct {
-	copies   []firstCopy // in their order; of more than limits.FirstCopies the oldest went
-	past     []wire.ID   // first hops that were used since all were
-	left     time.Duration
-	linked   bool // the first copy went by the link of the peer itself
-	beyond   bool // it may send more than one copy: see pacer
-	told     int  // copies that a Hint told about
-	detached bool // one told that the peer was found and is not where it was
+	copies []firstCopy // in their order; of more than limits.FirstCopies the oldest went
+	past   []wire.ID   // first hops that were used since all were
+	left   time.Duration
+	linked bool // the first copy went by the link of the peer itself
+	beyond bool // it may send more than one copy: see pacer
+	told   int  // copies that a Hint told about
 
 	sequence uint64    // of the record that was found; 0: none
 	homes    []wire.ID // as that says, the best first
@@ -102,9 +101,9 @@ func (p *peer) sendFirst(at time.Duration) {
 	for ; n > 0 && p.sendCopy(at, nil); n-- {
 	}
 	if searching {
-		in.next = at + p.table.searchPause(in.trail.sent)
+		in.next = at + in.latePause(p.table.searchPause(in.trail.sent))
 	} else {
-		in.next = at + in.trail.pause(max(in.trail.sent-1, 0))
+		in.next = at + in.latePause(in.trail.pause(max(in.trail.sent-1, 0)))
 	}
 	p.armFirst(at)
 }

@@ -46,6 +46,7 @@ type session struct {
 type third struct {
 	body        wire.HandshakeBody
 	next, until time.Duration
+	sentAt      time.Duration // of the last copy
 	trail       trail
 	won         *firstCopy // of message 1: the one that was answered, unless that was the first; nil: none, or unknown
 }

@@ -28,6 +28,8 @@ type Table struct {
 	scores scores
 	trips  roundTrips
 	pacer  pacer
+	talked reached // those whose entry is gone
+	linked reached // those that were linked
 
 	networkKey atomic.Pointer[[]byte] // in the place of cfg.NetworkKey; nil: that one
 	windows    *budget.Budget         // of what peers make this node remember; set at New
@@ -48,6 +50,8 @@ type Table struct {
 	answers answers
 	cookies cookieJar
 	sweep   timer
+	change  timer         // links have changed: see stir
+	changed time.Duration // when that was looked at last
 }
 
 // counts are the message counts at which a session is renewed and not used any
@@ -65,6 +69,8 @@ func New(cfg Config) (*Table, error) {
 		peers:   make(map[wire.ID]*peer),
 		shares:  make(map[Ingress]*share),
 		windows: windowBudget(cfg.Budget),
+		talked:  reached{most: limits.ReachedPeers},
+		linked:  reached{most: limits.ReachedLinks},
 	}
 	t.timers.arm = t.armed
 	t.index.init()
@@ -177,6 +183,7 @@ func (t *Table) remove(p *peer, cause error, fx *effects) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gone = true
+	t.keep(p)
 	t.trips.change(p.srtt, 0)
 	p.endAll(cause, fx)
 	p.dropSessions(fx)

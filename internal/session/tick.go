@@ -15,8 +15,12 @@ func (t *Table) Tick(now time.Time) (jobs []*Job) {
 	var fx effects
 	t.timers.begin()
 	for x := t.timers.due(at); x != nil; x = t.timers.due(at) {
-		if x.peer == nil {
+		switch x {
+		case &t.sweep:
 			t.sweepAnswers(at)
+			continue
+		case &t.change:
+			t.stir(at)
 			continue
 		}
 		j, idle := x.peer.tick(now, at, &fx)
@@ -95,6 +99,8 @@ func (p *peer) tick(now time.Time, at time.Duration, fx *effects) (j *Job, idle 
 	if next := p.timeOut(at); next != 0 {
 		p.arm(next)
 	}
+	p.tickStirred(at)
+	p.tickAway(at, fx)
 	p.doubt(at)
 	j = p.tickHandshake(now, at, fx)
 	if p.usable() != nil {

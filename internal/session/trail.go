@@ -1,7 +1,6 @@
 package session
 
 import (
-	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/wire"
 )
@@ -9,22 +8,23 @@ import (
 // trail remembers by which first hops the copies of one thing left, and which
 // of those ended in a dead end.
 type trail struct {
-	sent     int // copies that left
-	said     int // copies of which we know that they were dropped for want of a route
-	first    [3]try
-	tried    []try
-	led      bool          // the first copy left by the lead, which comes up once more among the choices
-	again    bool          // and it has
-	repeated bool          // a hop was tried twice though another was to be: there are no others
-	stale    int           // the last so many copies left by hops that were tried before
-	same     int           // copies that took a hop again on purpose
-	last     reason.Reason // what was heard last about it
+	sent  int // copies that left
+	said  int // copies of which we know that they were dropped for want of a route
+	first [3]try
+	tried []try
+	round uint8         // goes on when all hops were tried
+	led   bool          // the first copy left by the lead, which comes up once more among the choices
+	stale int           // the last so many copies left by hops that were tried before
+	same  int           // copies that took a hop again on purpose
+	last  reason.Reason // what was heard last about it
 }
 
 type try struct {
 	hop     wire.ID
-	noRoute bool // said of the last copy that left by this hop
-	late    bool // a copy by this hop timed out
+	noRoute bool  // said of the last copy that left by this hop
+	told    bool  // said of any of them
+	late    bool  // a copy by this hop timed out
+	round   uint8 // in which a copy left by it last
 }
 
 // leave notes a copy that left by hop on choice c.
@@ -36,73 +36,68 @@ func (r *trail) leave(hop wire.ID, c Choice) {
 	if r.tried == nil {
 		r.tried = r.first[:0]
 	}
-	for i := range r.tried {
-		if r.tried[i].hop == hop {
-			r.tried[i].noRoute = false
-			r.repeat(i == 0 && r.led, hop == c.Via)
+	if v := r.by(hop); v != nil {
+		v.noRoute = false
+		if hop == c.Via {
+			r.same++
 			return
 		}
+		if v.round == r.round {
+			r.round++
+		}
+		v.round = r.round
+		r.stale++
+		return
 	}
-	r.tried = append(r.tried, try{hop: hop})
+	r.tried = append(r.tried, try{hop: hop, round: r.round})
 	r.stale = 0
-}
-
-// repeat notes that a hop was tried once more: the lead, or one on purpose.
-func (r *trail) repeat(lead, purpose bool) {
-	if purpose {
-		r.same++
-		return
-	}
-	r.stale++
-	if lead && !r.again {
-		r.again = true
-		return
-	}
-	r.repeated = true
 }
 
 // turns returns how many copies left that were to find another way.
 func (r *trail) turns() int { return r.sent - r.same }
 
-// hops returns the first hops that were tried.
-func (r *trail) hops() []wire.ID {
-	all := make([]wire.ID, len(r.tried))
+// by returns what is known of copies by a hop, or nil.
+func (r *trail) by(hop wire.ID) *try {
 	for i := range r.tried {
-		all[i] = r.tried[i].hop
+		if r.tried[i].hop == hop {
+			return &r.tried[i]
+		}
+	}
+	return nil
+}
+
+// hops returns the first hops that were tried since all were.
+func (r *trail) hops() []wire.ID {
+	all := make([]wire.ID, 0, len(r.tried))
+	for i := range r.tried {
+		if r.tried[i].round == r.round {
+			all = append(all, r.tried[i].hop)
+		}
 	}
 	return all
 }
 
 // timedOut notes that a copy by hop was not acked in time.
 func (r *trail) timedOut(hop wire.ID) {
-	for i := range r.tried {
-		if r.tried[i].hop == hop {
-			r.tried[i].late = true
-		}
+	if v := r.by(hop); v != nil {
+		v.late = true
 	}
 }
 
 // deadEnd notes that the last copy by hop found no route.
 func (r *trail) deadEnd(hop wire.ID) {
 	r.said++
-	for i := range r.tried {
-		if r.tried[i].hop == hop {
-			r.tried[i].noRoute = true
-		}
+	if v := r.by(hop); v != nil {
+		v.noRoute, v.told = true, true
 	}
 }
 
-// hopeless reports whether all first hops that were tried, at least three or
-// all there are, lead nowhere. limits.NoRouteAgain copies must have left: only the
-// third and later ones go another way behind the first hop.
-func (r *trail) hopeless() bool {
-	if len(r.tried) < 3 && !r.repeated || r.sent < limits.NoRouteAgain {
-		return false
-	}
-	for _, v := range r.tried {
-		if !v.noRoute {
-			return false
+// told returns how many first hops led to somebody who knows no way.
+func (r *trail) told() (n int) {
+	for i := range r.tried {
+		if r.tried[i].told {
+			n++
 		}
 	}
-	return true
+	return n
 }

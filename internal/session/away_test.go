@@ -1,0 +1,439 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
+	"github.com/peermesh/peermesh/internal/wire"
+)
+
+var errTime = errors.New("time is up")
+
+// nowhere lets relays answer all that a sends: they know no way.
+func (w *world) nowhere(a *testNode) {
+	w.noRoute = func(from *testNode, _ int) bool { return from == a }
+}
+
+// silent lets all that a sends get lost.
+func (w *world) silent(a *testNode) {
+	w.cut = func(from, _ *testNode) bool { return from == a }
+}
+
+func (w *world) heal() { w.noRoute, w.cut, w.dead = nil, nil, nil }
+
+// Who is known to be there is tried on with until the sender gives up: no answer of
+// a relay ends a message, whichever of them answer.
+func TestSendLastsWhereThePeerIsKnown(t *testing.T) {
+	const gone = 20 * time.Second
+	for how, fault := range map[string]func(w *world, a *testNode){
+		"all say no-route": (*world).nowhere,
+		"all are silent":   (*world).silent,
+		"some say no-route": func(w *world, a *testNode) {
+			w.noRoute = func(from *testNode, hop int) bool { return from == a && hop%2 == 0 }
+			w.dead = func(from *testNode, hop int) bool { return from == a && hop%2 == 1 }
+		},
+		"all say detached": func(w *world, a *testNode) {
+			w.nowhere(a)
+			w.why = reason.Detached
+		},
+	} {
+		for who, prepare := range map[string]func(w *world, a, b *testNode){
+			"in a session": func(w *world, a, b *testNode) { w.connect(a, b) },
+			"without its session": func(w *world, a, b *testNode) {
+				w.connect(a, b)
+				a.forget(b)
+			},
+			"dropped when idle": func(w *world, a, b *testNode) {
+				w.connect(a, b)
+				w.run(limits.ReachedLife - time.Minute)
+				if a.t.Len() != 0 {
+					t.Error("got an entry, want none after so long")
+				}
+			},
+			"linked a while ago": func(w *world, a, b *testNode) {
+				a.t.Linked(w.now, b.self)
+				w.run(20 * time.Minute)
+				a.t.Parted(w.now, b.self)
+			},
+		} {
+			t.Run(how+", "+who, func(t *testing.T) {
+				w, a, b := pair(t, 500)
+				w.hops = 6
+				prepare(w, a, b)
+				fault(w, a)
+				o := a.send(b, "x")
+				w.run(gone)
+				if o.calls != 0 {
+					t.Fatalf("ended with %v after %v, want it tried on", o.Err, o.at.Sub(w.now.Add(-gone)))
+				}
+				w.heal()
+				w.run(5*limits.AwayPauseMax/4 + time.Second)
+				o.want(t, nil, Delivered)
+				b.once("x")
+			})
+		}
+	}
+}
+
+// An ID that was never reached, or not for long, ends early, and only where all that
+// was answered says so.
+func TestSendToNobodyEndsEarly(t *testing.T) {
+	for name, tt := range map[string]struct {
+		prepare func(w *world, a, b *testNode)
+		other   reason.Reason // what one of the hops says instead
+		ends    bool
+	}{
+		"never reached": {prepare: func(*world, *testNode, *testNode) {}, ends: true},
+		"not for long": {prepare: func(w *world, a, b *testNode) {
+			w.connect(a, b)
+			w.run(limits.ReachedLife + time.Minute)
+		}, ends: true},
+		"linked long ago": {prepare: func(w *world, a, b *testNode) {
+			a.t.Linked(w.now, b.self)
+			a.t.Parted(w.now, b.self)
+			w.run(limits.ReachedLife + time.Minute)
+		}, ends: true},
+		"one was busy":    {prepare: func(*world, *testNode, *testNode) {}, other: reason.DetourBudget},
+		"one had it once": {prepare: func(*world, *testNode, *testNode) {}, other: reason.Detached},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, a, b := pair(t, 501)
+			w.hops = 5
+			tt.prepare(w, a, b)
+			w.nowhere(a)
+			w.whyBy = func(hop int) reason.Reason {
+				if hop == 2 && tt.other != reason.None {
+					return tt.other
+				}
+				return reason.NoRoute
+			}
+			start := w.now
+			o := a.send(b, "x")
+			w.run(20 * time.Second)
+			if !tt.ends {
+				if o.calls != 0 {
+					t.Errorf("got %v, want it tried on", o.Err)
+				}
+				return
+			}
+			o.want(t, reason.NoRoute, Undelivered)
+			if took := o.at.Sub(start); took > limits.NoRouteAfter || o.Sent != 0 || o.Told != 5 || o.Tried != 5 {
+				t.Errorf("got %+v after %v, want nothing sent, and 5 of 5 first hops that said so", o.Result, took)
+			}
+		})
+	}
+}
+
+// gone is a sender with many messages for a peer that nobody knows a way to.
+func goneWithMany(t *testing.T, many int) (w *world, a, b *testNode, all []*outcome) {
+	w, a, b = pair(t, 502)
+	w.hops = 8
+	w.connect(a, b)
+	w.nowhere(a)
+	for i := range many {
+		all = append(all, a.send(b, text(i)))
+	}
+	return w, a, b, all
+}
+
+// While a peer is gone a probe now and then is all that relays see of what waits.
+func TestAPeerThatIsGoneCausesNoFlood(t *testing.T) {
+	const many = 200
+	for name, answered := range map[string]bool{"told": true, "told at first": false} {
+		t.Run(name, func(t *testing.T) {
+			w, a, b, all := goneWithMany(t, many)
+			w.run(time.Second)
+			if !answered { // relays answer no more
+				w.silent(a)
+			}
+			for minute := range 3 {
+				before := a.emitted[0] + a.emitted[wire.HandshakeFirst]
+				w.run(time.Minute)
+				if got := a.emitted[0] + a.emitted[wire.HandshakeFirst] - before; got > 80 || got < 12 {
+					t.Errorf("minute %d: got %d frames for %d messages, want a few", minute+1, got, many)
+				}
+			}
+			w.heal()
+			w.run(5*limits.AwayPauseMax/4 + time.Second)
+			for _, o := range all {
+				o.want(t, nil, Delivered)
+			}
+			if len(b.got) != many {
+				t.Errorf("got %d deliveries, want %d", len(b.got), many)
+			}
+		})
+	}
+}
+
+// Nobody waits any more: nothing leaves any more, and the entry goes like any other.
+func TestNothingIsSentForNobody(t *testing.T) {
+	w, a, _, all := goneWithMany(t, 3)
+	w.run(10 * time.Second)
+	for _, o := range all {
+		o.p.Cancel(w.now, errTime)
+	}
+	w.run(limits.HandshakeAnswerKept)
+	before := a.emitted[0]
+	w.run(limits.SessionIdle + time.Second)
+	if got := a.emitted[0] - before; got != 0 || a.t.Len() != 0 {
+		t.Errorf("got %d frames and %d entries, want none", got, a.t.Len())
+	}
+}
+
+// The pause ends as soon as something changes.
+func TestAPauseEndsWithAChange(t *testing.T) {
+	for name, change := range map[string]func(w *world, a, b *testNode){
+		"a link comes up":        func(w *world, a, b *testNode) { a.t.Linked(w.now, wire.ID{7}) },
+		"a link works again":     func(w *world, a, b *testNode) { a.t.Changed(w.now) },
+		"a record of it arrives": func(w *world, a, b *testNode) { a.t.Located(w.now, b.self) },
+		"a message of it": func(w *world, a, b *testNode) {
+			if err := b.datagram(a, "I am here"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a session of it": func(w *world, a, b *testNode) {
+			b.restart()
+			b.send(a, "I am here")
+		},
+		"one more message for it": func(w *world, a, b *testNode) {
+			for _, o := range a.w.sent {
+				o.p.Cancel(w.now, errTime)
+			}
+			a.send(b, "fresh")
+		},
+	} {
+		for _, session := range []bool{true, false} {
+			if !session && (name == "a message of it" || name == "one more message for it") {
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				w, a, b := pair(t, 503)
+				w.hops = 8
+				w.connect(a, b)
+				if !session {
+					a.forget(b)
+				}
+				w.nowhere(a)
+				a.send(b, "left")
+				w.run(45 * time.Second)
+				o := a.send(b, "waits")
+				w.run(limits.AwayPauseMax / 8)
+				w.sent = []*outcome{o}
+				w.heal()
+				change(w, a, b)
+				w.run(time.Second)
+				if name == "one more message for it" {
+					b.once("fresh", "left")
+					return
+				}
+				o.want(t, nil, Delivered)
+			})
+		}
+	}
+}
+
+// Changes that come all the time make a probe leave now and then, not with each.
+func TestManyChangesCauseNoFlood(t *testing.T) {
+	w, a, b, _ := goneWithMany(t, 50)
+	w.run(time.Minute)
+	before := a.emitted[0] + a.emitted[wire.HandshakeFirst]
+	for range 6_000 {
+		a.t.Linked(w.now, wire.ID{7})
+		a.t.Located(w.now, b.self)
+		if err := b.datagram(a, "x"); err != nil {
+			t.Fatal(err)
+		}
+		w.run(10 * time.Millisecond)
+	}
+	most := int(time.Minute/limits.AwayGap) + 80
+	if got := a.emitted[0] + a.emitted[wire.HandshakeFirst] - before; got > most {
+		t.Errorf("got %d frames in a minute of changes, want at most %d", got, most)
+	}
+}
+
+// What a change makes leave for many peers is spread.
+func TestAChangeIsSpreadOverPeers(t *testing.T) {
+	w := newWorld(t, 504)
+	a := w.add(nil)
+	const many = 60
+	for range many {
+		b := w.add(nil)
+		w.connect(a, b)
+	}
+	w.nowhere(a)
+	for _, b := range w.nodes {
+		if b != a {
+			a.send(b, "x")
+		}
+	}
+	w.run(time.Minute)
+	w.run(limits.AwayGap)
+	at := map[time.Time]int{}
+	w.tap = func(from *testNode, frame []byte) {
+		if from == a {
+			at[w.now]++
+		}
+	}
+	a.t.Changed(w.now)
+	w.run(many * limits.ChangeSpread)
+	sum, most := 0, 0
+	for _, n := range at {
+		sum += n
+		most = max(most, n)
+	}
+	if sum < many || most > 4 {
+		t.Errorf("got %d frames, %d at one moment, want one for each of %d peers, one after another", sum, most, many)
+	}
+}
+
+// What a relay says of a message that arrived does not make it one that did not: who
+// drops the acks may say that it knows no way.
+func TestALiarMakesNoDeliveredMessageUndelivered(t *testing.T) {
+	w, a, b := pair(t, 505)
+	w.connect(a, b)
+	w.tap = func(from *testNode, frame []byte) {
+		if from == a && isMessage(frame) {
+			f := bytes.Clone(frame)
+			w.after(30*time.Millisecond, func() { a.hinted(f, reason.NoRoute) })
+		}
+	}
+	w.tamper = func(to *testNode, frame []byte) bool { return to != a }
+	o := a.send(b, "x")
+	w.run(10 * time.Second)
+	if o.calls != 0 {
+		t.Fatalf("ended with %v, want it tried on", o.Err)
+	}
+	b.once("x")
+	o.p.Cancel(w.now, errTime)
+	o.want(t, errTime, Unknown)
+	if o.Last != reason.NoRoute {
+		t.Errorf("got %v as what was heard last, want %v", o.Last, reason.NoRoute)
+	}
+}
+
+// TestOutcomes is what is known of a message that ends without its ack.
+func TestOutcomes(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fresh   bool // without a session, the peer reached a while ago
+		request bool
+		fault   func(w *world, a, b *testNode)
+		later   func(w *world, a, b *testNode)
+		err     error
+		want    Outcome
+	}{
+		"never left, no link":      {fault: func(w *world, a, b *testNode) { a.full = true }, err: errTime, want: Undelivered},
+		"never left, no session":   {fresh: true, fault: func(w *world, a, b *testNode) { w.nowhere(a) }, err: errTime, want: Undelivered},
+		"never left, peer is away": {fault: func(w *world, a, b *testNode) { w.nowhere(a); a.send(b, "first"); w.run(5 * time.Second) }, err: errTime, want: Undelivered},
+		"left, all said no-route":  {fault: func(w *world, a, b *testNode) { w.nowhere(a) }, err: errTime, want: Unknown},
+		"left, one said no-route": {fault: func(w *world, a, b *testNode) {
+			w.noRoute = func(from *testNode, hop int) bool { return from == a && hop == 0 }
+			w.dead = func(from *testNode, hop int) bool { return from == a }
+		}, err: errTime, want: Unknown},
+		"left, unanswered":          {fault: func(w *world, a, b *testNode) { w.silent(a) }, err: errTime, want: Unknown},
+		"arrived, ack lost":         {fault: func(w *world, a, b *testNode) { w.silent(b) }, err: errTime, want: Unknown},
+		"refused by the peer":       {fault: func(w *world, a, b *testNode) { b.deliver = func(*Delivery) reason.Reason { return reason.NoHandler } }, err: reason.NoHandler, want: Undelivered},
+		"no room at the peer":       {fault: func(w *world, a, b *testNode) { b.deliver = func(*Delivery) reason.Reason { return reason.PortFull } }, err: errTime, want: Unknown},
+		"acked, no response":        {request: true, fault: func(w *world, a, b *testNode) {}, err: errTime, want: Delivered},
+		"acked, peer restarted":     {request: true, fault: func(w *world, a, b *testNode) {}, later: func(w *world, a, b *testNode) { b.restart(); b.send(a, "I am back") }, err: reason.PeerRestarted, want: Delivered},
+		"left, peer restarted":      {fault: func(w *world, a, b *testNode) { w.silent(a) }, later: func(w *world, a, b *testNode) { w.heal(); b.restart(); b.send(a, "I am back") }, err: reason.PeerRestarted, want: Unknown},
+		"never left, peer restarts": {fault: func(w *world, a, b *testNode) { w.nowhere(a); a.send(b, "first"); w.run(5 * time.Second) }, later: func(w *world, a, b *testNode) { w.heal(); b.restart(); b.send(a, "I am back") }, err: nil, want: Delivered},
+		"table closed, never left":  {fault: func(w *world, a, b *testNode) { a.full = true }, later: func(w *world, a, b *testNode) { a.t.Close(w.now) }, err: reason.Closed, want: Undelivered},
+		"table closed, left":        {fault: func(w *world, a, b *testNode) { w.silent(a) }, later: func(w *world, a, b *testNode) { a.t.Close(w.now) }, err: reason.Closed, want: Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, a, b := pair(t, 506)
+			w.connect(a, b)
+			if tt.fresh {
+				a.forget(b)
+			}
+			tt.fault(w, a, b)
+			kind := uint8(wire.PlainMessage)
+			if tt.request {
+				kind = wire.PlainRequest
+			}
+			o := a.sendMessage(Message{To: b.self, Kind: kind, DstPort: 7, Data: []byte("x")})
+			w.run(3 * time.Second)
+			if tt.later != nil {
+				tt.later(w, a, b)
+				w.run(3 * time.Second)
+			}
+			o.p.Cancel(w.now, errTime)
+			o.want(t, tt.err, tt.want)
+		})
+	}
+}
+
+// While a peer is away a message that has no id, because none may be given, does not
+// leave as a probe.
+func TestProbeWithAFullWindow(t *testing.T) {
+	w, a, b := pair(t, 507)
+	w.connect(a, b)
+	w.silent(a)
+	for range limits.MessageWindow {
+		if _, err := a.t.Send(w.now, Message{To: b.self, Kind: wire.PlainMessage, DstPort: 7}, func(Result) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.run(2 * time.Second)
+	w.cut = nil
+	w.nowhere(a)
+	w.run(10 * time.Second)
+	if p := a.peerOf(b); !p.away.on.Load() || p.out.next-p.out.lowest > limits.MessageWindow {
+		t.Errorf("got away %v and %d ids, want it away and no more than %d", p.away.on.Load(), p.out.next-p.out.lowest, limits.MessageWindow)
+	}
+	w.heal()
+	w.run(20 * time.Second)
+	if len(b.got) != limits.MessageWindow {
+		t.Errorf("got %d delivered, want %d", len(b.got), limits.MessageWindow)
+	}
+}
+
+// A message 2 that proves nothing stops no search, even while the next copy is due.
+func TestAFalseAnswerStopsNoSearch(t *testing.T) {
+	w, a, b := pair(t, 508)
+	var held []*Job
+	forge := true
+	w.tamper = func(to *testNode, frame []byte) bool {
+		if to == a && forge && isKind(frame, wire.HandshakeSecond) {
+			f := bytes.Clone(frame)
+			f[len(f)-1] ^= 1
+			j, _ := a.t.HandleHandshake(w.now, f, Ingress{Link: 1})
+			held = append(held, j)
+			return false
+		}
+		return true
+	}
+	o := a.send(b, "x")
+	w.run(5 * time.Second) // the copies that were due meanwhile are not sent
+	if len(held) == 0 || held[0] == nil {
+		t.Fatal("no false answer was taken")
+	}
+	forge = false
+	a.jobs(held...)
+	w.run(5 * time.Second)
+	o.want(t, nil, Delivered)
+}
+
+// In a full table no peer goes for another as long as messages of ours wait for it.
+func TestNoMessageOfOursMakesRoomForAnother(t *testing.T) {
+	c := newCrowd(t, 509)
+	c.w.cut = func(_, _ *testNode) bool { return true }
+	ended := 0
+	send := func(i int) error {
+		id := wire.ID{1, byte(i), byte(i >> 8)}
+		_, err := c.hub.t.Send(c.w.now, Message{To: id, Kind: wire.PlainMessage, Patient: true}, func(Result) { ended++ })
+		return err
+	}
+	for i := range limits.Sessions {
+		if err := send(i); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	if err := send(limits.Sessions); err != reason.SessionLimit || ended != 0 {
+		t.Errorf("one more: got %v and %d ended, want %v and none", err, ended, reason.SessionLimit)
+	}
+}
