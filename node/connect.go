@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/internal/limits"
@@ -53,7 +54,12 @@ func (e *ConnectError) Temporary() bool { return e.Timeout() }
 // tells its URLs, dials this node's, or answers the offer. A node that says nothing
 // is looked up, and the URLs of its record are dialled. Learnt addresses are used
 // only where whoever told of them can know what they mean. A Disconnect from before
-// is forgotten. ctx bounds it; the error is a [*ConnectError].
+// is forgotten.
+//
+// It lasts until ctx ends as long as the node has not answered: it is asked again
+// after a pause, and where this node has no link, one is waited for. An answer of the
+// node that leads to no link ends it, and so does an [ErrNoRoute] about an ID that was
+// never reached (see [Node.Send]). The error is a [*ConnectError].
 func (n *Node) Connect(ctx context.Context, id routing.ID) error {
 	c := connecting{n: n, id: id}
 	if err := c.run(ctx); err != nil {
@@ -70,7 +76,39 @@ type connecting struct {
 	count uint32 // of dials, for the Hello
 }
 
+// run tries until there is a link, or an answer that says that there will be none.
 func (c *connecting) run(ctx context.Context) error {
+	for pause := limits.ConnectPause; ; pause = min(2*pause, limits.ConnectPauseMax) {
+		_, changed := c.n.state.look()
+		err := c.once(ctx)
+		if err == nil || ctx.Err() != nil || !unanswered(err) {
+			return err
+		}
+		wait := time.After(pause)
+		if errors.Is(err, ErrNotConnected) {
+			wait = nil // there is nothing to try before that changes
+		} else {
+			changed = nil
+		}
+		select {
+		case <-wait:
+		case <-changed:
+		case <-c.n.ctx.Done():
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", contextCause(ctx), err)
+		}
+	}
+}
+
+// unanswered says of the error of an attempt that the node itself has said nothing: it
+// may answer later.
+func unanswered(err error) bool {
+	var s *SendError
+	return errors.Is(err, ErrNotConnected) || errors.As(err, &s) && (s.Timeout() || s.why == reason.PeerRestarted)
+}
+
+// once tries each way to a link, one after another.
+func (c *connecting) once(ctx context.Context) error {
 	c.stage = ConnectNegotiate
 	switch {
 	case c.id == c.n.id:

@@ -108,6 +108,18 @@ func (e *TooLargeError) Error() string {
 // Unwrap returns ErrTooLarge.
 func (e *TooLargeError) Unwrap() error { return ErrTooLarge }
 
+// NoRouteError is an [ErrNoRoute] with its figures: how many of the first hops that
+// were tried led to somebody who knows no way to the node.
+type NoRouteError struct{ Said, Tried int }
+
+// Error tells both.
+func (e *NoRouteError) Error() string {
+	return fmt.Sprintf("no route: %d of %d first hops said so", e.Said, e.Tried)
+}
+
+// Unwrap returns ErrNoRoute.
+func (e *NoRouteError) Unwrap() error { return ErrNoRoute }
+
 // JoinError is why no link came up by one URL.
 type JoinError struct {
 	URL   transport.URL // prints masked

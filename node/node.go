@@ -57,6 +57,7 @@ type Node struct {
 	armed         chan struct{} // capacity 1: the next deadline may have moved
 	busy          chan struct{} // capacity 1: a link owes something
 	workers       chan struct{} // one token per Diffie-Hellman under way
+	turn          chan struct{} // one token: whose message looks for a place among the sessions
 	pongs         chan struct{} // one token per answer to a ping under way
 	gate          gate
 	turns         turns
@@ -109,6 +110,7 @@ func New(cfg Config) (*Node, error) {
 		busy:    make(chan struct{}, 1),
 		workers: make(chan struct{}, limits.HandshakeWorkers),
 		pongs:   make(chan struct{}, limits.PingReplies),
+		turn:    make(chan struct{}, 1),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.senders.New = func() any { return newSender() }

@@ -27,15 +27,26 @@ func newSender() *sender {
 }
 
 // Send delivers data to port 0 of a node and returns nil once its queue has
-// taken it. It sends again, by other first hops and other ways, until ctx ends. The
-// error is a [*SendError], or an [ErrTooLarge] or [ErrClosed] when nothing was tried.
+// taken it. It lasts until ctx ends: it sends again, by other first hops and other
+// ways. The error is a [*SendError], or an [ErrTooLarge] or [ErrClosed] when nothing
+// was tried.
 //
-// It ends sooner, as an [ErrNoRoute], when the ID is nowhere to be found. To an ID
-// without a session that takes at least 16 first messages, whatever the number of
-// links, and all relays that answered one must have said that they know no way: as
-// soon as every copy was answered, or 2 s after the first one. No single answer
-// ends a Send, and silence does not: where nobody answers, ctx decides. With a
-// session it takes four copies of the message.
+// The node itself can end it sooner: by a refusal, or as it has restarted and may or may
+// not have had the message. What others say does not. While all say that they know
+// no way to a node that was there in the last 10 minutes, or that there is a session
+// with, it is looked for after pauses of up to 5 s, and at once when
+// a link of this node comes up or the node is heard of.
+//
+// Only where the ID was not reached in that time, a Send ends as an [ErrNoRoute] when
+// it is nowhere to be found: 16 first messages at least have left, whatever the number
+// of links, and all that were answered were answered so. That takes as long as
+// their answers, and 2 s at most where the first messages leave in time. The
+// [*NoRouteError] in it tells how many first hops said so. Silence ends nothing:
+// where nobody answers, ctx decides.
+//
+// The [Outcome] is [Unknown] where a copy left and the node did not say what became
+// of it, and [Undelivered] where none left or the node refused it. What relays say of
+// a copy makes no message undelivered: who held it may have sent it on.
 func (n *Node) Send(ctx context.Context, to routing.ID, data []byte) error {
 	_, err := n.send(ctx, 0, Addr{ID: to}, message{kind: wire.PlainMessage, data: data})
 	return err
@@ -82,7 +93,7 @@ func (n *Node) send(ctx context.Context, from uint16, to Addr, m message) (sessi
 		return session.Result{}, &SendError{To: to.ID, Outcome: Undelivered, Err: contextCause(ctx)}
 	}
 	done := make(chan session.Result, 1)
-	pending, err := n.sessions.Send(time.Now(), session.Message{
+	pending, err := n.submit(ctx, session.Message{
 		To: wire.ID(to.ID), Kind: m.kind, DstPort: to.Port, SrcPort: from, RequestID: m.request, Data: m.data, Patient: true,
 	}, func(r session.Result) { done <- r })
 	if err != nil {
@@ -114,11 +125,11 @@ func (n *Node) sendError(to routing.ID, r session.Result) error {
 	var why reason.Reason
 	switch {
 	case errors.As(r.Err, &why):
-		e.why, e.Err = why, causeOf(why)
+		e.why, e.Err = why, noRouteOf(why, &r)
 	case e.Outcome == Delivered: // what was heard on the way of the request is no cause
 		e.Reason = noAnswer
 	case r.Last != reason.None:
-		e.why, e.Err = r.Last, fmt.Errorf("%w: %w", r.Err, causeOf(r.Last))
+		e.why, e.Err = r.Last, fmt.Errorf("%w: %w", r.Err, noRouteOf(r.Last, &r))
 	case !n.state.load().linked: // why the time ran out
 		e.why, e.Err = reason.NoLink, fmt.Errorf("%w: %w", r.Err, ErrNotConnected)
 	}
@@ -126,6 +137,15 @@ func (n *Node) sendError(to routing.ID, r session.Result) error {
 		e.Reason = e.why.String()
 	}
 	return e
+}
+
+// noRouteOf is causeOf, with the figures of an ErrNoRoute.
+func noRouteOf(why reason.Reason, r *session.Result) error {
+	err := causeOf(why)
+	if err == ErrNoRoute && r.Told > 0 {
+		return &NoRouteError{Said: r.Told, Tried: r.Tried}
+	}
+	return err
 }
 
 // patience is how long a datagram may wait for room in the first link's queue.

@@ -50,6 +50,7 @@ func (ev LinkDown) step(e *Engine, now time.Time) {
 func (e *Engine) parted(now time.Time, n *neighbour, cause reason.Reason) {
 	if !e.links.linked(n.ID) {
 		e.answerReach(n.ID, cause)
+		e.cfg.Sessions.Parted(now, wire.ID(n.ID))
 	}
 	e.homesMoved(now)
 	if n.direct {

@@ -239,7 +239,9 @@ func (ev LinkHealth) step(e *Engine, now time.Time) {
 		n.suspect = ev.Suspect
 		e.redraw = true
 		e.homesMoved(now)
-		if n.suspect && e.links.elsewhere() {
+		if !n.suspect {
+			e.cfg.Sessions.Changed(now)
+		} else if e.links.elsewhere() {
 			e.do(Reforward{n.link})
 		}
 	}

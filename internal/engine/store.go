@@ -93,6 +93,7 @@ func (e *Engine) keep(now time.Time, leaf wire.ID, raw []byte, remaining uint16,
 	if why := s.put(&offered{Record: rec, signer: signer, raw: raw, by: by, held: identity.HeldUntil(&rec, now, remaining)}, now); why != reason.None {
 		return why
 	}
+	e.cfg.Sessions.Located(now, leaf)
 	return nil
 }
 

@@ -163,18 +163,19 @@ const (
 
 // Sessions (docs/protocol.md, section 4).
 const (
-	Sessions            = 4_096            // peers with a session; beyond it one goes, of the address group and ingress link that brought most
-	SessionsPerLink     = Sessions / 8     // of a full table: a link, or an address group, that brought as many displaces its own alone. An eighth, as of records: seven others still find room
-	SessionsInUse       = Sessions * 3 / 4 // that no stranger displaces while they are in use, the oldest first; the others leave room for newcomers
-	SessionHeld         = time.Minute      // how long traffic of ours keeps strangers from displacing a peer, and traffic of its own where it has been there as long: a fifth of SessionIdle
-	SessionIdle         = 5 * time.Minute  // silence after which a session is dropped
-	RekeyAfter          = 10 * time.Minute // age at which the initiator begins a new handshake
-	RekeyMessages       = 1 << 24          // messages at which it does
-	HardMessages        = 1 << 25          // messages after which a session is not used any more
-	PreviousSession     = 60 * time.Second // how long a replaced session still opens
-	ReplayWindow        = 8_128            // counters behind the highest that can be told apart
-	MessageWindow       = 32_768           // message ids beyond the lowest unacked one
-	HandshakeRate       = 20               // first messages per second per ingress link or, with a cookie, per return waypoint
+	Sessions            = 4_096                 // peers with a session; beyond it one goes, of the address group and ingress link that brought most
+	SessionsPerLink     = Sessions / 8          // of a full table: a link, or an address group, that brought as many displaces its own alone. An eighth, as of records: seven others still find room
+	SessionsInUse       = Sessions * 3 / 4      // that no stranger displaces while they are in use, the oldest first; the others leave room for newcomers
+	SessionHeld         = time.Minute           // how long traffic of ours keeps strangers from displacing a peer, and traffic of its own where it has been there as long: a fifth of SessionIdle
+	SessionTurn         = 20 * time.Millisecond // between two looks for a place in a table that is full of peers that messages of ours wait for: 0.3 ms each
+	SessionIdle         = 5 * time.Minute       // silence after which a session is dropped
+	RekeyAfter          = 10 * time.Minute      // age at which the initiator begins a new handshake
+	RekeyMessages       = 1 << 24               // messages at which it does
+	HardMessages        = 1 << 25               // messages after which a session is not used any more
+	PreviousSession     = 60 * time.Second      // how long a replaced session still opens
+	ReplayWindow        = 8_128                 // counters behind the highest that can be told apart
+	MessageWindow       = 32_768                // message ids beyond the lowest unacked one
+	HandshakeRate       = 20                    // first messages per second per ingress link or, with a cookie, per return waypoint
 	HandshakeBurst      = 5
 	HandshakesInFlight  = 128
 	HandshakeRetry      = 250 * time.Millisecond // first pause; doubles
@@ -392,7 +393,9 @@ const (
 	ConnectRefusals    = 32                // refused with a reply at once beyond ConnectAnswers; of one asker one
 	ConnectReply       = 2 * time.Second   // how long a reply is tried
 	ConnectAgain       = 2                 // times that a Connect asks anew when the peer has given an attempt up before its answer
-	ConnectArrive      = 2 * time.Second   // how long a link that the other side says is up may take to show here
+	ConnectPause       = time.Second       // first pause of a Connect whose node has not answered, before it asks again; doubles
+	ConnectPauseMax    = 8 * time.Second
+	ConnectArrive      = 2 * time.Second // how long a link that the other side says is up may take to show here
 )
 
 // WebRTC links and their signalling (docs/protocol.md, section 2).

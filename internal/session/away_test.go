@@ -72,6 +72,9 @@ func TestSendLastsWhereThePeerIsKnown(t *testing.T) {
 				}
 				w.heal()
 				w.run(5*limits.AwayPauseMax/4 + time.Second)
+				if how == "all are silent" && o.calls == 0 {
+					w.run(gone) // a timeout that has doubled as long as nothing was heard
+				}
 				o.want(t, nil, Delivered)
 				b.once("x")
 			})
@@ -435,5 +438,25 @@ func TestNoMessageOfOursMakesRoomForAnother(t *testing.T) {
 	}
 	if err := send(limits.Sessions); err != reason.SessionLimit || ended != 0 {
 		t.Errorf("one more: got %v and %d ended, want %v and none", err, ended, reason.SessionLimit)
+	}
+}
+
+// Timeouts that have doubled for as long as nothing was heard end with a change, too.
+func TestAChangeEndsLongTimeouts(t *testing.T) {
+	w, a, b := pair(t, 510)
+	w.hops = 2
+	w.connect(a, b)
+	w.silent(a)
+	var all []*outcome
+	for i := range 100 {
+		all = append(all, a.send(b, text(i)))
+		w.run(10 * time.Millisecond)
+	}
+	w.run(40 * time.Second)
+	w.heal()
+	a.t.Changed(w.now)
+	w.run(time.Second)
+	for _, o := range all {
+		o.want(t, nil, Delivered)
 	}
 }

@@ -63,7 +63,7 @@ func (t *Table) there(at time.Duration, id wire.ID) {
 
 // known reports whether the peer is known to be there, or was a while ago: there is
 // a session, or there was a proof that it is. Then no answer of a relay ends
-// what waits for it. mu is held.
+// what waits for it. Any goroutine.
 func (p *peer) known(at time.Duration) bool {
 	if p.current.Load() != nil {
 		return true
@@ -88,4 +88,15 @@ func (t *Table) keep(p *peer) {
 	if last := p.proven(); last > 0 && p.spoken.Load() > 0 {
 		t.talked.note(p.id, last)
 	}
+}
+
+// WasReached reports whether a node is known to be there, or was a while ago. Any
+// goroutine.
+func (t *Table) WasReached(now time.Time, id wire.ID) bool {
+	at := t.at(now)
+	if p := t.find(&id); p != nil {
+		return p.known(at)
+	}
+	last := max(t.talked.get(id), t.linked.get(id))
+	return last > 0 && at-last < limits.ReachedLife
 }
