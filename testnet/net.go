@@ -14,7 +14,6 @@ import (
 	"github.com/peermesh/peermesh/internal/engine"
 	"github.com/peermesh/peermesh/node"
 	"github.com/peermesh/peermesh/transport"
-	"github.com/peermesh/peermesh/transport/ws"
 )
 
 // startGroup is how many nodes are started at once: each of a group joins by a
@@ -30,6 +29,7 @@ const startGroup = 8
 type Net struct {
 	opts     Options
 	faults   faults
+	lines    lines
 	traffic  traffic
 	baseline uint64 // bytes of memory before the first node
 
@@ -66,6 +66,7 @@ func New(ctx context.Context, opts Options) (*Net, error) {
 	}
 	n := &Net{opts: opts, baseline: memory(), rand: rand.New(rand.NewPCG(opts.Seed, 0))}
 	n.faults.init()
+	n.lines.init(opts.Line, opts.Seed)
 	n.say("starting %d nodes", opts.Nodes)
 	if err := n.startAll(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -175,7 +176,7 @@ func (n *Net) start(ctx context.Context, leaf, listens bool, way []string) (*mem
 	m := &member{leaf: leaf}
 	cfg := node.Config{
 		Bootstrap: way, Leaf: leaf, MaxPeers: n.opts.MaxPeers,
-		Dialers: map[string]transport.Dialer{"ws": &dialer{&ws.Dialer{}, &n.faults, m}},
+		Dialers: map[string]transport.Dialer{"ws": &dialer{n.wsDialer(), &n.faults, &n.lines, m}},
 	}
 	if n.opts.Transport == WS {
 		cfg.WebRTC = node.WebRTCOff

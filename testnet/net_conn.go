@@ -15,6 +15,7 @@ import (
 type dialer struct {
 	carrier transport.Dialer
 	faults  *faults
+	lines   *lines
 	owner   *member
 }
 
@@ -26,6 +27,10 @@ func (d *dialer) Dial(ctx context.Context, u *url.URL) (transport.Conn, error) {
 	inner, err := d.carrier.Dial(ctx, u)
 	if err != nil {
 		return nil, err
+	}
+	to := d.faults.node(u.Host)
+	if out, in := d.lines.path(d.owner, to), d.lines.path(to, d.owner); out != nil || in != nil {
+		inner = shape(inner, out, in)
 	}
 	c := &conn{Conn: inner, faults: d.faults, owner: d.owner, host: u.Host}
 	if !d.faults.hold(c) {
@@ -69,6 +74,14 @@ func (c *conn) Send(msg []byte) error {
 		return nil
 	}
 	return c.Conn.Send(msg)
+}
+
+// Line implements transport.Liner.
+func (c *conn) Line() (transport.Line, bool) {
+	if l, ok := c.Conn.(transport.Liner); ok {
+		return l.Line()
+	}
+	return transport.Line{}, false
 }
 
 // Close implements transport.Conn.

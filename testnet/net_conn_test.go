@@ -28,7 +28,7 @@ func dialled(t testing.TB) (f *faults, from, to *member, a, b transport.Conn) {
 	f.init()
 	f.know("b:1", to)
 	accepted := make(pipes, 1)
-	a, err := (&dialer{accepted, f, from}).Dial(t.Context(), &url.URL{Scheme: "ws", Host: "b:1"})
+	a, err := (&dialer{accepted, f, &lines{}, from}).Dial(t.Context(), &url.URL{Scheme: "ws", Host: "b:1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestCutEndsPipesAndRefusesDials(t *testing.T) {
 			t.Errorf("%s end: got a message, want the end", name)
 		}
 	}
-	_, err := (&dialer{make(pipes, 1), f, from}).Dial(t.Context(), &url.URL{Scheme: "ws", Host: "b:1"})
+	_, err := (&dialer{make(pipes, 1), f, &lines{}, from}).Dial(t.Context(), &url.URL{Scheme: "ws", Host: "b:1"})
 	var dial *transport.DialError
 	if !errors.As(err, &dial) || dial.Stage != transport.StageConnect || !errors.Is(err, syscall.ENETUNREACH) {
 		t.Errorf("dial: got %v, want a DialError of the stage connect", err)

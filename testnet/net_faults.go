@@ -108,6 +108,31 @@ func (f *faults) know(host string, m *member) {
 	f.hosts[host] = m
 }
 
+// node is who listens at an address; nil: nobody of the network.
+func (f *faults) node(host string) *member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hosts[host]
+}
+
+// again ends the pipes on which no line is, of the pairs that it is asked of.
+func (f *faults) again(of func(from, to *member) bool) {
+	for _, c := range f.bare(of) {
+		_ = c.Conn.Close()
+	}
+}
+
+func (f *faults) bare(of func(from, to *member) bool) (all []*conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.conns {
+		if _, lined := c.Conn.(*shaped); !lined && of(c.owner, f.hosts[c.host]) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 // open says whether new nodes can reach a node.
 func (f *faults) open(m *member) bool {
 	f.mu.Lock()

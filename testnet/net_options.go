@@ -63,7 +63,7 @@ func (o *Options) checkTransport() error {
 	for _, s := range []struct {
 		field string
 		given bool
-	}{{"Silent", o.Silent != 0}, {"Partition", o.Partition != 0}} {
+	}{{"Silent", o.Silent != 0}, {"Partition", o.Partition != 0}, {"Line", o.Line.some()}} {
 		if s.given {
 			errs = append(errs, fmt.Errorf("options: %s is for links over WebSocket alone: use Transport %s", s.field, WS))
 		}

@@ -25,7 +25,7 @@ type Options struct {
 	MaxLeaves int     // links with leaves of each relay; 0: 256
 	Seed      uint64  // of all randomness
 
-	Line Line // each direction of each link; zero: none
+	Line Line // of each direction of each link, over WebSocket or in virtual time; zero: none
 
 	// Real nodes alone.
 	Transport Transport // what links are made over; empty: WS

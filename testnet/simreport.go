@@ -118,7 +118,7 @@ func (s *Simulation) reportMessages(r *Report) {
 // than its first transmission.
 func (s *Simulation) late(r *Report) []string {
 	o := &s.opts
-	calm := o.Session == 0 && o.Loss == 0 && o.Kill == 0 && o.Partition == 0 && o.Sybils == 0
+	calm := o.Session == 0 && o.Loss == 0 && o.Kill == 0 && o.Partition == 0 && o.Sybils == 0 && !o.Line.some()
 	if !calm || r.First == r.Sent {
 		return nil
 	}

@@ -39,10 +39,12 @@ func testnetCommand(std streams) *cli.Command {
 			"messages between random pairs. The report is one line of JSON, the last on standard output.\n"+
 			"Fails when a node has more links than its cap, a message arrives twice or is acknowledged and\n"+
 			"not delivered; and, in a network that nothing was done to, when a message is not acknowledged\n"+
-			"or, in virtual time, needs more than its first transmission.",
+			"or, in virtual time, needs more than its first transmission. With --rate, --delay or --jitter each\n"+
+			"direction of each link is a line of its own: what waits before it, fills its buffer.",
 			"peermesh testnet --nodes 50 --messages 1000",
 			"peermesh testnet --nodes 20 --keep --json",
 			"peermesh testnet --nodes 50 --kill 30% --silent 50%",
+			"peermesh testnet --nodes 10 --rate 1mbit --delay 20ms --buffer 50",
 			"peermesh testnet --transport webrtc --nodes 20",
 			"peermesh testnet --transport sim --nodes 1000 --latency 20ms-80ms --loss 1% --seed 7",
 			"peermesh testnet --transport sim --nodes 1000 --leaves 80% --session 10m --duration 5m"),
@@ -64,7 +66,11 @@ func testnetFlags() []cli.Flag {
 		valueFlag("silent", "`SHARE` of the killed whose links stay open and say nothing", percent()),
 		valueFlag("partition", "`SHARE:TIME`, such as 50%:60s: so many nodes are cut off for so long before the messages", cutOff()),
 		valueFlag("latency", "sim: `TIME-TIME` one way between two nodes; without it 20ms-80ms", span()),
-		valueFlag("loss", "sim: `SHARE` of lost messages of the carriers", percent()),
+		valueFlag("rate", "`RATE` of each direction of each link, such as 64kbit or 1mbit", optional(bitRate())),
+		valueFlag("delay", "`TIME` that a packet takes one way, such as 20ms; sim: in the place of --latency", optional(duration(0))),
+		valueFlag("jitter", "`TIME` that a packet takes longer at most, at random", optional(duration(0))),
+		valueFlag("buffer", "`SIZE` of what may wait before the line, with --rate: packets, such as 50, or bytes, such as 64KiB", optional(buffer())),
+		valueFlag("loss", "`SHARE` of lost packets; sim without --rate, --delay and --jitter: of lost messages of the carriers", percent()),
 		valueFlag("session", "sim: mean `TIME` that a node lives; who goes is replaced", optional(duration(0))),
 		valueFlag("sybils", "sim: nodes that join last, with IDs ground next to a victim's, `N`", number(0, 0, maxNodes)),
 		boolFlag("nearest", "sim: send to the node nearest by ID, a leaf to the nearest leaf, instead of to random ones"),
@@ -111,6 +117,7 @@ func testnetOptions(c *cli.Context, std streams) testnet.Options {
 		Nearest: c.Bool("nearest"), PlainGreedy: c.Bool("plain-greedy"),
 		Messages: get[int](c, "messages"), Progress: std.err,
 	}
+	setLine(c, &opts)
 	if c.Bool("keep") && !c.IsSet("messages") {
 		opts.Messages = 0
 	}
@@ -119,7 +126,7 @@ func testnetOptions(c *cli.Context, std streams) testnet.Options {
 
 // realOnly refuses flags that real nodes cannot obey.
 func realOnly(c *cli.Context) error {
-	for _, name := range []string{"latency", "loss", "session", "sybils", "nearest", "plain-greedy"} {
+	for _, name := range []string{"latency", "session", "sybils", "nearest", "plain-greedy"} {
 		if c.IsSet(name) {
 			return &usageError{
 				command: c.Command.Name,
@@ -133,7 +140,7 @@ func realOnly(c *cli.Context) error {
 
 // webSocketOnly refuses faults that links over WebRTC cannot be given.
 func webSocketOnly(c *cli.Context) error {
-	for _, name := range []string{"silent", "partition"} {
+	for _, name := range []string{"silent", "partition", "rate", "delay", "jitter", "buffer", "loss"} {
 		if c.IsSet(name) {
 			return &usageError{
 				command: c.Command.Name,

@@ -35,7 +35,8 @@ func senseless(c *cli.Context, o *testnet.Options) error {
 		{o.Leaves == 1, "leaves", "the first node is a relay, and leaves need one: give less than 100%"},
 		{o.Kill > 0 && o.Nodes-killed < fewestPairs, "kill", fmt.Sprintf("of %d nodes less than two would be left to send messages between", o.Nodes)},
 		{o.Partition == 1, "partition", "with all nodes cut off there is nobody to be cut off from: give less than 100%"},
-		{o.Loss == 1, "loss", "nothing would arrive: give less than 100%"},
+		{get[bufferSize](c, "buffer") != (bufferSize{}) && o.Line.Rate == 0, "buffer", "what waits, waits for a rate: give --rate, too"},
+		{o.Loss == 1 || o.Line.Loss == 1, "loss", "nothing would arrive: give less than 100%"},
 		{o.Session > 0 && o.Session < shortestSession, "session", fmt.Sprintf("nodes that live less than %v do nothing but to join", shortestSession)},
 		{o.Sybils > sybilsForEach*o.Nodes, "sybils", fmt.Sprintf("give at most %d for each of the %d nodes", sybilsForEach, o.Nodes)},
 	} {

@@ -19,6 +19,8 @@ func TestTestnetValues(t *testing.T) {
 		wantShare = "want a share such as 30%, from 0% to 100%"
 		wantSpan  = "want two times above zero, the shorter first, such as 20ms-80ms, or one, such as 50ms"
 		wantCut   = "want a share and a time, such as 50%:60s"
+		wantRate  = "want a rate such as 64kbit, 1mbit or 2.5gbit, in bits a second, from 1kbit to 100gbit"
+		wantSize  = "want packets, such as 50, or bytes with their unit, such as 64KiB, above zero"
 		wantSeed  = "want a whole number from 0 to 18446744073709551615"
 	)
 	for _, test := range []struct {
@@ -44,6 +46,22 @@ func TestTestnetValues(t *testing.T) {
 		{"a partition", cutOff(), "50%:60s", "0.5 for 1m0s"},
 		{"a partition for ever", cutOff(), "50%", wantCut},
 		{"a partition of nothing", cutOff(), ":60s", wantCut},
+		{"a rate", bitRate(), "1mbit", "125000"},
+		{"a slow rate", bitRate(), "64kbit", "8000"},
+		{"a rate as people write it", bitRate(), "2.5 Gbit/s", "312500000"},
+		{"bits", bitRate(), "9600bit", "1200"},
+		{"a rate without a unit", bitRate(), "1000000", wantRate},
+		{"a rate in bytes", bitRate(), "1MB", wantRate},
+		{"no rate", bitRate(), "0mbit", wantRate},
+		{"a rate below", bitRate(), "999bit", wantRate},
+		{"a rate above", bitRate(), "101gbit", wantRate},
+		{"no number of bits", bitRate(), "NaNmbit", wantRate},
+		{"packets", buffer(), "50", "50 packets, 0 bytes"},
+		{"bytes", buffer(), "64KiB", "0 packets, 65536 bytes"},
+		{"bytes without a multiple", buffer(), "1500B", "0 packets, 1500 bytes"},
+		{"no buffer", buffer(), "0", wantSize},
+		{"a buffer below", buffer(), "-5", wantSize},
+		{"a buffer of something", buffer(), "5 packets", wantSize},
 		{"a seed", seed(), "18446744073709551615", "18446744073709551615"},
 		{"a seed below", seed(), "-1", wantSeed},
 	} {
@@ -69,6 +87,10 @@ func valueText(v cli.Generic) string {
 		return fmt.Sprintf("%v to %v", v.v.min, v.v.max)
 	case *value[partition]:
 		return fmt.Sprintf("%v for %v", v.v.share, v.v.time)
+	case *value[int64]:
+		return fmt.Sprint(v.v)
+	case *value[bufferSize]:
+		return fmt.Sprintf("%d packets, %d bytes", v.v.packets, v.v.bytes)
 	case *value[uint64]:
 		return fmt.Sprint(v.v)
 	}
@@ -201,6 +223,18 @@ func TestTestnetSimulates(t *testing.T) {
 	line, lines := lastLine(r.out)
 	if got := readReport(t, line); got.Nodes != 20 || got.First != 50 || got.TraceHash == "" || lines != 1 {
 		t.Errorf("got %+v in %d lines, want 20 nodes, 50 messages first, a hash, one line", got, lines)
+	}
+}
+
+func TestTestnetOnLines(t *testing.T) {
+	for _, transport := range []string{"ws", "sim"} {
+		r := runOnce(t, "", "testnet", "--transport", transport, "--nodes", "4", "--messages", "20", "--json",
+			"--rate", "10mbit", "--delay", "15ms", "--jitter", "2ms", "--buffer", "64KiB", "--loss", "0.1%")
+		r.wantCode(t, exitOK)
+		line, _ := lastLine(r.out)
+		if got := readReport(t, line); got.Delivered != 20 || got.LatencyMs.P50 < 30 {
+			t.Errorf("%s: got %+v, want 20 delivered, 30 ms and more for half of them", transport, got)
+		}
 	}
 }
 
