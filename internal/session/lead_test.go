@@ -90,6 +90,36 @@ func TestNoLeadFromALateAck(t *testing.T) {
 	a.sendThrough(b, "by the best choice").wantBy(t, 1, 0)
 }
 
+// TestNoLeadFromAnAckThatNamesTheFirstCopy lets that ack come when the second copy has
+// been under way for longer than a round trip was.
+func TestNoLeadFromAnAckThatNamesTheFirstCopy(t *testing.T) {
+	w, a, b := pair(t, 311)
+	w.connect(a, b)
+	w.delay = limits.MessageRTOMin/2 + 40*time.Millisecond
+	a.sendThrough(b, "slow").wantBy(t, 2, 1)
+	w.delay = 10 * time.Millisecond
+	w.run(time.Second)
+	a.sendThrough(b, "by the best choice").wantBy(t, 1, 0)
+}
+
+// TestLeadOfAFasterHop has an ack that names the second copy sooner than any round trip
+// was before.
+func TestLeadOfAFasterHop(t *testing.T) {
+	w, a, b := pair(t, 312)
+	w.connect(a, b)
+	w.delay = 100 * time.Millisecond
+	for i := range 40 {
+		a.sendThrough(b, text(i))
+	}
+	w.dropper(a, 0)
+	o := a.send(b, "lost by the best choice")
+	w.run(limits.MessageRTOMin / 2)
+	w.delay = 5 * time.Millisecond
+	w.run(time.Second)
+	o.wantBy(t, 2, 1)
+	a.sendThrough(b, "follows it").wantBy(t, 1, 1)
+}
+
 func TestLeadOfAHint(t *testing.T) {
 	w, a, b := pair(t, 303)
 	w.connect(a, b)

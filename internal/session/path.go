@@ -94,7 +94,7 @@ func (o *outbox) forget() {
 // those of its order all the same, since losses are concluded from them.
 func (f *path) depart(m *Pending, copy uint64, size int, at time.Duration) {
 	if f.flight.n == 0 {
-		f.timeouts = m.timeouts
+		f.timeouts = m.timeouts // what no first hop has brought so far is no news of this one
 	}
 	f.left = max(f.left, at)
 	m.last = departure{copy, f.left, f.delivered, f.deliveredAt, uint32(size)}

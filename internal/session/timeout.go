@@ -31,12 +31,12 @@ func (p *peer) rto(f *path) time.Duration {
 	return max(srtt+max(4*rttvar, limits.MessageRTOSlack), limits.MessageRTOMin)
 }
 
-// patience is rto as often doubled as the timer went off in a row, for the path or
-// for m, its oldest message. While there are more first hops to try soon it grows no
-// longer than limits.FirstHopsPause.
+// patience is rto as often doubled as the timer went off in a row. While there are
+// more first hops to try soon for m, its oldest message, it grows no longer than
+// limits.FirstHopsPause.
 func (p *peer) patience(f *path, m *Pending) time.Duration {
 	first := p.rto(f)
-	wait := first << max(f.timeouts, m.timeouts)
+	wait := first << f.timeouts
 	if m.trail.hasty() {
 		return min(wait, max(first, limits.FirstHopsPause))
 	}
