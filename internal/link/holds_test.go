@@ -50,7 +50,7 @@ func (a *asked) want(t *testing.T, when string, want Held) {
 
 func (a *asked) ack(t *testing.T, count uint64) {
 	t.Helper()
-	if genuine, _ := a.d.link.OnAck(a.now, count); !genuine {
+	if genuine, _ := a.d.link.OnAck(a.now, wire.Taken{Count: count}); !genuine {
 		t.Fatalf("an ack of %d is refused", count)
 	}
 }

@@ -67,9 +67,17 @@ func (l *ackList) add(id uint64) bool {
 // receipt is what a session has got of messages, as its acks tell. Guarded by the
 // lock of the peer.
 type receipt struct {
-	next   uint64        // above the highest counter of a message that was accepted; 0: none was
-	at     time.Duration // when that one came
-	marked uint32        // message frames that were marked on the way
+	next uint64        // above the highest counter of a message that was accepted; 0: none was
+	at   time.Duration // when that one came
+}
+
+// gotMark notes that a frame of that kind came marked. Only those of messages count,
+// as the peer counts what it sends.
+func (s *session) gotMark(kind uint8) {
+	switch kind {
+	case wire.PlainMessage, wire.PlainRequest, wire.PlainResponse, wire.PlainHomes:
+		s.marks.Add(1)
+	}
 }
 
 // took notes that a message was accepted, or comes again.
@@ -79,12 +87,11 @@ func (r *receipt) took(counter uint64, at time.Duration) {
 	}
 }
 
-// body returns the ack that a session sends now.
-func (r *receipt) body(ranges []wire.AckRange, at time.Duration) wire.AckBody {
-	// With nothing accepted it is wire.NoCounter, and no time has passed since.
-	a := wire.AckBody{Newest: r.next - 1, Marked: r.marked, Ranges: ranges}
-	if r.next != 0 {
-		a.Delay = wire.AckDelay(at - r.at)
+// ack returns what a session acks now.
+func (s *session) ack(ranges []wire.AckRange, at time.Duration) wire.AckBody {
+	a := wire.AckBody{Newest: wire.NoCounter, Marked: s.marks.Load(), Ranges: ranges}
+	if s.got.next != 0 {
+		a.Newest, a.Delay = s.got.next-1, wire.AckDelay(at-s.got.at)
 	}
 	return a
 }
@@ -186,7 +193,7 @@ func (p *peer) sendAck(s *session, ranges []wire.AckRange, k int, at time.Durati
 		p.acks.led = p.lead.hop(at) != (wire.ID{})
 	}
 	by, c := p.acks.way(p, k, at), p.lead.choice(k, p.acks.led, at)
-	ack := s.got.body(ranges, at)
+	ack := s.ack(ranges, at)
 	p.sendSmall(s, wire.PlainAck, &by, c, func(dst []byte) []byte { return wire.AppendAckBody(dst, &ack) })
 }
 

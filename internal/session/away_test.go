@@ -263,15 +263,15 @@ func TestAChangeIsSpreadOverPeers(t *testing.T) {
 	w := newWorld(t, 504)
 	a := w.add(nil)
 	const many = 60
+	var all []*testNode
 	for range many {
 		b := w.add(nil)
 		w.connect(a, b)
+		all = append(all, b)
 	}
 	w.nowhere(a)
-	for _, b := range w.nodes {
-		if b != a {
-			a.send(b, "x")
-		}
+	for _, b := range all {
+		a.send(b, "x")
 	}
 	w.run(time.Minute)
 	w.run(limits.AwayGap)

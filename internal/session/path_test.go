@@ -201,6 +201,56 @@ func TestMarks(t *testing.T) {
 	send(4, 4)
 }
 
+// What relays mark is counted at the other end, duplicates too, and nothing but messages.
+func TestMarksAreCounted(t *testing.T) {
+	w, a, b := pair(t, 416)
+	w.connect(a, b)
+	mark := true
+	w.tamper = func(to *testNode, frame []byte) bool {
+		if mark && to == b && isMessage(frame) {
+			frame[1] |= byte(wire.FlagMarked)
+		}
+		return true
+	}
+	told := func(want uint64) {
+		t.Helper()
+		a.sendThrough(b, "x")
+		got := uint64(0)
+		for _, f := range a.peerOf(b).out.paths {
+			got += f.marks
+		}
+		if got != want {
+			t.Errorf("got %d marks, want %d", got, want)
+		}
+	}
+	told(1)
+	told(2)
+	mark = false
+	told(2)
+	mark = true
+	lost := false
+	w.dead = func(from *testNode, _ int) bool { // an ack
+		l := from == b && !lost
+		lost = lost || l
+		return l
+	}
+	o := a.send(b, "twice")
+	w.run(time.Second)
+	o.want(t, nil, Delivered)
+	w.dead = nil
+	mark = false
+	told(2 + 2)
+	mark = true
+	frame, ok := a.t.AppendDatagram(nil, w.now, b.self, 7, 8, wire.ClassInteractive, []byte("datagram"))
+	if !ok {
+		t.Fatal("no session")
+	}
+	a.emit(frame, Choice{})
+	w.run(100 * time.Millisecond)
+	mark = false
+	told(2 + 2)
+}
+
 // A counter belongs to a session: after a renewal the old numbers mean nothing, and
 // round trips go on.
 func TestRoundTripAcrossRekey(t *testing.T) {

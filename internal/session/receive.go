@@ -43,11 +43,12 @@ func (t *Table) Receive(b *Batch, now time.Time, frame []byte) reason.Reason {
 
 // arrival is a frame whose header was checked.
 type arrival struct {
-	src   *wire.ID
-	class wire.Class
-	hops  int
-	body  []byte
-	copy  uint64 // transmission of body
+	src    *wire.ID
+	class  wire.Class
+	hops   int
+	body   []byte
+	copy   uint64 // transmission of body
+	marked bool   // a relay had a standing queue
 }
 
 // parse checks the header. A frame without options, the usual one, is not
@@ -56,7 +57,7 @@ func (t *Table) parse(frame []byte) (a arrival, why reason.Reason) {
 	if len(frame) < wire.HeaderLen {
 		return a, reason.Malformed
 	}
-	a = arrival{wire.FrameSrc(frame), wire.FrameFlags(frame).Class(), wire.MaxHopLimit + 1 - int(wire.FrameHopLimit(frame)), nil, 0}
+	a = arrival{wire.FrameSrc(frame), wire.FrameFlags(frame).Class(), wire.MaxHopLimit + 1 - int(wire.FrameHopLimit(frame)), nil, 0, false}
 	if plain(frame) {
 		a.body = wire.FrameBody(frame)
 	} else {
@@ -64,7 +65,7 @@ func (t *Table) parse(frame []byte) (a arrival, why reason.Reason) {
 		if err != nil || f.Type != wire.TypeData {
 			return a, reason.Malformed
 		}
-		a.body = f.Body
+		a.body, a.marked = f.Body, f.Marked
 	}
 	switch {
 	case len(a.body) < wire.DataHeaderLen+wire.TagLen:
@@ -142,6 +143,9 @@ func (t *Table) opened(b *Batch, s *session, at time.Duration, a *arrival) reaso
 
 func (t *Table) dispatch(b *Batch, s *session, at time.Duration, a *arrival, h wire.PlainHeader, body []byte) reason.Reason {
 	p := s.peer
+	if a.marked {
+		s.gotMark(h.Kind)
+	}
 	switch h.Kind {
 	case wire.PlainDatagram:
 		return t.cfg.Deliver(b.fill(s, a, h, 0, body))

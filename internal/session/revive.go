@@ -23,7 +23,8 @@ func (t *Table) Revive(now time.Time) {
 }
 
 // revive has copies leave again: all, or only those that are late and those of
-// messages that timed out before. mu is held.
+// messages that timed out before; none that a link of this node still has to bring.
+// mu is held.
 func (p *peer) revive(at time.Duration, late bool) {
 	o := &p.out
 	o.stalled, o.stalls = 0, 0
@@ -31,7 +32,8 @@ func (p *peer) revive(at time.Duration, late bool) {
 		f.since, f.timeouts = at, 0
 		for m := f.flight.head; m != nil; {
 			next := m.behind
-			if !late || m.timeouts > 0 || at-m.last.at > p.rto(f) {
+			due := !late || m.timeouts > 0 || at-m.last.at > p.rto(f)
+			if due && p.holds(f, m, at) != Moving {
 				o.past.add(m)
 				m.cut()
 				m.timeouts, m.stay = 0, false

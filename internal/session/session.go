@@ -26,6 +26,7 @@ type session struct {
 	last          [sha256.Size]byte // hash of message 3, when we answered
 
 	sent      atomic.Uint64 // next counter
+	marks     atomic.Uint32 // message frames that came marked
 	confirmed atomic.Bool   // the peer has proved to hold the keys
 	closed    atomic.Bool   // not to be used any more
 	asked     atomic.Bool   // a new session was asked for because of a count
