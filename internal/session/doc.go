@@ -64,12 +64,24 @@
 // link takes leaves it where it is. An ack names ids, and acking walks the bits
 // of unacked ids only, so its cost goes by the messages that it ends. It names
 // what was accepted before, too: an ack that is lost, or overtaken by the next
-// one where links queue by class, is not to look like lost messages. What left
-// by the same first hop clearly before a message that was acked is lost: a
-// flight keeps the copies of one hop in the order in which they left, so looking
-// at the heads is enough. Only messages of which a single copy left tell about
-// order and round trips, because of the others nobody knows which copy arrived;
-// one exception is the first round trip, see firstRTO and conclude.
+// one where links queue by class, is not to look like lost messages.
+//
+// # When a message goes again
+//
+// A path (path.go) is what is known of one first hop to one peer: its round trip, and
+// what is on its way by it, in the order of the counters. A counter names one copy, and
+// an ack tells that of the newest which arrived, so that a round trip is never that of
+// another copy (acked.go). Of a message that left once it is certain anyway which copy
+// arrived; of the others only the newest of an ack. Copies that were given up are
+// remembered for a while (past), because they may have been late and not lost.
+//
+// What left by the same first hop clearly before a copy that arrived is lost: links keep
+// the order, so looking at the head of the flight is enough. It goes again by the same
+// hop, since all that was lost was one place in a queue; a second time it does not.
+//
+// A path has one timer (timeout.go). When it ends, the own link is asked whether it
+// still holds the oldest copy; what it holds is not late. Else that copy alone goes
+// again, by another first hop, and at the second end in a row all of the path does.
 //
 // # First hops
 //
