@@ -48,7 +48,8 @@ func newChunk(n int) *chunk {
 
 func (c *chunk) free() {
 	c.forgetDrafts()
-	*c = chunk{buf: c.buf[:0], drafts: c.drafts}
+	c.buf, c.next, c.frames, c.kept = c.buf[:0], nil, 0, false
+	c.light, c.class, c.at = false, 0, 0
 	for i, size := range chunkSizes {
 		if cap(c.buf) == size {
 			chunkPools[i].Put(c) // and from here on it is somebody else's

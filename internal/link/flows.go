@@ -190,9 +190,4 @@ const flowMemory = int(unsafe.Sizeof(flow{})+unsafe.Sizeof(source{})) +
 	5*int(unsafe.Sizeof(flowKey{})+unsafe.Sizeof(sourceKey{})+2*unsafe.Sizeof(uintptr(0)))/2
 
 // memory is what all of them retain, their frames apart.
-func (fl *flows) memory() int {
-	if fl == nil {
-		return 0
-	}
-	return fl.most * flowMemory
-}
+func (fl *flows) memory() int { return fl.most * flowMemory }

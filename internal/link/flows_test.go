@@ -191,7 +191,7 @@ func TestOneIngressHasHalf(t *testing.T) {
 	}
 	left := 0
 	l.run(time.Minute, func([]byte) { left++ })
-	if left != taken/62+1 || l.queue.flows.count > 0 || len(l.queue.flows.sources) > 0 || l.queue.held != 0 {
+	if left != taken/62+1 || l.queue.flows.count > 0 || len(l.queue.flows.sources) > 0 || l.queue.held != l.queue.flows.memory() {
 		t.Errorf("got %d frames, then %d flows of %d sources and %d bytes, want %d and nothing",
 			left, l.queue.flows.count, len(l.queue.flows.sources), l.queue.held, taken/62+1)
 	}

@@ -12,14 +12,14 @@ import (
 
 // charge brings the account up to date. It needs mu.
 func (l *Link) charge() {
-	l.account.Set(l.queue.held + l.queue.flows.memory() + l.flight + l.ring.held() + cap(l.control.buf))
+	l.account.Set(l.queue.held + l.flight + l.ring.held() + cap(l.control.buf))
 }
 
 // affords says whether the node's budget lets n more bytes wait here: the link that
 // holds most is the first to be refused. One on which nothing waits may take what
 // is left. It needs mu.
 func (l *Link) affords(n int) bool {
-	return l.account.Fits(n, l.queue.held+l.flight == 0)
+	return l.account.Fits(n, l.queue.bytes+l.flight == 0)
 }
 
 // settle closes the account of a link that has ended, once nothing waits or is kept

@@ -37,7 +37,7 @@ type queue struct {
 	last      *inlet            // the inlet looked up last
 	turn      []*inlet          // sources that have something waiting, in the order they are served
 	bytes     int
-	held      int  // memory of the chunks that wait
+	held      int  // memory of what waits, and of flows
 	slow      bool // the writer's last flush was slower than limits.SlowRate
 
 	flows  *flows // in which all waits, in place of chunks; nil: the link is not as slow as that

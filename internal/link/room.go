@@ -51,9 +51,10 @@ func (q *queue) slowShare(in *inlet) int {
 // fits says whether n more bytes of in may wait; one run always may, and on a slow
 // link one frame while there is room in all.
 func (q *queue) fits(in *inlet, n int) bool {
-	if !in.stalled && q.flows == nil && in.bytes+n <= limits.LinkQueueShareMin {
-		return true
-	}
+	return q.flows == nil && !in.stalled && in.bytes+n <= limits.LinkQueueShareMin || q.fitsShare(in, n)
+}
+
+func (q *queue) fitsShare(in *inlet, n int) bool {
 	share := q.share(in)
 	if in.stalled {
 		if in.bytes > share/2 {

@@ -129,6 +129,7 @@ func (q *queue) rest() {
 	}
 	q.flows.turn() // forgets all who have nothing waiting
 	if q.flows.most > keptFlows {
+		q.held -= q.flows.memory()
 		q.flows = &flows{}
 	}
 	q.sweep()
@@ -188,7 +189,15 @@ func (q *queue) flow(in *inlet, class wire.Class, frame []byte) *flow {
 	if f := q.flows.find(&k); f != nil {
 		return f
 	}
-	return q.flows.open(in, k)
+	return q.open(in, k)
+}
+
+// open makes a flow.
+func (q *queue) open(in *inlet, k flowKey) *flow {
+	before := q.flows.memory()
+	f := q.flows.open(in, k)
+	q.held += q.flows.memory() - before
+	return f
 }
 
 // pour puts what waits back into chunks: the link is fast, or at its end.
@@ -201,6 +210,7 @@ func (q *queue) pour() {
 		q.room(in, c.class, n).adopt(c)
 		q.pushed(in, n)
 	}
+	q.held -= fl.memory()
 	q.flows = nil
 	q.sweep()
 	for _, in := range q.turn {

@@ -31,7 +31,7 @@ func (l *Link) appendSlow(in *inlet, class wire.Class, frame []byte, now time.Du
 		return a
 	}
 	if f == nil {
-		f = q.flows.open(in, k)
+		f = q.open(in, k)
 	}
 	c := newFrame(class, n, now)
 	c.light = light
@@ -87,7 +87,7 @@ func (l *Link) appendDatagramSlow(o *session.Opening, data []byte) Admission {
 		return Spent
 	}
 	if f == nil {
-		f = q.flows.open(in, k)
+		f = q.open(in, k)
 	}
 	c := newFrame(wire.ClassBulk, n, l.since())
 	c.frames, c.light = 0, light // begin counts the frame
