@@ -25,7 +25,7 @@ var simEpoch = time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC)
 // The nodes are the engines, links and sessions of real ones. What is simulated
 // are carriers (as TCP: a lost packet is a delay of a round trip and no less
 // than 200 ms; a cut holds all until it heals, and only a node that died
-// silently swallows what it is sent), clocks, keys (sessions and links have none;
+// silently swallows what it is sent; on a Line a modelled TCP connection), clocks, keys (sessions and links have none;
 // records are signed) and the time that computing takes, which is none.
 type Simulation struct {
 	opts  Options
