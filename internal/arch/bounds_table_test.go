@@ -155,11 +155,13 @@ var bounds = map[string]map[string]string{
 	},
 	"internal/session": {
 		// peers
+		"reached.now":       "limits.ReachedPeers, and limits.ReachedLinks of those that were linked",
+		"reached.old":       "limits.ReachedPeers, and limits.ReachedLinks of those that were linked",
 		"Table.peers":       "limits.Sessions",
 		"Table.shares":      "limits.Sessions: the links that began some of them, and their groups",
 		"share.group":       leadsBack,
 		"index.table":       "bounded by twice what it holds: three sessions of each of limits.Sessions and limits.HandshakesInFlight",
-		"timers.heap":       "limits.Sessions, and one for the answers",
+		"timers.heap":       "limits.Sessions, one for the answers and one for changes of links",
 		"scores.byHop":      "limits.ScoredHops",
 		"Config.NetworkKey": setOnce,
 		"Table.networkKey":  "not remote: what the caller gave",
@@ -239,6 +241,7 @@ var bounds = map[string]map[string]string{
 		// what peers cause
 		"Node.loop":            "limits.LoopQueue",
 		"Node.workers":         "limits.HandshakeWorkers",
+		"Node.turn":            oneSignal,
 		"Node.pongs":           "limits.PingReplies",
 		"Node.armed":           oneSignal,
 		"Node.busy":            oneSignal,

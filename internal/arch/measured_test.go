@@ -22,6 +22,7 @@ var measured = map[string]string{
 	"MessageMemory":      "internal/session",
 	"WaitingMessages":    "internal/session",
 	"HandshakesInFlight": "internal/session",
+	"ReachedPeers":       "internal/session",
 	"PreAuthLinks":       "internal/link",
 	"LinkQueue":          "internal/link",
 	"LinkFlows":          "internal/link",

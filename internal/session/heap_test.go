@@ -69,6 +69,18 @@ func TestHeapOfFullTables(t *testing.T) {
 			}
 			return c.alone()
 		}},
+		{Limit: "ReachedPeers", Entries: limits.ReachedPeers + limits.ReachedLinks, Each: 96, Fill: func(t *testing.T) any {
+			c := newCrowd(t, 101)
+			for i := range 2 * limits.ReachedPeers {
+				id := wire.ID{1, byte(i), byte(i >> 8), byte(i >> 16)}
+				p := newPeer(c.hub.t, id, nil, 0)
+				p.heard.Store(int64(time.Hour))
+				p.speak(time.Hour)
+				c.hub.t.keep(p)
+				c.hub.t.Parted(c.w.now, id)
+			}
+			return c.alone()
+		}},
 		{Limit: "HandshakesInFlight", Entries: limits.HandshakesInFlight, Each: 8 << 10, Fill: func(t *testing.T) any {
 			c := realCrowd(t, 100)
 			c.w.tamper = func(to *testNode, frame []byte) bool { // no message 2 arrives
