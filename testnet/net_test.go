@@ -95,6 +95,31 @@ func TestPartitionAndHeal(t *testing.T) {
 	}
 }
 
+// What is sent during a cut between nodes that know each other arrives after it, and
+// so does what is sent at its very end.
+func TestSendsOutlastAPartition(t *testing.T) {
+	n := Start(t, Options{Nodes: 5, Seed: 3})
+	pairs := []Pair{{0, 4}, {4, 0}, {1, 4}, {4, 2}}
+	if r := n.Deliver(t.Context(), pairs); r.Delivered != len(pairs) {
+		t.Fatalf("before the cut: got %+v, want all delivered", r)
+	}
+	n.Partition([]int{4})
+	eventually(t, "no link across the cut", func() bool { return len(n.Graph()[4]) == 0 })
+	during := make(chan Report, 1)
+	go func() { during <- n.Deliver(t.Context(), pairs) }()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if r := n.Deliver(ctx, pairs); r.Delivered != 0 || len(during) > 0 {
+		t.Errorf("across the cut: got %+v, and all else given up: %v; want nothing delivered or given up", r, len(during) > 0)
+	}
+	n.Heal()
+	for name, r := range map[string]Report{"at its end": n.Deliver(t.Context(), pairs), "during the cut": <-during} {
+		if r.Delivered != len(pairs) {
+			t.Errorf("%s: got %+v, want all delivered", name, r)
+		}
+	}
+}
+
 // Each side of a cut settles by itself; after it both have to be one network.
 func TestWaitReadyAfterHeal(t *testing.T) {
 	n := Start(t, Options{Nodes: 6, Seed: 5})

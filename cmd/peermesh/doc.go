@@ -27,7 +27,7 @@
 //	  1  an error that has no code of its own
 //	  2  the command line or a setting is wrong
 //	  3  no running node to look at, or no admin page where --admin says
-//	  4  no route to the node
+//	  4  no route: nobody who answered knows a way to that ID
 //	  5  no answer: no bootstrap URL leads to a node that runs, or the node took too long
 //	  6  a node that runs refused, for instance because nobody listens there
 //	130  interrupted

@@ -460,3 +460,18 @@ func TestAChangeEndsLongTimeouts(t *testing.T) {
 		o.want(t, nil, Delivered)
 	}
 }
+
+// A datagram that waits for a session with a peer that was there waits its whole time.
+func TestADatagramWaitsForAKnownPeer(t *testing.T) {
+	w, a, b := pair(t, 511)
+	w.connect(a, b)
+	a.forget(b)
+	w.nowhere(a)
+	if err := a.datagram(b, "x"); err != nil {
+		t.Fatal(err)
+	}
+	w.run(limits.DatagramPatience - 1500*time.Millisecond)
+	w.heal()
+	w.run(1400 * time.Millisecond)
+	b.once("x")
+}

@@ -58,8 +58,8 @@
 // # Never without a word
 //
 // Every message ends exactly once, by one of: an ack; a response; a refusal; a
-// lost window; no route by all that was tried; Cancel; eviction of
-// the peer; Close. Until then it is in exactly one list: fresh (no copy has
+// lost window; no route to a peer that was never reached; Cancel; eviction of the
+// peer, which never happens to one that messages of ours wait for; Close. Until then it is in exactly one list: fresh (no copy has
 // left), a flight (a copy is on its way), again (a copy is due). A copy that no
 // link takes leaves it where it is. An ack names ids, and acking walks the bits
 // of unacked ids only, so its cost goes by the messages that it ends. It names
@@ -99,6 +99,14 @@
 // back for a copy (Found) sends two of three further ones by the homes it names.
 // The copies of message 2 find the way back in the same manner (second.go).
 //
+// # A peer that is away
+//
+// Who is known to be there, or was a while ago, is tried on whatever relays say
+// (known, reached.go). When a copy after the fourth is told to be nowhere, the peer is
+// away (away.go): nothing of what waits leaves but a probe, until the peer itself says
+// something that proves that ours arrives. What never left is known not to have
+// arrived; what left is not, for a Hint is the word of somebody who held the copy.
+//
 // # Datagrams that share a frame
 //
 // A large datagram is sealed by who sends it (AppendDatagram). A small one has an
@@ -127,6 +135,6 @@
 // MessageWindow, UnackedBytes. A bundle: MaxBundle. Decisions remembered: those on MessageWindow ids,
 // a bit for each, and a byte once something was refused; beyond WindowFree they are charged to a
 // budget for all windows, and a message that finds none is dropped, to come again. Copies of message 1 that
-// are remembered: FirstCopies; of message 2: SecondCopies; searches that send more than one: SearchRate. What is patient (Message.Patient) is bounded by
+// are remembered: FirstCopies; of message 2: SecondCopies; IDs known to have been there: ReachedPeers and ReachedLinks; searches that send more than one: SearchRate. What is patient (Message.Patient) is bounded by
 // the callers that wait for it.
 package session
