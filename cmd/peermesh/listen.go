@@ -120,12 +120,12 @@ func (in *inbox) wait(ctx context.Context, n *node.Node) error {
 
 // warn tells what a listener has to know of its node: a bootstrap that does
 // not answer, a relay that is no home, a refusal, a second process with the same
-// identity, a clock that is wrong, a proxy that hides who comes.
+// identity, a clock that is wrong, a proxy that hides who comes, a network that changed.
 func warn(ctx context.Context, w io.Writer, n *node.Node) {
 	tell := tellEvents(w)
 	for e := range n.Events(ctx) {
 		switch e.Kind {
-		case node.Retry, node.Refused, node.IdentityInUse, node.NoHome, node.ClockDoubted, node.UndeclaredProxy, node.Warned, node.Resolved, node.Reloaded:
+		case node.Retry, node.Refused, node.IdentityInUse, node.NoHome, node.ClockDoubted, node.UndeclaredProxy, node.Warned, node.Resolved, node.Reloaded, node.NetworkChanged:
 			_ = tell(e)
 		}
 	}

@@ -57,6 +57,9 @@ func writeStatus(w io.Writer, s *admin.Status) error {
 		f.add("bootstrap", "%s  %s", b.URL, bootstrapState(b))
 	}
 	f.add("sessions", "%d", s.Sessions)
+	if s.NetworkChanges > 0 {
+		f.add("network", "changed %s, %s ago: %s", times(s.NetworkChanges), shortTime(time.Since(s.NetworkChangeAt)), s.NetworkChange)
+	}
 	f.add("frames", "%d forwarded, %d delivered", s.Forwarded, s.Delivered)
 	for _, t := range s.Traffic {
 		f.add("traffic", "%s: %s in, %s out", t.Transport, humanBytes(t.RxBytes), humanBytes(t.TxBytes))

@@ -281,6 +281,7 @@ func sample() Status {
 			Drops: map[string]uint64{"no-route": 1, "queue-full": 2}, DropsMoot: map[string]uint64{"no-route": 1}, LimitsHit: map[string]uint64{"queue-full": 2}, LimitsHitAt: map[string]time.Time{"queue-full": time.Unix(1_700_000_000, 0).UTC()},
 			Limits: []node.LimitUse{{Name: "sessions", Used: 3, Max: 4096}}, Attached: true, Settled: true, Homes: []routing.ID{b},
 			Table: []node.BucketInfo{{Bucket: 6, Links: 1}}, Traffic: []node.Traffic{{Transport: "ws", RxBytes: 1, TxBytes: 2, RxFrames: 3, TxFrames: 4}},
+			NetworkChanges: 2, NetworkChange: "gone: 10.0.0.1", NetworkChangeAt: at,
 			Dials: node.Dials{Linked: 1, Failed: 2}, Upkeep: node.Upkeep{MeshFrames: 1, LinkFrames: 2, Pings: 3},
 			Hops:         []node.HopsInfo{{Hops: 2, Frames: 9}},
 			ForwardTimes: node.Times{Count: 1, Total: 900, Buckets: []node.TimeBucket{{AtMost: time.Microsecond, Count: 1}, {Count: 2}}},

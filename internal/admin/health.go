@@ -43,6 +43,7 @@ func health(s *node.Status, now time.Time) []Health {
 	all = append(all, selfHealth(s)...)
 	all = append(all, openFilesHealth(s)...)
 	all = append(all, proxyHealth(s, now)...)
+	all = append(all, networkHealth(s, now)...)
 	return append(all, boundHealth(s, now)...)
 }
 
@@ -109,6 +110,16 @@ func proxyHealth(s *node.Status, now time.Time) []Health {
 		"warn", fmt.Sprintf("clients come by a proxy at %s that is not trusted: all of them count as one address, and few get links with relays; none where it sends PROXY protocol headers", s.UndeclaredProxy),
 		"--trusted-proxy " + s.UndeclaredProxy + " tells them apart, if it is yours and sends X-Forwarded-For or PROXY protocol headers",
 	}}
+}
+
+// networkHealth is about a network that has changed a moment ago: what is wrong may be
+// due to that, and over soon.
+func networkHealth(s *node.Status, now time.Time) []Health {
+	ago := now.Sub(s.NetworkChangeAt)
+	if s.NetworkChanges == 0 || ago > lately {
+		return nil
+	}
+	return []Health{{"note", fmt.Sprintf("the network of this machine changed %s ago: %s", max(ago, 0).Round(time.Second), s.NetworkChange), ""}}
 }
 
 // hadPeers says that there was a link since the start.

@@ -54,6 +54,7 @@ var (
 	forwardTime = desc("forward_seconds", "Time from opening a batch of frames to having queued them onward, of one batch in 64.")
 	warnings    = desc("warnings", "Parts of the node that are not as they should be; its status says why.", "part")
 	panics      = desc("panics_total", "Faults of the program or of a handler that ended a part of the node; the log has their stacks.")
+	netChanges  = desc("network_changes_total", "Changes of the network below the node: addresses that came or went, another way out, sleep of the machine.")
 	signalTime  = desc("signal_seconds", "Time from the offer of a link over WebRTC to its proof at both ends.")
 )
 
@@ -77,7 +78,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildInfo, uptime, links, suspects, frames, bytesTotal, drops, rtt, queueFill, tableSize, tableBucket, dials,
 		sessions, ports, limitUsed, limitMax, limitHits, attached, bootstraps,
-		hops, forwardTime, signalTime, panics, warnings,
+		hops, forwardTime, signalTime, panics, netChanges, warnings,
 	} {
 		ch <- d
 	}
@@ -103,6 +104,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	m.gauge(ports, float64(len(s.Ports)))
 	m.gauge(attached, truth(s.Attached))
 	m.counter(panics, s.Panics)
+	m.counter(netChanges, s.NetworkChanges)
 	m.warnings(s.Warnings)
 	m.links(s.Peers)
 	m.traffic(&s)
