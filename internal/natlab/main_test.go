@@ -32,7 +32,7 @@ var roles = map[string]func() error{
 
 	"prey": preyRole, "lure": lureRole, "proxy": proxyRole, "links": linksRole,
 	"halfopen": halfOpenRole, "flood": floodRole, "joins": joinsRole,
-	"fetch": fetchRole,
+	"fetch": fetchRole, "mover": moverRole,
 }
 
 func TestMain(m *testing.M) {

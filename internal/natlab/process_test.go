@@ -122,14 +122,20 @@ func (p *process) tell(t *testing.T, format string, args ...any) {
 // next returns the next line of standard output.
 func (p *process) next(t *testing.T) string {
 	t.Helper()
+	return p.nextWithin(t, patience)
+}
+
+// nextWithin is next for what may take longer.
+func (p *process) nextWithin(t *testing.T, longest time.Duration) string {
+	t.Helper()
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
 			t.Fatalf("%s: got the end of its output, want a line; it said:\n%s", p.name, p.said())
 		}
 		return line
-	case <-time.After(patience):
-		t.Fatalf("%s: got nothing for %v, want a line; it said:\n%s", p.name, patience, p.said())
+	case <-time.After(longest):
+		t.Fatalf("%s: got nothing for %v, want a line; it said:\n%s", p.name, longest, p.said())
 	}
 	return ""
 }
