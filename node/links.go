@@ -299,6 +299,18 @@ func (n *Node) admit(w *walker, t *engine.Target, from *engine.Origin) bool {
 	}
 }
 
+// lineOf is how a link asks a carrier for its line; nil: the carrier cannot tell.
+func lineOf(conn transport.Conn) func() (link.Line, bool) {
+	c, ok := conn.(transport.Liner)
+	if !ok {
+		return nil
+	}
+	return func() (link.Line, bool) {
+		l, ok := c.Line()
+		return link.Line(l), ok
+	}
+}
+
 func (n *Node) newLink(conn transport.Conn, remote *link.Remote, from source) *walker {
 	leaf := remote.Contact.Role == wire.RoleLeaf
 	cfg := link.Config{
@@ -306,6 +318,7 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, from source) *w
 		Outbound: from.outbound, Instance: remote.Hello.Instance, Dial: from.dial, Agent: remote.Hello.Agent,
 		Contact: bytes.Clone(remote.Hello.Contact), // the rest of the Hello is not kept
 		Carrier: conn, Send: remote.Send, Recv: remote.Recv, Direct: from.direct,
+		Line:    lineOf(conn),
 		OnPanic: n.note, Drops: &n.drops,
 		Budget: n.memory.waiting,
 	}

@@ -93,6 +93,27 @@ const (
 	BudgetReserve = 8  // this part is for accounts on which nothing waits yet
 )
 
+// Links: what the carrier of a slow one may hold (ADR 047).
+const (
+	LineTarget      = 20 * time.Millisecond // of the line's rate that may stand in a queue of the line: what a wait below can refill
+	LineBase        = 10 * time.Second      // the least round trip is that of the last one to two of these
+	LineBaseNear    = 2 * time.Millisecond  // a round trip that is so little over the least one is one as well
+	LineRateRounds  = 10                    // the greatest rate is that of so many round trips
+	LineRateSpan    = time.Second           // or of so long
+	LineSample      = 5 * time.Millisecond  // a rate is measured over no less: a relay or a shaper on the way takes a burst at once
+	LineSegment     = 1448                  // bytes of a packet, at most and where the carrier does not know
+	LineSegments    = 2                     // packets that the carrier may hold in any case
+	LineStart       = 10                    // the same while nothing is known of the line (RFC 6928)
+	LineStartRounds = 3                     // the start is over when the rate has grown by less than a quarter in so many rounds
+	LineStep        = 8 << 10               // bytes of room that make a flush worth while; a quarter of the limit if that is less
+	LineWaitMin     = 2 * time.Millisecond  // a writer without room looks again after a quarter of the least round trip, no sooner than this and no later than LinkTick
+	LineDrainChecks = 8                     // looks for the least round trip while the line is drained for it, the least or LineTarget apart
+	LineMost        = 64 << 20              // bytes that no line has use for
+	LineTrip        = 30 * time.Second      // the longest round trip that is believed
+	AckSpan         = 20 * time.Millisecond // of the rate at which bytes come, after which a link ack is due, so that the neighbour learns in time of what was read: at least AckBytesMin, at most AckBytes
+	AckBytesMin     = 1500                  // bytes
+)
+
 // Links: liveness and acks.
 const (
 	SentRing        = 64 << 10               // bytes of class 0-2 frames kept until acked; older ones count as taken

@@ -31,10 +31,10 @@ func sentMarks(t *testing.T, c *smallTray) (m []byte) {
 }
 
 func TestMessagesAreAsShortAsTheCarrierWants(t *testing.T) {
-	for _, slow := range []bool{false, true} {
+	for _, flush := range []int{0, limits.SlowBatch} {
 		var c smallTray
 		l := New(Config{Number: 1, Carrier: &c}, drivenStart)
-		l.queue.slow = slow
+		l.queue.flush = flush
 		var want []byte
 		var run []byte
 		add := func(n int) {
@@ -63,13 +63,13 @@ func TestMessagesAreAsShortAsTheCarrierWants(t *testing.T) {
 		push()
 		l.Pump(drivenStart)
 		if got := sentMarks(t, &c); !bytes.Equal(got, want) {
-			t.Errorf("slow %v: got frames %v, want %v", slow, got, want)
+			t.Errorf("flush of %d: got frames %v, want %v", flush, got, want)
 		}
 		if most := 7; len(c.sent) > most {
-			t.Errorf("slow %v: got %d messages, want at most %d", slow, len(c.sent), most)
+			t.Errorf("flush of %d: got %d messages, want at most %d", flush, len(c.sent), most)
 		}
 		if got := l.Stats().TxFrames; got != uint64(len(want)) {
-			t.Errorf("slow %v: got %d frames counted, want %d", slow, got, len(want))
+			t.Errorf("flush of %d: got %d frames counted, want %d", flush, got, len(want))
 		}
 	}
 }

@@ -22,19 +22,25 @@ import (
 // for it because the neighbour has read more. 0: nothing waits.
 func (l *Link) Pump(now time.Time) (wait time.Duration) {
 	l.mu.Lock()
+	l.line.asleep = false
 	var err error
 	for err == nil && !l.ended && l.pending() && !l.full() {
 		var out chunks
-		l.prepare(&out)
+		if l.prepare(&out); out.head == nil {
+			break
+		}
 		l.mu.Unlock()
 		err = l.seal(&out)
 		l.mu.Lock()
 		l.left(func() time.Time { return now })
 	}
+	if l.line.asleep && !l.ended {
+		wait = l.line.pause()
+	}
 	l.queue.shrink()
 	l.control.buf = nil
 	l.charge()
-	last, cause := l.closing && !l.ended && !l.pending(), l.cause
+	last, cause := l.closing && !l.ended && !l.waits(), l.cause
 	l.mu.Unlock()
 	switch {
 	case err != nil:
@@ -42,7 +48,7 @@ func (l *Link) Pump(now time.Time) (wait time.Duration) {
 	case last:
 		l.Close(cause)
 	}
-	return 0
+	return wait
 }
 
 // full says that the carrier takes nothing just now. It needs mu.

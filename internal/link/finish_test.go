@@ -29,7 +29,7 @@ func TestAnswersAroundAFinishAreKept(t *testing.T) {
 		for _, block := range "shu" { // the carrier takes nothing, does not return, takes all
 			t.Run(name+", "+string(block), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					m := newModelLink(leavesNothing)
+					m := newModelLink(leavesNothing, false)
 					steps['R'](m)
 					steps[byte(block)](m)
 					m.all.Go(func() { // a slow carrier does not let it return
@@ -69,7 +69,7 @@ func TestAnswersAtTheMomentOfAFinishAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for i := range count {
 			for _, order := range []string{".R.cFcaoc", ".RocaFcoa", "hR.acFocu", "cR.sacFAu"} {
-				if fault := newModelLink(leaves(i%3)).play(order, false, i/3%2 == 0); fault != "" {
+				if fault := newModelLink(leaves(i%3), i%2 == 1).play(order, false, i/3%2 == 0); fault != "" {
 					t.Fatalf("%s, the %d. time: %s", order, i, fault)
 				}
 			}

@@ -41,13 +41,14 @@ type Config struct {
 	Carrier  Carrier
 	Send     *session.Cipher // nil: the carrier is the encryption, or a simulation
 	Recv     *session.Cipher
-	OnBusy   func()             // an ack begins to be owed or awaited: tick soon. Called with the link's lock held: must not block or call back
-	OnRoom   func()             // own frames of classes 0 to 2 that were refused may be appended again. Called with the link's lock held: must not block or call back
-	Clock    func() time.Time   // nil: the machine's. It is read while the link is slow
-	Drops    *reason.Counters   // counts datagrams that waited too long; nil: nobody does
-	Budget   *budget.Budget     // of the node, for what waits and what is kept; nil: none
-	OnPanic  func(*guard.Panic) // the writer of the link panicked, which ends it; nil: the default log tells
-	Wake     func()             // there is something to write, or to close once all is written: call Pump soon. Nil: Run's writer does it. Called with the link's lock held: must not call back
+	OnBusy   func()              // an ack begins to be owed or awaited: tick soon. Called with the link's lock held: must not block or call back
+	OnRoom   func()              // own frames of classes 0 to 2 that were refused may be appended again. Called with the link's lock held: must not block or call back
+	Clock    func() time.Time    // nil: the machine's. It is read while the link is slow
+	Drops    *reason.Counters    // counts datagrams that waited too long; nil: nobody does
+	Budget   *budget.Budget      // of the node, for what waits and what is kept; nil: none
+	Line     func() (Line, bool) // what the carrier knows of its line: transport.Liner's; nil, or false: nothing. Called by whoever sends, with the link's lock held
+	OnPanic  func(*guard.Panic)  // the writer of the link panicked, which ends it; nil: the default log tells
+	Wake     func()              // there is something to write, or to close once all is written: call Pump soon. Nil: Run's writer does it. Called with the link's lock held: must not call back
 }
 
 // Link is one live link. Its exported methods may be called from any goroutine
@@ -58,29 +59,31 @@ type Link struct {
 	rx      struct{ bytes, frames, kept, taken atomic.Uint64 } // taken: of bytes, what the reader has dealt with
 	txBytes atomic.Uint64
 
-	mu       sync.Mutex
-	began    time.Time
-	writer   writer
-	queue    queue
-	meter    meter
-	control  chunk  // link frames, written before all else
-	writing  bool   // somebody owns the carrier's sending side
-	sealed   bool   // that somebody handed a half-done flush to the writer
-	closing  bool   // close once nothing waits
-	starved  bool   // an own frame of classes 0 to 2 was refused, and OnRoom not called since
-	last     []byte // the link frame behind all that waits; nil: none, or taken
-	cause    reason.Reason
-	ended    bool
-	txFrames uint64
-	flushed  int       // frames of the last flush, datagrams that shared one counted singly
-	inlineAt time.Time // last inline flush
-	ring     ring
-	handed   handed
-	owing    owing
-	held     held
-	account  budget.Account // of the memory below
-	flight   int            // memory of what the writer has taken and the carrier not yet
-	live     liveness
+	mu        sync.Mutex
+	began     time.Time
+	writer    writer
+	queue     queue
+	meter     meter
+	control   chunk  // link frames, written before all else
+	writing   bool   // somebody owns the carrier's sending side
+	sealed    bool   // that somebody handed a half-done flush to the writer
+	closing   bool   // close once nothing waits
+	starved   bool   // an own frame of classes 0 to 2 was refused, and OnRoom not called since
+	last      []byte // the link frame behind all that waits; nil: none, or taken
+	cause     reason.Reason
+	ended     bool
+	txFrames  uint64
+	flushed   int       // frames of the last flush, datagrams that shared one counted singly
+	inlineAt  time.Time // last inline flush
+	ring      ring
+	handed    handed
+	line      carrierLine
+	throttled bool // the carrier was told that the link is slow
+	owing     owing
+	held      held
+	account   budget.Account // of the memory below
+	flight    int            // memory of what the writer has taken and the carrier not yet
+	live      liveness
 
 	done chan struct{}
 }
@@ -100,12 +103,14 @@ func New(cfg Config, now time.Time) *Link {
 		Config:  cfg,
 		began:   now,
 		queue:   newQueue(recordMax(cfg.Carrier, overhead)),
+		line:    newLine(cfg.Line, now),
 		live:    newLiveness(cfg.LeafLink, now),
 		ring:    newRing(),
 		account: cfg.Budget.Open(),
 		done:    make(chan struct{}),
 	}
 	l.writer.work.L = &l.mu
+	l.pace()
 	return l
 }
 
@@ -136,6 +141,15 @@ type Stats struct {
 	Queued             int    // bytes waiting
 	RTT                time.Duration
 	Suspect            bool
+	Slow               bool // the carrier is kept short
+	Line               LineStats
+}
+
+// LineStats are what a slow link has measured; zeros: nothing yet.
+type LineStats struct {
+	Rate  int           // bytes/s that get through
+	Base  time.Duration // the least round trip
+	Limit int           // bytes that the carrier may hold
 }
 
 // Stats returns the counters now.
@@ -146,6 +160,7 @@ func (l *Link) Stats() Stats {
 		RxBytes: l.rx.bytes.Load(), RxFrames: l.rx.frames.Load(),
 		TxBytes: l.txBytes.Load(), TxFrames: l.txFrames,
 		Queued: l.queue.bytes, RTT: l.live.srtt, Suspect: l.live.suspect,
+		Slow: l.line.m != nil, Line: l.line.stats(),
 	}
 }
 
@@ -287,15 +302,35 @@ func (l *Link) wakeWriter() {
 	}
 }
 
-// pending says whether anything waits to be written; it needs mu.
-func (l *Link) pending() bool { return l.queue.bytes > 0 || l.control.frames > 0 || l.last != nil }
+// waits says whether anything waits to be written; it needs mu.
+func (l *Link) waits() bool { return l.queue.bytes > 0 || l.control.frames > 0 || l.last != nil }
+
+// pending says whether some of it may be written now; it needs mu.
+func (l *Link) pending() bool {
+	return l.waits() && (!l.line.asleep || l.control.frames > 0 || l.queue.bytes == 0)
+}
 
 // prepare takes what has gathered as records, link frames first, keeps copies
-// of what has to be acked, and counts. It needs mu.
+// of what has to be acked, and counts. A slow link may have no room for more than
+// the link frames. It needs mu.
 func (l *Link) prepare(out *chunks) {
-	if l.control.frames > 0 || (l.queue.bytes > 0 && l.owing.ack.Load()) {
+	open, before := l.open(), l.handed.bytes
+	if l.control.frames > 0 || open && l.owing.ack.Load() {
 		l.takeControl(out)
 	}
+	frames := 0
+	if open {
+		frames = l.takeMesh(out)
+	}
+	l.takeLast(out)
+	l.handOver(out, frames > 0)
+	if l.line.slow && out.head != nil {
+		l.line.handed(l.Clock(), before, l.handed.bytes, l.handed.taken, l.queue.bytes > 0)
+	}
+}
+
+// takeMesh moves mesh frames to out, and says how many.
+func (l *Link) takeMesh(out *chunks) int {
 	var mesh chunks
 	frames, single := l.take(&mesh)
 	for c := mesh.head; c != nil; c = c.next {
@@ -309,8 +344,7 @@ func (l *Link) prepare(out *chunks) {
 	l.flushed = single
 	l.tellRoom()
 	out.splice(&mesh, l.queue.recordMax)
-	l.takeLast(out)
-	l.handOver(out, frames > 0)
+	return frames
 }
 
 // ackRoom is how many bytes an ack takes in a batch.

@@ -68,6 +68,7 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 	}
 	l.tickAck(now)
 	l.live.debt.look(now, &l.handed)
+	l.tickLine(now)
 	h := Health{Suspect: l.late(now)}
 	h.Changed = h.Suspect != v.suspect
 	v.suspect = h.Suspect
@@ -82,8 +83,12 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 		h.Dead = reason.Idle
 		return h
 	}
+	if l.line.stuck(now) {
+		h.Dead = reason.Stalled
+		return h
+	}
 	h.Dead = l.tickPing(now, nonce)
-	h.Busy = l.owing.ack.Load() || v.suspect || l.handed.awaited() || !v.probed.IsZero()
+	h.Busy = l.line.held || l.owing.ack.Load() || v.suspect || l.handed.awaited() || !v.probed.IsZero()
 	return h
 }
 
@@ -190,7 +195,7 @@ func (l *Link) OnAck(now time.Time, t wire.Taken) (genuine, cleared bool) {
 	if !genuine {
 		return false, false
 	}
-	l.handed.taken = max(l.handed.taken, t.Bytes)
+	l.wasRead(now, t.Bytes)
 	l.charge()
 	// A loaded link is slower than its pings, which were sent while it was idle,
 	// tell. An ack that took longer than they did says so.

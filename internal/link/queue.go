@@ -41,6 +41,7 @@ type queue struct {
 	slow      bool // the writer's last flush was slower than limits.SlowRate
 
 	flows  *flows // in which all waits, in place of chunks; nil: the link is not as slow as that
+	flush  int    // bytes that a flush takes, by what is known of the line; 0: nothing is
 	rate   int    // bytes/s, see Link.rate
 	urgent int    // bytes of this node's own of classes 0 and 1, in flows
 	late   int    // frames that CoDel has dropped, not counted yet
@@ -154,7 +155,10 @@ func (q *queue) pushFrame(in *inlet, class wire.Class, frame []byte) {
 // chunkMax is how far chunks are filled, a longer run apart: of a slow link the
 // next source's turn comes sooner.
 func (q *queue) chunkMax() int {
-	if q.slow {
+	switch {
+	case q.flush > 0:
+		return min(q.recordMax, q.flush)
+	case q.slow:
 		return min(q.recordMax, limits.SlowBatch)
 	}
 	return q.recordMax
@@ -162,10 +166,12 @@ func (q *queue) chunkMax() int {
 
 // batch is how many bytes a flush takes.
 func (q *queue) batch() int {
-	if q.flows != nil {
+	switch {
+	case q.flush > 0:
+		return q.flush
+	case q.flows != nil:
 		return min(max(q.within(limits.SlowBatchTime), limits.SlowBatchMin), limits.SlowBatch)
-	}
-	if q.slow {
+	case q.slow:
 		return limits.SlowBatch
 	}
 	return limits.LinkBatch

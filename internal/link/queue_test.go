@@ -196,7 +196,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 // and chunks are short.
 func TestSlowLinkTakesLittle(t *testing.T) {
 	q := newQueue(limits.RecordPayload)
-	q.slow = true
+	q.flush = limits.SlowBatch
 	flood, light := q.inlet(1), q.inlet(2)
 	f := testFrame(wire.ClassBulk, 1000, 0)
 	for q.fits(flood, len(f)) {

@@ -22,7 +22,6 @@ type flushed struct {
 	at    time.Time // when it ended
 	took  time.Duration
 	bytes uint64
-	slow  bool // see Link.slow
 }
 
 // flushed notes a flush. more: something waits already.
@@ -60,10 +59,24 @@ func perSecond(bytes uint64, d time.Duration) int {
 }
 
 // rate is how many bytes a second the carrier moves; 0: nothing is known. It needs mu.
-func (l *Link) rate() int { return l.meter.rate }
+func (l *Link) rate() int {
+	switch {
+	case l.line.ask == nil:
+		return l.meter.rate
+	case l.line.slow:
+		return l.line.rate()
+	}
+	return limits.SlowRate
+}
 
-// pace has the queue fit the rate. It needs mu.
-func (l *Link) pace() { l.queue.pace(l.rate(), l.since) }
+// pace has the queue fit the rate, and fill what a flush takes. It needs mu.
+func (l *Link) pace() {
+	l.queue.flush = 0
+	if l.line.slow {
+		l.queue.flush = l.line.flush(l.untaken())
+	}
+	l.queue.pace(l.rate(), l.since)
+}
 
 // pace changes the layout of the queue when the link turns slow, or fast again. The
 // clock is read only then.

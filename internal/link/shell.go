@@ -105,7 +105,7 @@ func (l *Link) write() {
 	defer l.writer.left()
 	for {
 		for !l.ended && !l.sealed && (l.writing || !l.pending()) {
-			if l.closing && !l.writing && !l.pending() {
+			if l.closing && !l.writing && !l.waits() {
 				cause := l.cause
 				l.mu.Unlock()
 				l.Close(cause)
@@ -133,15 +133,14 @@ func (l *Link) flush() error {
 	var out chunks
 	if l.sealed {
 		l.sealed = false
-	} else {
-		l.prepare(&out)
+	} else if l.prepare(&out); out.head == nil {
+		l.doze()
+		return nil
 	}
 	l.writing = true
 	f, err := l.sealAndFlush(&out)
 	l.writing = false
-	l.queue.slow = f.slow
-	l.meter.flushed(f, l.pending())
-	l.pace()
+	l.judge(f)
 	l.left(time.Now)
 	return err
 }
@@ -151,13 +150,12 @@ func (l *Link) flush() error {
 func (l *Link) sealAndFlush(out *chunks) (f flushed, err error) {
 	l.mu.Unlock()
 	defer l.mu.Lock()
-	begin, before := time.Now(), l.txBytes.Load()
+	began, before := time.Now(), l.txBytes.Load()
 	if err = l.seal(out); err == nil {
 		err = l.Carrier.Flush()
 	}
 	f.at, f.bytes = time.Now(), l.txBytes.Load()-before
-	f.took = f.at.Sub(begin)
-	f.slow = l.slow(f.took, f.bytes)
+	f.took = f.at.Sub(began)
 	return f, err
 }
 
@@ -245,7 +243,7 @@ func (l *Link) AppendOwn(class wire.Class, frame []byte) Admission {
 // held and releases it.
 func (l *Link) hurry(a Admission) Admission {
 	switch {
-	case a != Queued || l.writing:
+	case a != Queued || l.writing || l.line.asleep:
 	case l.flushed <= limits.InlineFrames && l.quiet():
 		l.inline()
 		return a
@@ -279,7 +277,10 @@ func (l *Link) inline() {
 // writeInline is inline that holds mu again when it returns.
 func (l *Link) writeInline() {
 	var out chunks
-	l.prepare(&out)
+	if l.prepare(&out); out.head == nil {
+		l.doze()
+		return
+	}
 	l.writing = true
 	l.mu.Unlock()
 	err := l.seal(&out)
@@ -321,7 +322,7 @@ func (l *Link) Wait(src uint64, n int, timeout <-chan time.Time) bool {
 // look at the room again when its time is over.
 func (l *Link) WaitOr(src uint64, n int, timeout <-chan time.Time, cancel <-chan struct{}) bool {
 	l.mu.Lock()
-	if !l.writing {
+	if !l.writing && l.pending() {
 		l.writer.Signal()
 	}
 	in := l.queue.inlet(src)

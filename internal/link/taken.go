@@ -55,6 +55,29 @@ type owing struct {
 	ack     atomic.Bool
 	due     atomic.Uint64 // bytes read, those of messages without an acked class in part
 	covered atomic.Uint64 // of them, those before the last ack
+	told    atomic.Uint64 // bytes read in all, by the last ack
+	span    atomic.Uint64 // of them, so many more make an ack due; 0: not known
+
+	seen   uint64 // bytes that had come at the last tick; guarded by Link.mu
+	seenAt time.Time
+}
+
+// look measures how fast bytes come. A neighbour whose line is slow has to learn in
+// time what was read; of a fast one the acks are not worth their cost. It needs
+// Link.mu.
+func (o *owing) look(now time.Time, bytes uint64) {
+	gone := now.Sub(o.seenAt)
+	if gone < limits.LinkTick/2 && gone >= 0 {
+		return
+	}
+	span := float64(bytes-o.seen) * limits.AckSpan.Seconds() / max(gone, limits.LinkTick).Seconds()
+	o.span.Store(uint64(min(max(span, limits.AckBytesMin), limits.AckBytes*limits.AckBulkShare)))
+	o.seen, o.seenAt = bytes, now
+}
+
+// enough says whether what was read is worth an ack at once.
+func (o *owing) enough(due, read uint64) bool {
+	return due-o.covered.Load() >= limits.AckBytes || read-o.told.Load() >= max(o.span.Load(), limits.AckBytesMin)
 }
 
 // Took tells the link that the reader has dealt with a carrier message: how many
@@ -68,7 +91,7 @@ func (l *Link) Took(frames, kept int) {
 	if kept == 0 {
 		fresh /= limits.AckBulkShare
 	}
-	due := l.owing.due.Add(fresh)-l.owing.covered.Load() >= limits.AckBytes
+	due := l.owing.enough(l.owing.due.Add(fresh), read)
 	if frames == 0 || l.owing.ack.Load() && !due {
 		return
 	}
@@ -99,6 +122,7 @@ func (l *Link) appendAck(batch []byte) []byte {
 	l.live.owedAt = time.Time{}
 	taken := wire.Taken{Count: l.rx.kept.Load(), Bytes: l.rx.taken.Load()}
 	l.owing.covered.Store(l.owing.due.Load())
+	l.owing.told.Store(taken.Bytes)
 	var frame [ackLen]byte
 	return wire.AppendToBatch(batch, wire.AppendLinkAck(frame[:0], taken))
 }

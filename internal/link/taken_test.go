@@ -95,6 +95,8 @@ func TestAFloodIsAcked(t *testing.T) {
 func floodIsAcked(t *testing.T, class wire.Class, each int) {
 	t.Helper()
 	a, b := taker{newDriven(drivenStart)}, taker{newDriven(drivenStart)}
+	b.link.owing.look(drivenStart, 0)
+	b.link.owing.look(drivenStart.Add(limits.LinkTick), 100<<20) // that is how fast it comes
 	acks, sent := 0, 0
 	for range 2000 {
 		a.link.AppendFrame(Self, class, testFrame(class, 1000, 1)[wire.BatchHeader:])
@@ -110,5 +112,28 @@ func floodIsAcked(t *testing.T, class wire.Class, each int) {
 	}
 	if got := a.link.untaken(); got > each+2000 {
 		t.Errorf("got %d bytes untaken, want at most what owes no ack yet", got)
+	}
+}
+
+// What comes slowly is acked each limits.AckSpan of its rate, whatever its class, but
+// not each small frame of its own.
+func TestWhatComesSlowlyIsAckedSoon(t *testing.T) {
+	for _, test := range []struct {
+		rate int // bytes/s
+		each int // bytes that have an ack
+	}{
+		{8_000, limits.AckBytesMin}, {125_000, 2_500}, {1_250_000, 25_000}, {12_500_000, 250_000}, {1 << 30, limits.AckBytes * limits.AckBulkShare},
+	} {
+		var o owing
+		o.look(drivenStart, 1000)
+		now, bytes := drivenStart, 1000
+		for range 4 {
+			now, bytes = now.Add(limits.LinkTick), bytes+test.rate/40
+			o.look(now, uint64(bytes))
+		}
+		o.told.Store(uint64(bytes))
+		if o.enough(0, uint64(bytes+test.each-1)) || !o.enough(0, uint64(bytes+test.each)) {
+			t.Errorf("%d bytes/s: an ack is due after %d bytes, want %d", test.rate, o.span.Load(), test.each)
+		}
 	}
 }

@@ -40,6 +40,7 @@ type modelCarrier struct {
 	arriving  [][]byte
 	stuck     bool // nothing is taken: TryFlush leaves all, Flush waits
 	slow      bool // TryFlush and Flush do not return
+	full      bool // the line has no room
 	broken    bool
 	closed    bool
 }
@@ -111,6 +112,17 @@ func (c *modelCarrier) Flush() error {
 	return c.failure()
 }
 
+// line is what the carrier knows of its line.
+func (c *modelCarrier) line() (Line, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := Line{RTT: 40 * time.Millisecond, Segment: 1448}
+	if c.full {
+		l.Held = 1 << 30
+	}
+	return l, true
+}
+
 func (c *modelCarrier) Receive(buf func() []byte) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,15 +155,20 @@ type modelLink struct {
 	waiting atomic.Int32   // how many of them
 
 	ran, dismissed, finished, closed, broke bool
+	lined                                   bool // the carrier tells of its line
 
 	mu     sync.Mutex
 	want   map[uint32]int // frames that were taken, by number
 	number uint32         // of the last frame
 }
 
-func newModelLink(l leaves) *modelLink {
+func newModelLink(l leaves, lined bool) *modelLink {
 	c := newModelCarrier(l)
-	return &modelLink{Link: New(Config{Number: 1, Carrier: c}, time.Now()), carrier: c, want: make(map[uint32]int), number: 1000}
+	cfg := Config{Number: 1, Carrier: c}
+	if lined {
+		cfg.Line = c.line
+	}
+	return &modelLink{Link: New(cfg, time.Now()), carrier: c, want: make(map[uint32]int), number: 1000, lined: lined}
 }
 
 func (m *modelLink) HandleBatch(l *Link, batch []byte) reason.Reason {
@@ -242,6 +259,9 @@ var steps = map[byte]func(m *modelLink){
 			}
 		})
 	},
+	'l': func(m *modelLink) { m.carrier.change(func() { m.carrier.full = true }) },
+	'e': func(m *modelLink) { m.carrier.change(func() { m.carrier.full = false }) },
+	'K': func(m *modelLink) { m.acked() },
 	's': func(m *modelLink) { m.carrier.change(func() { m.carrier.stuck = true }) },
 	'h': func(m *modelLink) { m.carrier.change(func() { m.carrier.slow = true }) },
 	'u': func(m *modelLink) { m.unblock() },
@@ -276,7 +296,30 @@ func (m *modelLink) forward(n int) {
 }
 
 func (m *modelLink) unblock() {
-	m.carrier.change(func() { m.carrier.stuck, m.carrier.slow = false, false })
+	m.carrier.change(func() { m.carrier.stuck, m.carrier.slow, m.carrier.full = false, false, false })
+}
+
+// acked is an ack of all that the carrier was given.
+func (m *modelLink) acked() {
+	m.Link.mu.Lock()
+	all := m.allTaken()
+	m.Link.mu.Unlock()
+	m.OnAck(time.Now(), all)
+}
+
+// read has the neighbour read all that comes, until nothing more does.
+func (m *modelLink) read() {
+	for range 200 {
+		synctest.Wait()
+		m.Link.mu.Lock()
+		rest := m.waits() && !m.ended
+		m.Link.mu.Unlock()
+		if !rest {
+			return
+		}
+		m.acked()
+		time.Sleep(limits.LinkTick)
+	}
 }
 
 // play lets the steps happen, one after the other or some at once, and then nothing
@@ -302,6 +345,9 @@ func (m *modelLink) play(sequence string, settle, quiet bool) string {
 	m.run((*Link).Run)
 	if m.dismissed { // what is not wanted is ended by somebody
 		steps['F'](m)
+	}
+	if m.lined {
+		m.read()
 	}
 	synctest.Wait()
 	fault := m.fault()
@@ -344,7 +390,7 @@ func (m *modelLink) fault() string {
 	}
 	m.Link.mu.Lock()
 	state := fmt.Sprintf("pending=%v sealed=%v writing=%v", m.pending(), m.sealed, m.writing)
-	rest := !m.finished && (m.pending() || m.sealed || m.writing)
+	rest := !m.finished && (m.waits() || m.sealed || m.writing)
 	m.Link.mu.Unlock()
 	switch waiting := m.waiting.Load(); {
 	case rest:
@@ -408,19 +454,31 @@ func TestNoWakeUpIsLost(t *testing.T) {
 				for i := range len(letters) * len(letters) * len(letters) {
 					n := len(letters)
 					sequence := string([]byte{letters[i/n/n], letters[i/n%n], letters[i%n]})
-					if fault := newModelLink(left).play(sequence, true, true); fault != "" {
+					if fault := newModelLink(left, false).play(sequence, true, true); fault != "" {
 						t.Fatalf("%s, carrier leaves %d: %s", sequence, left, fault)
 					}
 				}
 			})
 		}
 	})
+	t.Run("every order of three on a line", func(t *testing.T) {
+		const letters = "RDoAckwlKuFX"
+		synctest.Test(t, func(t *testing.T) {
+			n := len(letters)
+			for i := range n * n * n {
+				sequence := "wl" + string([]byte{letters[i/n/n], letters[i/n%n], letters[i%n]})
+				if fault := newModelLink(leavesSome, true).play(sequence, true, true); fault != "" {
+					t.Fatalf("%s: %s", sequence, fault)
+				}
+			}
+		})
+	})
 	t.Run("random orders", func(t *testing.T) {
 		count := 1000
 		if testing.Short() {
 			count = 100
 		}
-		letters := "RRRDooaaAccpqkttwsshhuuu..zz" // ends are rarer
+		letters := "RRRDooaaAccpqkttwsshhuuulleKK..zz" // ends are rarer
 		synctest.Test(t, func(t *testing.T) {
 			for i := range count {
 				random := rand.New(rand.NewPCG(*wakeSeed, uint64(i)))
@@ -433,9 +491,9 @@ func TestNoWakeUpIsLost(t *testing.T) {
 					b.WriteByte(letters[random.IntN(len(letters))])
 				}
 				left, settle, quiet := leaves(random.IntN(3)), random.IntN(2) == 0, random.IntN(2) == 0
-				order := b.String()
-				if fault := newModelLink(left).play(order, settle, quiet); fault != "" {
-					t.Fatalf("seed %d, order %d: %s (carrier leaves %d, settle %v, quiet %v): %s", *wakeSeed, i, order, left, settle, quiet, fault)
+				order, lined := b.String(), random.IntN(2) == 0
+				if fault := newModelLink(left, lined).play(order, settle, quiet); fault != "" {
+					t.Fatalf("seed %d, order %d: %s (carrier leaves %d, lined %v, settle %v, quiet %v): %s", *wakeSeed, i, order, left, lined, settle, quiet, fault)
 				}
 			}
 		})

@@ -19,6 +19,7 @@ type writer struct {
 	spare bool           // it is to end unless there is work
 	used  bool           // it wrote since the last tick
 	last  time.Time      // the last tick that found it used
+	alarm *time.Timer    // has it look again whether a slow line has room; nil: never needed yet
 	done  sync.WaitGroup // of the goroutine
 }
 
@@ -64,6 +65,9 @@ func (w *writer) left() { w.alive, w.spare = false, false }
 // stop keeps it from being started again and wakes it for the last time.
 func (w *writer) stop() {
 	w.start = nil
+	if w.alarm != nil {
+		w.alarm.Stop()
+	}
 	w.work.Broadcast()
 }
 
