@@ -170,6 +170,9 @@ func (w *walker) frame(batch []byte, off, end int, now time.Time) {
 	v := w.snapshot.Forward(w.in, frame, now)
 	switch v.Action {
 	case engine.ActionSend:
+		if v.Reason != reason.None {
+			w.n.hint(v.Frame, v.Reason)
+		}
 		if v.Peer.Link == w.shunned {
 			return // its only way, by which it has left already
 		}

@@ -109,6 +109,9 @@ func (l *simLink) frame(snapshot *engine.Snapshot, frame []byte, now time.Time) 
 	v := snapshot.Forward(l.in, frame, now)
 	switch v.Action {
 	case engine.ActionSend:
+		if v.Reason != reason.None {
+			n.hint(v.Frame, v.Reason)
+		}
 		if v.Copy && !n.drops {
 			n.sim.post(n, engine.Passed{Link: l.number(), Frame: append([]byte(nil), v.Frame...), End: v.End})
 		}

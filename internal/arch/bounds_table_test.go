@@ -218,6 +218,8 @@ var bounds = map[string]map[string]string{
 		"Result.Response":      "limits.MaxMessage",
 		"arrival.body":         oneFrame,
 		"Table.recent":         "limits.Sessions: what it names is in peers too, and goes with it",
+		"astray.session":       leadsBack,
+		"route.before":         "bounded by one step: it has none before itself, and the homes of limits.Homes",
 		"peer.current":         leadsBack,
 		"peer.next":            leadsBack,
 		"peer.previous":        leadsBack,

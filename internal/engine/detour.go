@@ -27,13 +27,16 @@ func (p *pass) deadEnd() (Verdict, bool) {
 		p.emptyList()
 		return Verdict{}, false
 	}
-	if p.ours && p.f.Detour == nil { // a bulk frame that is stuck at its very source looks for a way round
-		p.f.Detour, p.changed = emptyList, true
+	if p.f.Detour == nil && (p.ours || p.bulk() && p.f.Waypoints == nil) { // a bulk frame that is stuck looks for a way round
+		p.f.Detour, p.changed = p.beginning(), true
 	}
 	if peer := p.sidestep(); peer != nil {
 		return p.stepTo(peer), true
 	}
 	if peer := p.overdue(); peer != nil {
+		return p.send(peer), true
+	}
+	if peer := p.late(); peer != nil {
 		return p.send(peer), true
 	}
 	if peer := p.back(); peer != nil {
@@ -89,9 +92,21 @@ func (p *pass) stepTo(peer *Peer) Verdict {
 		return p.expire()
 	}
 	if !p.own && !p.in.charged().detours.take(p.now, limits.DetourRate, limits.DetourBurst) {
+		if late := p.late(); late != nil {
+			return p.send(late)
+		}
 		return p.refuse(reason.DetourBudget)
 	}
 	return p.send(peer)
+}
+
+// beginning is the detour list of a frame that begins its detour here: it does not go
+// back where it came from.
+func (p *pass) beginning() []byte {
+	if p.own || p.in.peer.Leaf {
+		return emptyList
+	}
+	return append(p.in.rewriting().list[:0], p.in.peer.Key[:wire.PrefixLen]...)
 }
 
 // appendSelf adds this node to the detour list that is sent on, and tells

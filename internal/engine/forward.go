@@ -34,7 +34,7 @@ func (a FrameAction) String() string {
 // Verdict is the answer of Forward.
 type Verdict struct {
 	Action FrameAction
-	Reason reason.Reason // of ActionDrop and ActionHint; else reason.None
+	Reason reason.Reason // of ActionDrop and ActionHint; of ActionSend, if the source should be told that it may come to nothing
 	Peer   *Peer         // of ActionSend; else nil
 	// Frame is the frame to send, deliver, answer or hint at; nil with ActionDrop.
 	// It is the one that was handed in, or a rewritten copy in the Scratch of the
@@ -107,6 +107,7 @@ type pass struct {
 	changed bool // f is not what raw says any more, the hop limit aside
 	passed  bool // rule 1 removed a waypoint
 	found   bool // rule 5 added one
+	doubted bool // it goes by a link, or for a home, that is suspect
 }
 
 // run goes through the rules in their order.
@@ -205,6 +206,9 @@ func (p *pass) onward() (Verdict, bool) {
 	if p.passed && p.f.Found {
 		return p.refuse(reason.Detached), true
 	}
+	if peer := p.around(); peer != nil {
+		return p.send(peer), true
+	}
 	if p.addHome() {
 		if peer := p.linked(); peer != nil {
 			return p.send(peer), true
@@ -271,7 +275,7 @@ func (p *pass) pickHome() bool {
 	first := int(p.in.roll() % uint64(len(homes)))
 	for i := range homes {
 		home := &homes[(first+i)%len(homes)]
-		if *home == wire.ID(p.s.self) {
+		if *home == wire.ID(p.s.self) || p.s.overdue[*home] != nil {
 			continue
 		}
 		if peer := p.s.direct[*home]; peer != nil && !peer.Leaf {
@@ -339,6 +343,7 @@ func (p *pass) send(peer *Peer) Verdict {
 		wire.SetFrameHopLimit(p.raw, p.f.HopLimit)
 	}
 	p.copied(&v)
+	v.Reason = p.doubt()
 	return v
 }
 

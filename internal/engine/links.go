@@ -8,6 +8,7 @@ import (
 	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/secret"
+	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/routing"
 )
 
@@ -239,9 +240,12 @@ func (ev LinkHealth) step(e *Engine, now time.Time) {
 		n.suspect = ev.Suspect
 		e.redraw = true
 		e.homesMoved(now)
-		if !n.suspect {
+		switch {
+		case !n.suspect:
+			e.cfg.Sessions.Trust(wire.ID(n.ID))
 			e.cfg.Sessions.Changed(now)
-		} else if e.links.elsewhere() {
+		case e.links.elsewhere():
+			e.cfg.Sessions.Shun(wire.ID(n.ID))
 			e.do(Reforward{n.link})
 		}
 	}

@@ -57,7 +57,7 @@ func TestLookahead(t *testing.T) {
 		{"the target itself", []engine.PeerState{knows(r1, 0, nearer), knows(other, 0, target), knows(r11, 0, near)}, false, other},
 		{"a relay of its own", []engine.PeerState{knows(r1, 0, r01.ID), {Peer: r11}}, false, r11},
 		{"never by one not strictly closer", []engine.PeerState{knows(wrong, 1, target), {Peer: r1}}, false, r1},
-		{"nobody strictly closer", []engine.PeerState{knows(wrong, 1, target)}, false, nil},
+		{"nobody strictly closer: a detour", []engine.PeerState{knows(wrong, 1, target)}, false, wrong},
 		{"never by a suspect", []engine.PeerState{suspect, {Peer: r11}, knows(r1, 0)}, false, r11},
 		{"never by a leaf", []engine.PeerState{knows(lf, 1, target), knows(r1, 0)}, false, r1},
 		{"this node as a neighbour counts for nothing", []engine.PeerState{knows(r1, 1, me), {Peer: r11}}, false, r11},

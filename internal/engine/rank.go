@@ -28,10 +28,14 @@ func (s *Snapshot) RankHomes(homes []wire.ID) {
 }
 
 // nearness is how many leading bits the Key of a relay shares with that of the
-// nearest relay within two hops, by links that carry; more of one that is linked.
+// nearest relay within two hops, by links that carry; more of one that is
+// linked, and less than any of one whose link is suspect.
 func (s *Snapshot) nearness(relay wire.ID) int {
 	if p := s.direct[relay]; p != nil {
 		return routing.KeyBits + 1
+	}
+	if s.overdue[relay] != nil {
+		return -1
 	}
 	key := routing.ID(relay).Key()
 	if s.ahead != nil {

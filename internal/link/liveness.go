@@ -37,7 +37,7 @@ func newLiveness(leaf bool, now time.Time) liveness {
 // where that costs little, and less than a second on all links but those that take
 // nearly half of it for a round trip.
 func (v *liveness) rto() time.Duration {
-	d := min(4*v.srtt+limits.AckDelay, max(2*v.srtt+limits.AckDelay, limits.LinkRTOSoon))
+	d := min(3*v.srtt+limits.AckDelay, max(2*v.srtt+limits.AckDelay, limits.LinkRTOSoon))
 	return min(max(d, limits.LinkRTOMin), limits.LinkRTOMax)
 }
 

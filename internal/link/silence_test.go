@@ -112,7 +112,7 @@ func TestPatience(t *testing.T) {
 	for _, c := range []struct{ srtt, want time.Duration }{
 		{0, limits.LinkRTOMin},
 		{50 * time.Millisecond, 250 * time.Millisecond},
-		{100 * time.Millisecond, 450 * time.Millisecond},
+		{100 * time.Millisecond, 350 * time.Millisecond},
 		{300 * time.Millisecond, limits.LinkRTOSoon},
 		{600 * time.Millisecond, 1250 * time.Millisecond},
 		{time.Minute, limits.LinkRTOMax},

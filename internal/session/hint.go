@@ -128,7 +128,7 @@ func (p *peer) noRoute(fx *effects) {
 // hintedUnknown: the peer says that it does not know a session of ours. It may
 // have restarted; or somebody lies, and then the session stands as before.
 func (p *peer) hintedUnknown(at time.Duration, h *wire.Hint) bool {
-	if !p.sealed(binary.BigEndian.Uint32(h.Echo[:]), be64(h.Echo[4:])) {
+	if s, _ := p.sealer(&h.Echo); s == nil {
 		return false
 	}
 	if p.hinted != 0 && at-p.hinted < limits.SessionUnknownGap {
@@ -140,14 +140,16 @@ func (p *peer) hintedUnknown(at time.Duration, h *wire.Hint) bool {
 	return true
 }
 
-// sealed reports whether we sealed a frame with this counter for this index.
-func (p *peer) sealed(remote uint32, counter uint64) bool {
+// sealer returns the session that sealed the frame with this echo, and its counter;
+// nil: none of ours did.
+func (p *peer) sealer(echo *[limits.HintEcho]byte) (*session, uint64) {
+	remote, counter := binary.BigEndian.Uint32(echo[:]), be64(echo[4:])
 	for _, s := range []*session{p.current.Load(), p.next, p.previous} {
 		if s != nil && s.remote == remote && counter < s.sent.Load() {
-			return true
+			return s, counter
 		}
 	}
-	return false
+	return nil, 0
 }
 
 // hintSearch bounds how many messages on their way a Hint is compared with.
@@ -159,7 +161,11 @@ const hintSearch = 4_096
 func (p *peer) hintedMessage(at time.Duration, h *wire.Hint) bool {
 	m := p.onItsWay(&h.Echo)
 	if m == nil {
-		return p.sealed(binary.BigEndian.Uint32(h.Echo[:]), be64(h.Echo[4:])) // a datagram, an ack: nothing to do
+		s, counter := p.sealer(&h.Echo) // of a datagram, or an ack
+		if s != nil {
+			p.goneAstray(s, counter)
+		}
+		return s != nil
 	}
 	m.echo = [limits.HintEcho]byte{} // each copy is told about once
 	why := reason.Reason(h.Reason)

@@ -60,6 +60,7 @@ type peer struct {
 	srtt      time.Duration  // smoothed round trip; 0: not measured
 	lead      lead
 	stirred   time.Duration // links have changed: when what waits is tried once more; 0: they have not
+	astray    astray
 	timer     timer
 }
 

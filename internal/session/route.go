@@ -12,6 +12,7 @@ type route struct {
 	homes    []wire.ID // as the peer told them
 	ranked   []wire.ID // the same, the best first
 	first    wire.ID   // the best, if it may be a waypoint; else zero
+	before   *route    // while a home is shunned: the one without that; nil: none is
 	best     []byte    // by way of first
 	bulk     []byte    // the same of class 3: no detour list
 	plain    []byte    // without a waypoint
