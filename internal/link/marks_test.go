@@ -132,3 +132,23 @@ func TestLightFlowBesideAFloodIsNotMarked(t *testing.T) {
 		t.Errorf("marked: got %d of the flood and %d of the light flow, want many and none", marked[1], marked[3])
 	}
 }
+
+// Not even where this node's own messages to many wait for each other.
+func TestOwnMessagesToManyAreNotMarked(t *testing.T) {
+	l := newSlow(t, mbit)
+	longest := 0
+	for l.now < 3*time.Second {
+		for to := range 40 {
+			l.give1(Self, wire.ClassInteractive, 1, 10+to, 1_000)
+		}
+		longest = max(longest, l.queue.bytes)
+		for _, f := range l.flush() {
+			if isMarked(f) {
+				t.Fatal("an own frame is marked")
+			}
+		}
+	}
+	if longest < mbit/5 {
+		t.Errorf("got %d bytes waiting, want a standing queue", longest)
+	}
+}

@@ -213,3 +213,25 @@ func TestSlowLinkTakesLittle(t *testing.T) {
 		t.Error("the other source waits for a second batch of the first")
 	}
 }
+
+// Of a run for which there is no room the first frames go in, and the rest is handed
+// back; a stalled source gets none in.
+func TestRunGoesInAsFarAsItFits(t *testing.T) {
+	d := newDriven(drivenStart)
+	run := bytes.Repeat(testFrame(wire.ClassBulk, 1_000, 0), 32)
+	rest, a, given := run, Queued, 0
+	for a == Queued {
+		rest, a = d.link.Append(7, wire.ClassBulk, run, 32)
+		given += len(run)
+	}
+	if got := d.link.queue.bytes + len(rest); got != given {
+		t.Errorf("got %d bytes waiting or left, want the %d given", got, given)
+	}
+	if got := d.link.queue.bytes; a != Full || len(rest) == 0 || len(rest)%1_000 != 0 || got <= limits.LinkQueue-1_000 || got > limits.LinkQueue {
+		t.Errorf("got %v with %d bytes waiting and %d left, want nearly %d", a, got, len(rest), limits.LinkQueue)
+	}
+	d.link.MarkStalled(7)
+	if rest, a := d.link.Append(7, wire.ClassBulk, run, 32); a != Stalled || len(rest) != len(run) {
+		t.Errorf("stalled: got %v and %d bytes left, want %v and all", a, len(rest), Stalled)
+	}
+}
