@@ -109,12 +109,14 @@ func TestSlowLineIsNoticed(t *testing.T) {
 		if took := time.Since(begin); took > 50*time.Millisecond {
 			t.Errorf("a light flow waited for %v", took)
 		}
+		synctest.Wait()
 		c.bps = 100 << 20
 		fill(2 * time.Second)
 		if apart() {
 			t.Errorf("a line of %d bytes/s: still taken for slow", c.bps)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if got := framesOf(c.sent); got != sent+1 {
 			t.Errorf("got %d frames, want %d", got, sent+1)
 		}
@@ -158,6 +160,7 @@ func TestReadersWaitForASlowLink(t *testing.T) {
 			sent++
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if got := framesOf(c.sent); got != sent || stalled > 0 {
 			t.Errorf("got %d of %d frames, and %d waits in vain", got, sent, stalled)
 		}
