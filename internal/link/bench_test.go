@@ -58,3 +58,22 @@ func BenchmarkOwn(b *testing.B) {
 		l.AppendOwn(wire.ClassBulk, frame)
 	}
 }
+
+// BenchmarkSlow is what a frame costs on a slow link, of so many senders.
+func BenchmarkSlow(b *testing.B) {
+	for _, senders := range []int{1, 100, 2_000} {
+		b.Run(fmt.Sprint(senders), func(b *testing.B) {
+			l := newSlow(b, 8*mbit)
+			frames := make([][]byte, senders)
+			for i := range frames {
+				frames[i] = dataFrame(wire.ClassInteractive, i, 1, 1_000)
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				for l.AppendFrame(uint64(1+i%50), wire.ClassInteractive, frames[i%senders]) != Queued {
+					l.flush()
+				}
+			}
+		})
+	}
+}
