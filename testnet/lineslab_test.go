@@ -268,7 +268,6 @@ func jain(shares []float64) float64 {
 // bareTCP is a TCP connection that always has something to send, on the lines by
 // which one node sends to another.
 type bareTCP struct {
-	lab     *lineLab
 	from    *tcpsim.End
 	arrived int
 }

@@ -83,13 +83,14 @@ func (l *simLink) lookForRoom(s *Simulation) {
 
 // refused counts a frame that no link took.
 func (l *simLink) refused(a link.Admission) {
-	switch a {
-	case link.Queued:
-	case link.Ended:
-		l.node.sim.drops.Add(reason.LinkLost, 1)
-	default:
-		l.node.sim.drops.Add(reason.QueueFull, 1)
+	if a == link.Queued {
+		return
 	}
+	why := reason.QueueFull
+	if a == link.Ended {
+		why = reason.LinkLost
+	}
+	l.node.sim.drops.Add(why, 1)
 }
 
 // pump writes what has gathered, and comes back for what is held back.
