@@ -67,6 +67,11 @@ func newLineLab(t testing.TB, o Options, relays int, senders []int, lines func(*
 		s.Advance(startPace)
 	}
 	s.Settle()
+	for i := relays; i <= lab.receiver; i++ { // a dial may take long, and nobody waits for one that has no link yet
+		for end := s.now + 10*time.Second; len(s.Links(i)) == 0 && s.now < end; {
+			s.Advance(settleLook)
+		}
+	}
 	lab.greet(t)
 	return lab
 }
