@@ -127,7 +127,7 @@ var lineRows = []lineRow{
 	},
 	{
 		name: "one ingress", run: func(t testing.TB, seed uint64) []figure { return fair(t, seed, true, false) },
-		reached: fairReached, target: fairTarget, before: []bound{atLeast("Jain", .9)},
+		reached: fairReached, target: fairTarget, before: []bound{atLeast("Jain", .75)},
 	},
 	{
 		name: "beside TCP", run: func(t testing.TB, seed uint64) []figure { return fair(t, seed, false, true) },

@@ -150,6 +150,7 @@ type lane struct {
 	bytes   int
 	partly  int       // bytes of the next message that are on the line
 	arrives time.Time // when they have arrived, and all before them
+	busy    bool      // who took the last message has not come back
 	closing bool      // nothing is taken any more
 	ended   error     // behind what is on its way
 	err     error     // at once
@@ -227,10 +228,12 @@ func (l *lane) enqueue(msg []byte) {
 	l.changed.Broadcast()
 }
 
-// pop waits for the next message to arrive.
+// pop waits for the next message to arrive. Who calls it is done with the last one.
 func (l *lane) pop() ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.busy = false
+	l.changed.Broadcast()
 	for {
 		switch {
 		case l.err != nil:
@@ -251,6 +254,7 @@ func (l *lane) pop() ([]byte, error) {
 		l.queue[0] = crossing{}
 		l.queue = l.queue[1:]
 		l.bytes -= len(first.msg)
+		l.busy = true
 		l.changed.Broadcast()
 		return first.msg, nil
 	}
@@ -316,13 +320,13 @@ func (l *lane) end(err error) {
 	l.changed.Broadcast()
 }
 
-// close waits until what is on its way has arrived, for a bounded time, and ends the
-// lane.
+// close waits until what is on its way has arrived and was handed on, for a bounded
+// time, and ends the lane.
 func (l *lane) close(most time.Duration) {
 	l.mu.Lock()
 	l.closing = true
 	l.changed.Broadcast()
-	for until := time.Now().Add(most); len(l.queue) > 0 && l.err == nil; {
+	for until := time.Now().Add(most); (len(l.queue) > 0 || l.busy) && l.err == nil; {
 		left := time.Until(until)
 		if left <= 0 {
 			break
