@@ -231,17 +231,12 @@ func (p *peer) retry(f *path, at time.Duration) {
 	}
 }
 
-// wantProbe makes the next probe of an away peer leave soon, where nobody waited for
-// it before. mu is held.
-func (p *peer) wantProbe(at time.Duration) {
-	if !p.waiting() {
-		return
+// firstOfAll makes the next probe of an away peer leave soon, if nobody waited for it
+// before the message that is being taken. mu is held.
+func (p *peer) firstOfAll(at time.Duration) {
+	if a := &p.away; a.on.Load() && !p.waiting() {
+		a.next = min(a.next, max(at, a.probed+limits.AwayGap))
 	}
-	a := &p.away
-	if a.next <= at { // no probe is due: nobody waited
-		a.next = max(at, a.probed+limits.AwayGap)
-	}
-	p.arm(a.next)
 }
 
 // stillThere notes that something of an away peer arrived.

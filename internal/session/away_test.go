@@ -221,16 +221,22 @@ func TestAPauseEndsWithAChange(t *testing.T) {
 					a.forget(b)
 				}
 				w.nowhere(a)
-				a.send(b, "left")
+				left := a.send(b, "left")
 				w.run(45 * time.Second)
 				o := a.send(b, "waits")
-				w.run(limits.AwayPauseMax / 8)
-				w.sent = []*outcome{o}
+				w.sent = []*outcome{left, o}
+				w.run(limits.AwayGap) // what is sent at once for a message more is over
+				before := a.emitted[0] + a.emitted[wire.HandshakeFirst]
+				w.until(5*time.Second, func() bool { return a.emitted[0]+a.emitted[wire.HandshakeFirst] != before })
+				w.run(limits.AwayGap) // and the next is not due for 2 s
+				for p := a.peerOf(b); session && (p.init != nil || p.away.next-a.t.at(w.now) < 2*time.Second); {
+					w.run(100 * time.Millisecond)
+				}
 				w.heal()
 				change(w, a, b)
 				w.run(time.Second)
 				if name == "one more message for it" {
-					b.once("fresh", "left")
+					b.once("fresh")
 					return
 				}
 				o.want(t, nil, Delivered)
@@ -243,6 +249,15 @@ func TestAPauseEndsWithAChange(t *testing.T) {
 func TestManyChangesCauseNoFlood(t *testing.T) {
 	w, a, b, _ := goneWithMany(t, 50)
 	w.run(time.Minute)
+	looks := map[time.Duration]bool{}
+	for range 1000 {
+		a.t.Changed(w.now)
+		w.run(time.Millisecond)
+		looks[a.t.changed] = true
+	}
+	if most := int(time.Second/limits.ChangeGap) + 2; len(looks) > most {
+		t.Errorf("got %d looks at all peers in a second of changes, want at most %d", len(looks), most)
+	}
 	before := a.emitted[0] + a.emitted[wire.HandshakeFirst]
 	for range 6_000 {
 		a.t.Linked(w.now, wire.ID{7})
@@ -474,4 +489,125 @@ func TestADatagramWaitsForAKnownPeer(t *testing.T) {
 	w.heal()
 	w.run(1400 * time.Millisecond)
 	b.once("x")
+}
+
+// The pauses between probes grow as the table of docs/protocol.md says, and differ
+// from node to node.
+func TestPausesBetweenProbes(t *testing.T) {
+	w, a, b := pair(t, 512)
+	w.connect(a, b)
+	w.nowhere(a)
+	a.send(b, "x")
+	w.until(time.Second, func() bool { return a.peerOf(b).away.on.Load() })
+	last, k, odd := w.now, 0, 0
+	w.tap = func(from *testNode, frame []byte) {
+		if from != a || !isMessage(frame) {
+			return
+		}
+		want := limits.AwayPauseMax
+		if k < limits.FirstHopsTried {
+			want = min(limits.AwayPause<<k, limits.FirstHopsPause)
+		}
+		if got := w.now.Sub(last); got < want*3/4-w.delay || got > want*5/4+w.delay {
+			t.Errorf("pause %d: got %v, want %v, a quarter more or less", k, got, want)
+		} else if (got - want).Abs() > want/50 {
+			odd++
+		}
+		last, k = w.now, k+1
+	}
+	w.run(time.Minute)
+	if k < 20 || odd < k/2 {
+		t.Errorf("got %d probes, %d of them not at the even time, want 20 and most", k, odd)
+	}
+}
+
+// When all first hops were tried, all are tried again, not the best one alone.
+func TestFirstHopsAreTriedInTurn(t *testing.T) {
+	w := newWorld(t, 513)
+	w.hops = 3
+	b := w.add(nil)
+	a, out := searcher(w, isMessage, nil)
+	w.connect(a, b)
+	for name, fault := range map[string]func(*world, *testNode){"silent": (*world).silent, "nowhere": (*world).nowhere} {
+		*out = nil
+		fault(w, a)
+		o := a.send(b, "x")
+		w.run(40 * time.Second)
+		o.p.Cancel(w.now, errTime)
+		count := map[wire.ID]int{}
+		for _, c := range *out {
+			count[c.hop]++
+		}
+		for hop, n := range count {
+			if n < len(*out)/4 {
+				t.Errorf("%s: got %d of %d copies by %x, want about a third", name, n, len(*out), hop[:2])
+			}
+		}
+		if len(count) != 3 || len(*out) < 9 {
+			t.Errorf("%s: got %d copies by %d first hops, want more by 3", name, len(*out), len(count))
+		}
+		w.heal()
+		w.run(10 * time.Second)
+		w.connect(a, b)
+	}
+}
+
+// After a change the pauses of a search grow anew.
+func TestAChangeShortensTheNextPauses(t *testing.T) {
+	w, a, b := pair(t, 514)
+	w.silent(a)
+	a.send(b, "x")
+	w.run(2 * limits.FirstCopies * limits.FirstCopiesPause)
+	before := a.emitted[wire.HandshakeFirst]
+	a.t.Changed(w.now)
+	w.run(3 * time.Second)
+	if got := a.emitted[wire.HandshakeFirst] - before; got < 4 || got > 6 {
+		t.Errorf("got %d copies in 3 s, want those after 0, 0.25, 0.75, 1.75 and 2.75 s", got)
+	}
+}
+
+// Message 3 goes again at once, too; and whose message 2 was read is known, even if
+// nothing else came.
+func TestAChangeAndMessage3(t *testing.T) {
+	for _, later := range []time.Duration{20 * time.Second, limits.HandshakeAnswerKept + time.Second} {
+		w, a, b := pair(t, 515)
+		w.tamper = func(to *testNode, frame []byte) bool { return to != b || isKind(frame, wire.HandshakeFirst) }
+		o := a.send(b, "x")
+		w.run(later)
+		if later > limits.HandshakeAnswerKept { // the session is over
+			w.nowhere(a)
+			a.forget(b)
+			o = a.send(b, "y")
+			w.run(10 * time.Second)
+			if o.calls != 0 {
+				t.Errorf("got %v about who was there, want it tried on", o.Err)
+			}
+			continue
+		}
+		before := a.emitted[wire.HandshakeThird]
+		w.until(5*time.Second, func() bool { return a.emitted[wire.HandshakeThird] != before })
+		w.run(limits.AwayGap)
+		w.tamper = nil
+		a.t.Changed(w.now)
+		w.run(200 * time.Millisecond)
+		o.want(t, nil, Delivered)
+	}
+}
+
+// A refusal shows that ours arrives.
+func TestARefusalEndsTheState(t *testing.T) {
+	w, a, b := pair(t, 516)
+	w.connect(a, b)
+	w.silent(a)
+	o := a.send(b, "x")
+	p := a.peerOf(b)
+	p.mu.Lock()
+	p.goAway(reason.NoRoute, a.t.at(w.now))
+	p.mu.Unlock()
+	if why := p.onRefusal(&a.batch, wire.AppendRefusalBody(nil, &wire.RefusalBody{ID: o.p.id, Reason: uint8(reason.NoHandler)}), a.t.at(w.now)); why != reason.None {
+		t.Fatal(why)
+	}
+	if p.away.on.Load() {
+		t.Error("still away")
+	}
 }

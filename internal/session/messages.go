@@ -133,6 +133,7 @@ func (p *peer) submit(m Message, at time.Duration, done func(Result)) (*Pending,
 		p.out.copied++
 		p.charge()
 	}
+	p.firstOfAll(at)
 	x := &Pending{peer: p, done: done, m: m}
 	p.out.count++
 	p.awaited.Add(1)
@@ -266,7 +267,9 @@ func (p *peer) flush(at time.Duration) {
 		return
 	}
 	if p.away.on.Load() {
-		p.wantProbe(at)
+		if p.waiting() {
+			p.arm(p.away.next)
+		}
 		return
 	}
 	o.stalled = 0
