@@ -268,6 +268,26 @@ func TestConnectLasts(t *testing.T) {
 	})
 }
 
+// A node that does not answer in time is asked again; its answer ends a Connect.
+func TestConnectAsksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newBehindRelay(t)
+		w.talk(t)
+		w.deaf.Store(true)
+		done := make(chan error, 1)
+		go func() { done <- w.a.Connect(within(t, time.Minute), w.c.ID()) }()
+		time.Sleep(2 * limits.SignalTimeout)
+		if len(done) > 0 {
+			t.Fatalf("got %v, want the node asked again", <-done)
+		}
+		w.deaf.Store(false)
+		begin := time.Now()
+		if err := <-done; !errors.Is(err, ErrRefused) || time.Since(begin) > limits.SignalTimeout {
+			t.Errorf("got %v after %v, want what the node answers", err, time.Since(begin))
+		}
+	})
+}
+
 // While all places of the table have messages of this node, one more waits for a
 // place.
 func TestSendWaitsForAPlaceInTheTable(t *testing.T) {

@@ -43,7 +43,7 @@ func TestChangesEndThePausesOfSessions(t *testing.T) {
 			}
 			for _, c := range find[Compute](b.step(Wake{})) {
 				c.Job.Run()
-				b.step(Finished{c.Job})
+				b.step(Finished(c))
 			}
 			end := b.now.Add(limits.FirstCopies*limits.FirstCopiesPause - limits.AwayGap)
 			for b.now.Before(end) { // the pauses are 4 s by then

@@ -611,3 +611,33 @@ func TestARefusalEndsTheState(t *testing.T) {
 		t.Error("still away")
 	}
 }
+
+// Whatever reason a Hint gives, now or in a later version, it ends no message to a peer
+// that is known.
+func TestNoHintEndsAMessage(t *testing.T) {
+	for why := reason.Malformed; int(why) <= reason.Count; why++ {
+		for _, session := range []bool{true, false} {
+			w, a, b := pair(t, 517)
+			w.hops = 3
+			w.connect(a, b)
+			if !session {
+				a.forget(b)
+			}
+			w.nowhere(a)
+			w.why = why
+			o := a.send(b, "x")
+			before := w.frames
+			w.run(20 * time.Second)
+			if o.calls != 0 {
+				t.Errorf("%v, session %v: ended with %v, want it tried on", why, session, o.Err)
+				continue
+			}
+			if n := w.frames - before; n > 150 {
+				t.Errorf("%v, session %v: got %d frames in 20 s, want a few", why, session, n)
+			}
+			w.heal()
+			w.run(20 * time.Second)
+			o.want(t, nil, Delivered)
+		}
+	}
+}
