@@ -305,6 +305,7 @@ var bounds = map[string]map[string]string{
 		"board.targets":        "limits.BootstrapURLs",
 		"stateBoard.changed":   "bounded by nothing ever sent: closed at a change",
 		"contactRecord.record": "not remote: signed here",
+		"contactRecord.urls":   "not remote: those of the record",
 		// what the user causes
 		"Config.Bootstrap":      ofTheUser,
 		"Config.Dialers":        ofTheUser,
@@ -316,6 +317,7 @@ var bounds = map[string]map[string]string{
 		"fileSet.failed":        "not remote: as many as fileSet.paths",
 		"warnings.now":          "not remote: one for each part of the node, and for each ICE server",
 		"iceServers.dead":       "not remote: of the caller's servers",
+		"iceServers.again":      "a signal: capacity 1",
 		"Config.PublicURLs":     ofTheUser,
 		"Config.ICEServers":     ofTheUser,
 		"Config.TrustedProxies": ofTheUser,
