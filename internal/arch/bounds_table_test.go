@@ -317,7 +317,7 @@ var bounds = map[string]map[string]string{
 		"fileSet.failed":        "not remote: as many as fileSet.paths",
 		"warnings.now":          "not remote: one for each part of the node, and for each ICE server",
 		"iceServers.dead":       "not remote: of the caller's servers",
-		"iceServers.again":      "a signal: capacity 1",
+		"iceServers.again":      "not remote: a signal, capacity 1",
 		"Config.PublicURLs":     ofTheUser,
 		"Config.ICEServers":     ofTheUser,
 		"Config.TrustedProxies": ofTheUser,
