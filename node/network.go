@@ -116,7 +116,7 @@ func (n *Node) tryLinks(now time.Time, c *netwatch.Change) {
 		switch {
 		case known && slices.Contains(c.Gone, at):
 			l.link.Close(reason.CarrierFailed)
-		case c.Slept > 0, c.Moved && !at.IsLoopback(), known && (slices.Contains(c.Dead, at) || slices.Contains(c.New, at)):
+		case c.Slept > 0, c.Moved && !at.IsLoopback(), !known && l.conn.Kind() == rtcKind, known && (slices.Contains(c.Dead, at) || slices.Contains(c.New, at)):
 			l.link.Probe(now, nonce())
 		}
 	}

@@ -17,15 +17,21 @@ import (
 )
 
 // moverRole is a node, a leaf or a relay without a port as its first argument says,
-// that trusts the authority in the file of the second one and joins by the URL of the
-// third. Lines on standard input make it act:
+// or a leaf that links over WebRTC (direct). It trusts the authority in the file of the
+// second one and joins by the URL of the third. Lines on standard input make it act:
 //
+//	connect ID                 makes a direct link
+//	look ID                    does nothing; its answer, as that of connect, is one told
 //	send ID COUNT PAUSE TIME   sends so many messages, one each PAUSE, each with TIME
 //	back                       the network is right again from now on
 //
 // When all messages have ended it prints what became of them.
 func moverRole() error {
-	n, err := node.New(node.Config{Leaf: os.Args[1] == "leaf", TLSCA: os.Args[2], Bootstrap: os.Args[3:], WebRTC: node.WebRTCOff})
+	cfg := node.Config{Leaf: os.Args[1] != "relay", TLSCA: os.Args[2], Bootstrap: os.Args[3:], WebRTC: node.WebRTCOff}
+	if os.Args[1] == "direct" {
+		cfg.WebRTC = node.WebRTCOn
+	}
+	n, err := node.New(cfg)
 	if err != nil {
 		return err
 	}
@@ -50,12 +56,18 @@ func moverRole() error {
 		}
 		var verb, id, pause, most string
 		var count int
-		if _, err := fmt.Sscan(in.Text(), &verb, &id, &count, &pause, &most); err != nil {
+		if n, err := fmt.Sscan(in.Text(), &verb, &id, &count, &pause, &most); n < 2 {
 			return err
 		}
 		to, err := routing.ParseID(id)
 		if err != nil {
 			return err
+		}
+		if verb != "send" {
+			if err := print.Encode(act(n, verb, to)); err != nil {
+				return err
+			}
+			continue
 		}
 		go func() {
 			out.send(n, to, count, pause, most)

@@ -29,7 +29,7 @@ type trip struct {
 
 // how says what the moving node is.
 type how struct {
-	role   string // leaf or relay
+	role   string // leaf or relay, or direct: leaves with a link of their own
 	secure bool   // by wss
 	nat    bool   // it is behind a translator, and there is another
 }
@@ -60,7 +60,16 @@ func newTrip(t *testing.T, h how) *trip {
 	}
 	url := fmt.Sprintf("%s://mesh.test:%d", scheme, relayPort)
 	r.mover = ready(t, r.host.play(t, "mover", h.role, filepath.Join(dir, "ca.pem"), url))
-	r.stayer = ready(t, r.home.play(t, "mover", "leaf", filepath.Join(dir, "ca.pem"), url))
+	stays := "leaf"
+	if h.role == "direct" {
+		stays = h.role
+	}
+	r.stayer = ready(t, r.home.play(t, "mover", stays, filepath.Join(dir, "ca.pem"), url))
+	if h.role == "direct" {
+		if made := r.mover.does(t, "connect", r.stayer); made.Link == nil || made.Link.Transport != "webrtc" {
+			t.Fatalf("connect: got %+v, want a link over WebRTC", made)
+		}
+	}
 	return r
 }
 
@@ -99,6 +108,15 @@ func another(r *trip, t *testing.T) {
 	r.host.ip(t, "addr del "+r.host.addr.String()+"/8 dev wan", "addr add "+outer(63)+"/8 dev wan")
 }
 
+// anotherNetwork plugs the host into the net behind the other translator.
+func anotherNetwork(r *trip, t *testing.T) {
+	r.nat[0].ip(t, "link set dev to-mover netns "+string(r.nat[1].space))
+	r.host.ip(t, "addr flush dev eth0")
+	time.Sleep(time.Second) // as it takes to log in there
+	r.nat[1].ip(t, "link set dev to-mover master lan up")
+	r.host.ip(t, "addr add "+r.nat[1].inside(7).String()+"/24 dev eth0", "route add default via "+r.nat[1].inside(1).String())
+}
+
 // TestMove: what becomes of messages when the network below one end changes.
 func TestMove(t *testing.T) {
 	t.Parallel()
@@ -110,13 +128,9 @@ func TestMove(t *testing.T) {
 		"another address, leaf":      {how{role: "leaf"}, another},
 		"another address, leaf, wss": {how{role: "leaf", secure: true}, another},
 		"another address, relay":     {how{role: "relay"}, another},
-		"another Wi-Fi": {how{role: "leaf", nat: true}, func(r *trip, t *testing.T) {
-			r.nat[0].ip(t, "link set dev to-mover netns "+string(r.nat[1].space))
-			r.host.ip(t, "addr flush dev eth0")
-			time.Sleep(time.Second) // as it takes to log in there
-			r.nat[1].ip(t, "link set dev to-mover master lan up")
-			r.host.ip(t, "addr add "+r.nat[1].inside(7).String()+"/24 dev eth0", "route add default via "+r.nat[1].inside(1).String())
-		}},
+		"another address, direct link": {how{role: "direct"}, another},
+		"another Wi-Fi":                {how{role: "leaf", nat: true}, anotherNetwork},
+		"another Wi-Fi, direct link":   {how{role: "direct", nat: true}, anotherNetwork},
 		"cable out and in": {how{role: "leaf"}, func(r *trip, t *testing.T) {
 			r.wan.ip(t, "link set to-mover down")
 			time.Sleep(r.away)

@@ -137,8 +137,8 @@ func (c *Conn) LocalAddr() net.Addr {
 	if p.Local.Typ != pion.ICECandidateTypeHost {
 		at.IP, at.Port = net.ParseIP(p.Local.RelatedAddress), int(p.Local.RelatedPort)
 	}
-	if at.IP == nil {
-		return nil
+	if at.IP == nil || at.IP.IsUnspecified() {
+		return nil // the library does not always tell where what a server saw began
 	}
 	return &at
 }

@@ -116,7 +116,25 @@ func meet(t *testing.T, a, b *webrtc.Endpoint, s webrtc.Setup) (local, remote st
 	x, y := open(t, offer), open(t, answer)
 	say(t, x, y, "through")
 	say(t, y, x, "and back")
+	for _, c := range []*webrtc.Conn{x, y} {
+		standsOn(t, c)
+	}
 	return x.Pair()
+}
+
+// standsOn checks that a pipe tells the address of its own host: the one behind the
+// NAT, not the outer one; none where a server relays, and perhaps none where one told the
+// outer address.
+func standsOn(t *testing.T, c *webrtc.Conn) {
+	t.Helper()
+	addr, _ := c.LocalAddr().(*net.UDPAddr)
+	switch local, _ := c.Pair(); {
+	case local == "srflx" && c.LocalAddr() == nil:
+	case local == "relay" && c.LocalAddr() != nil:
+		t.Errorf("relayed: got address %v, want none", c.LocalAddr())
+	case local != "relay" && (addr == nil || !addr.IP.IsPrivate() && addr.IP.String() != serverIP):
+		t.Errorf("%s: got address %v, want that of the host", local, c.LocalAddr())
+	}
 }
 
 func TestThroughNATs(t *testing.T) {
