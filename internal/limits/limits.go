@@ -300,6 +300,7 @@ const (
 	SessionDoubt      = 10 * time.Second       // silence of a peer that owes acks after which a new session is tried beside the old one
 	RekeyGap          = time.Minute            // pause after a renewal that got no answer
 	HomesTold         = 60 * time.Second       // peers talked to within this time are told new homes
+	ReviveGap         = 2 * time.Second        // least time between two words of a peer's homes that have what is late leave again at once: by a window's worth of messages
 	MessageStall      = 10 * time.Millisecond  // first pause after a full outgoing queue; doubles
 	MessageStallMax   = MessageRTOMin          // longest such pause
 	MessageReorder    = 5 * time.Millisecond   // least time between two transmissions from whose order a loss is concluded

@@ -58,7 +58,7 @@ func (p *peer) onHomes(b *Batch, s *session, body []byte, at time.Duration) reas
 		if p.setHomes(m.Homes) {
 			b.fx.events = append(b.fx.events, p.event(HomesChanged))
 		}
-		p.revive(at, true) // it may have been away
+		p.comesBack(at)
 	}
 	p.settle(b, s, m.ID, reason.None, at)
 	return reason.None

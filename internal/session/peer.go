@@ -51,8 +51,9 @@ type peer struct {
 
 	// messages
 	out       outbox
-	told      *Pending // our homes, as told last
-	in        *inbox   // nil: no session yet
+	told      *Pending      // our homes, as told last
+	revived   time.Duration // when word of the peer's homes last had what is late leave again
+	in        *inbox        // nil: no session yet
 	acks      ackList
 	datagrams datagramQueue
 	account   budget.Account // of what waits and was copied, and of the window

@@ -1,6 +1,10 @@
 package session
 
-import "time"
+import (
+	"time"
+
+	"github.com/peermesh/peermesh/internal/limits"
+)
 
 // Revive has what is under way leave again, and what waits for a first hop or for an
 // answer leave now: this node was cut off and has a link again, so no copy that left
@@ -20,6 +24,16 @@ func (t *Table) Revive(now time.Time) {
 		p.mu.Unlock()
 	}
 	fx.run(t)
+}
+
+// comesBack has what is late leave again for a peer that tells of its homes: it may
+// have been away. Who tells of them all the time gets it no more often than others.
+// mu is held.
+func (p *peer) comesBack(at time.Duration) {
+	if p.revived == 0 || at-p.revived >= limits.ReviveGap {
+		p.revived = at
+		p.revive(at, true)
+	}
 }
 
 // revive has copies leave again: all, or only those that are late and those of

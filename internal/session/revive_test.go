@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/internal/wire"
 )
 
@@ -80,4 +81,28 @@ func TestPeerThatComesBackIsSentWhatWasLate(t *testing.T) {
 	w.run(2 * time.Second)
 	fresh.want(t, nil, Delivered)
 	b.once("late", "fresh")
+}
+
+// Who tells of homes all the time is not sent what is late each time.
+func TestPeerThatTellsOfHomesAllTheTime(t *testing.T) {
+	w, a, b := pair(t, 25)
+	w.connect(a, b)
+	copies := 0
+	w.tap = func(from *testNode, frame []byte) {
+		if from == a && isMessage(frame) {
+			copies++
+		}
+	}
+	w.tamper = func(to *testNode, frame []byte) bool { return !isMessage(frame) || to == a }
+	a.send(b, "x")
+	w.run(20 * time.Second)
+	copies = 0
+	for i := range 400 {
+		b.homes = []wire.ID{{byte(i), byte(i >> 8), 1}}
+		b.t.HomesChanged(w.now)
+		w.run(50 * time.Millisecond)
+	}
+	if most := 2 * int(20*time.Second/limits.ReviveGap); copies == 0 || copies > 2*most {
+		t.Errorf("%d copies of a message in 20 s of 400 words of homes, want at most %d", copies, 2*most)
+	}
 }
