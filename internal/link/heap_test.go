@@ -64,7 +64,7 @@ func TestHeapOfFullLinks(t *testing.T) {
 			}
 			return all
 		}},
-		{Limit: "LinkFlows", Entries: 20, Each: 1536 << 10, Fill: func(t *testing.T) any {
+		{Limit: "LinkFlows", Entries: 20, Each: 1792 << 10, Fill: func(t *testing.T) any {
 			all, memory, before := make([]*slowLink, 20), budget.New(1<<30), heaptest.InUse()
 			for i := range all {
 				all[i] = fullOfFlows(t, memory.Open())

@@ -39,11 +39,16 @@ func (q *queue) share(in *inlet) int {
 	return max(limits.LinkQueue/n, limits.LinkQueueShareMin)
 }
 
+// slowShare is at least limits.SlowQueueMin, unless much more waits than may: one frame
+// may be longer than the room, and while it leaves others have to get in.
 func (q *queue) slowShare(in *inlet) int {
 	most := q.most()
 	share := 2 * (most - (q.bytes - in.bytes)) / 3
 	if in.sources > 1 {
 		share = min(share, most/2)
+	}
+	if q.bytes < most+limits.MaxFrame {
+		return max(share, limits.SlowQueueMin)
 	}
 	return max(share, limits.FlowQuantum)
 }

@@ -153,3 +153,24 @@ func TestStalledIngressLetsLightFlowsIn(t *testing.T) {
 		t.Errorf("others: got %d bytes in, want up to %d", light, limits.LightFlows)
 	}
 }
+
+// One frame longer than all the room leaves room for a light flow while it waits, and
+// not for any number of others.
+func TestFrameLongerThanTheRoomLeavesSome(t *testing.T) {
+	l := newSlow(t, mbit/2)
+	if a := l.give1(7, wire.ClassInteractive, 1, 2, 60_000); a != Queued {
+		t.Fatalf("got %v, want %v", a, Queued)
+	}
+	for i := range 20 { // 20/s, while it leaves
+		if a := l.give1(8, wire.ClassInteractive, 3, 2, 500); a != Queued {
+			t.Fatalf("frame %d of a light flow: got %v, want %v", i, a, Queued)
+		}
+	}
+	for src := range uint64(40) {
+		for l.give1(100+src, wire.ClassInteractive, 100+int(src), 2, 1_000) == Queued {
+		}
+	}
+	if most := mbit/4 + limits.MaxFrame + limits.SlowQueueMin + 40*(limits.FlowQuantum+limits.FlowQuantum); l.queue.bytes > most {
+		t.Errorf("got %d bytes waiting, want at most %d", l.queue.bytes, most)
+	}
+}
