@@ -97,7 +97,7 @@ type PeerInfo struct {
 // SessionInfo describes the end-to-end session with one peer, linked or not.
 type SessionInfo struct {
 	ID        routing.ID    `json:"id"`
-	State     string        `json:"state"`     // none, opening, up, or renewing: up, and new keys are being agreed on
+	State     string        `json:"state"`     // none, opening, up, renewing: up, and new keys are being agreed on, or away: up, and nobody knows a way to the peer
 	Linked    bool          `json:"linked"`    // there is a link with it; else what is sent goes by way of others
 	Initiator bool          `json:"initiator"` // this node began it
 	Age       time.Duration `json:"ageNs"`     // of its keys; 0: there are none

@@ -17,6 +17,7 @@ const (
 	StateNone     State = "none"     // nothing is sealed for the peer: there was no need yet, or no answer
 	StateOpening  State = "opening"  // a handshake is under way
 	StateUp       State = "up"       // messages go
+	StateAway     State = "away"     // nobody knows a way to it: it is looked for, and no message goes
 	StateRenewing State = "renewing" // messages go, and a handshake for new keys is under way
 )
 
@@ -65,7 +66,9 @@ func (p *peer) describe(at time.Duration) Info {
 	opening := p.init != nil || p.next != nil
 	if s := p.usable(); s != nil {
 		i.State, i.Initiator, i.Age = StateUp, s.initiator, max(at-s.born, 0)
-		if opening {
+		if p.away.on.Load() {
+			i.State = StateAway
+		} else if opening {
 			i.State = StateRenewing
 		}
 	} else if opening {

@@ -21,6 +21,12 @@ func TestDescribe(t *testing.T) {
 	if got := b.t.Describe(w.now, 9); len(got) != 1 || got[0].State != StateUp || got[0].Initiator || got[0].Peer != a.self {
 		t.Errorf("the other end: got %+v, want one that it did not begin", got)
 	}
+	w.nowhere(a)
+	a.send(b, "two")
+	w.run(10 * time.Second)
+	if got := a.t.Describe(w.now, 9); len(got) != 1 || got[0].State != StateAway || got[0].Waiting == 0 {
+		t.Errorf("when nobody knows a way: got %+v, want one that is away", got)
+	}
 	if got := a.t.Describe(w.now, 0); len(got) != 0 {
 		t.Errorf("none asked for: got %+v", got)
 	}
