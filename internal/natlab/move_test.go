@@ -125,9 +125,9 @@ func TestMove(t *testing.T) {
 		how
 		move func(*trip, *testing.T)
 	}{
-		"another address, leaf":      {how{role: "leaf"}, another},
-		"another address, leaf, wss": {how{role: "leaf", secure: true}, another},
-		"another address, relay":     {how{role: "relay"}, another},
+		"another address, leaf":        {how{role: "leaf"}, another},
+		"another address, leaf, wss":   {how{role: "leaf", secure: true}, another},
+		"another address, relay":       {how{role: "relay"}, another},
 		"another address, direct link": {how{role: "direct"}, another},
 		"another Wi-Fi":                {how{role: "leaf", nat: true}, anotherNetwork},
 		"another Wi-Fi, direct link":   {how{role: "direct", nat: true}, anotherNetwork},
