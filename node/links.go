@@ -320,6 +320,7 @@ func (n *Node) newLink(conn transport.Conn, remote *link.Remote, from source) *w
 		Carrier: conn, Send: remote.Send, Recv: remote.Recv, Direct: from.direct,
 		Line:    lineOf(conn),
 		OnPanic: n.note, Drops: &n.drops,
+		OnRoom: func() { n.rooms.tell(remote.ID) },
 		Budget: n.memory.waiting,
 	}
 	var w *walker

@@ -55,6 +55,7 @@ type Node struct {
 
 	loop          chan engine.Event
 	armed         chan struct{} // capacity 1: the next deadline may have moved
+	rooms         rooms
 	busy          chan struct{} // capacity 1: a link owes something
 	workers       chan struct{} // one token per Diffie-Hellman under way
 	turn          chan struct{} // one token: whose message looks for a place among the sessions
@@ -107,6 +108,7 @@ func New(cfg Config) (*Node, error) {
 		closed:  make(chan struct{}),
 		loop:    make(chan engine.Event, limits.LoopQueue),
 		armed:   make(chan struct{}, 1),
+		rooms:   rooms{signal: make(chan struct{}, 1)},
 		busy:    make(chan struct{}, 1),
 		workers: make(chan struct{}, limits.HandshakeWorkers),
 		pongs:   make(chan struct{}, limits.PingReplies),
@@ -201,6 +203,7 @@ func seed() (s [32]byte) {
 func (n *Node) start(plan *plan) {
 	n.vital("the control loop", n.runLoop)
 	n.vital("the ticker", n.runTicker)
+	n.vital("the rooms", n.runRooms)
 	n.openPingPort()
 	n.openConnectPort()
 	n.startKnownPeers()

@@ -92,9 +92,10 @@ func (n *Node) send(ctx context.Context, from uint16, to Addr, m message) (sessi
 	if ctx.Err() != nil {
 		return session.Result{}, &SendError{To: to.ID, Outcome: Undelivered, Err: contextCause(ctx)}
 	}
+	deadline, _ := ctx.Deadline()
 	done := make(chan session.Result, 1)
 	pending, err := n.submit(ctx, session.Message{
-		To: wire.ID(to.ID), Kind: m.kind, DstPort: to.Port, SrcPort: from, RequestID: m.request, Data: m.data, Patient: true,
+		To: wire.ID(to.ID), Kind: m.kind, DstPort: to.Port, SrcPort: from, RequestID: m.request, Data: m.data, Patient: true, Deadline: deadline,
 	}, func(r session.Result) { done <- r })
 	if err != nil {
 		return session.Result{}, n.sendError(to.ID, session.Result{Err: err, Outcome: session.Undelivered})
@@ -334,8 +335,9 @@ func (n *Node) pushWithin(l *link.Link, p *parcel, w patience) error {
 	return n.noRoom(a)
 }
 
-// emit is how sessions send: by the first hop of their choice, without waiting.
-// It may run with a session's lock held.
+// emit is how sessions send: by the first hop of their choice, without waiting. The
+// link to a first hop that is told with false will have room, see [Node.runRooms]. It may run with a
+// session's lock held.
 func (n *Node) emit(frame []byte, c session.Choice) (wire.ID, bool) {
 	s := n.senders.Get().(*sender)
 	defer n.senders.Put(s)
@@ -344,7 +346,11 @@ func (n *Node) emit(frame []byte, c session.Choice) (wire.ID, bool) {
 		return wire.ID{}, false
 	}
 	class := wire.FrameFlags(v.Frame).Class()
-	return wire.ID(v.Peer.ID), v.Peer.Link.AppendOwn(class, v.Frame) == link.Queued
+	a := v.Peer.Link.AppendOwn(class, v.Frame)
+	if a != link.Queued && a != link.Full && a != link.Stalled {
+		return wire.ID{}, false
+	}
+	return wire.ID(v.Peer.ID), a == link.Queued
 }
 
 // holds says what this node's own links have done with a frame of its sessions.

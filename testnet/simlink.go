@@ -23,6 +23,7 @@ type simLink struct {
 	admitted bool          // it is read
 	busy     bool          // in node.busy
 	dirty    bool          // in Simulation.dirty
+	roomy    bool          // it is planned to tell sessions of room
 	direct   bool          // is none of the table
 	wait     *simWait      // nil: it is read
 	pumpAt   time.Duration // when what is held back is looked at again
@@ -34,6 +35,14 @@ func (l *simLink) onBusy() {
 	if !l.busy {
 		l.busy = true
 		l.node.tickSoon(l)
+	}
+}
+
+// onRoom has sessions send what the link refused, at the end of this instant.
+func (l *simLink) onRoom() {
+	if !l.roomy {
+		l.roomy = true
+		l.node.sim.heap.push(l.node.sim.now, l, linkRoom)
 	}
 }
 

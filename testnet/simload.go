@@ -93,20 +93,20 @@ func (m *simMessage) happen(s *Simulation, kind simKind) {
 func (m *simMessage) send(from, to *simNode) {
 	s := m.load.sim
 	m.from, m.to, m.began = from, to, s.now
+	patience := s.opts.Patience
+	if m.patience > 0 {
+		patience = m.patience
+	}
 	var err error
 	data := make([]byte, max(m.size, 8))
 	binary.BigEndian.PutUint64(data, uint64(m.number))
 	m.pending, err = from.sessions.Send(s.time(), session.Message{
-		To: wire.ID(to.id), Kind: wire.PlainMessage, Patient: true, Data: data,
+		To: wire.ID(to.id), Kind: wire.PlainMessage, Patient: true, Deadline: s.time().Add(patience), Data: data,
 	}, m.done)
 	if err != nil {
 		m.err = err
 		m.finish()
 		return
-	}
-	patience := s.opts.Patience
-	if m.patience > 0 {
-		patience = m.patience
 	}
 	s.heap.push(s.now+patience, m, messageGiveUp)
 }

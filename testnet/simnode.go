@@ -379,11 +379,14 @@ func (n *simNode) emit(frame []byte, c session.Choice) (wire.ID, bool) {
 	if v.Action != engine.ActionSend {
 		return wire.ID{}, false
 	}
-	ok := n.queue(v.Peer.Link, link.Self, wire.FrameFlags(v.Frame).Class(), v.Frame) == link.Queued
-	if ok {
+	a := n.queue(v.Peer.Link, link.Self, wire.FrameFlags(v.Frame).Class(), v.Frame)
+	if a == link.Queued {
 		n.sim.load.emitted(n, frame)
 	}
-	return wire.ID(v.Peer.ID), ok
+	if a != link.Queued && a != link.Full && a != link.Stalled {
+		return wire.ID{}, false
+	}
+	return wire.ID(v.Peer.ID), a == link.Queued
 }
 
 // holds says what the node's own links have done with a frame of its sessions.

@@ -27,6 +27,7 @@ const waitLook = time.Millisecond
 const (
 	linkWaits simKind = iota
 	linkPump          // what was held back may go
+	linkRoom          // it takes again what it refused
 )
 
 // slow says that a link's carrier has a line, and can be full.
@@ -50,6 +51,9 @@ func (l *simLink) happen(s *Simulation, kind simKind) {
 		if s.now == l.pumpAt {
 			l.wake()
 		}
+	case kind == linkRoom:
+		l.roomy = false
+		l.node.sessions.Room(s.time(), l.link.Peer)
 	case l.wait != nil:
 		l.lookForRoom(s)
 	}

@@ -216,7 +216,7 @@ const (
 	Paths               = 4                      // first hops to one peer of which is remembered how long they take, while nothing is on its way by them; others are forgotten
 	AckRanges           = 16                     // ranges in one ack
 	MessageAckDelay     = 2 * time.Millisecond
-	UnackedBytes        = 4 << 20 // bytes of unacked messages toward one peer; more wait
+	UnackedBytes        = 4 << 20 // bytes of messages toward one peer that are unacked or wait, of those whose senders do not wait for them
 )
 
 // Identity and records (docs/protocol.md, section 1).

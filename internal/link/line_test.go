@@ -282,7 +282,11 @@ func (s *station) emit(frame []byte, c session.Choice) (wire.ID, bool) {
 	if l == nil {
 		return wire.ID{}, false
 	}
-	return l.Peer, l.AppendOwn(wire.FrameFlags(frame).Class(), frame) == Queued
+	a := l.AppendOwn(wire.FrameFlags(frame).Class(), frame)
+	if a != Queued && a != Full && a != Stalled {
+		return wire.ID{}, false
+	}
+	return l.Peer, a == Queued
 }
 
 func (s *station) holds(hop *wire.ID, copy uint64, mark *uint64) session.Holding {
@@ -371,6 +375,7 @@ func join(a, b *station, rate, room int, delay time.Duration) (both [2]*line) {
 
 func (s *station) add(c Carrier, peer wire.ID) {
 	l := New(Config{Number: uint64(len(s.links) + 1), Peer: peer, Carrier: c}, time.Now())
+	l.OnRoom = func() { time.AfterFunc(0, func() { s.table.Room(time.Now(), peer) }) }
 	s.links = append(s.links, l)
 	s.ran.Go(func() { l.Run(s); s.lost(l) })
 }

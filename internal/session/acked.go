@@ -14,6 +14,12 @@ type news struct {
 	path *path         // by which it left; nil: not known, or any more
 	left time.Duration // when
 	past *pastCopy     // it is one that was given up; nil: it is not
+
+	again struct { // the latest copy of a message that was sent again and is named, though not for that copy
+		path   *path
+		number uint64
+	}
+	marks uint32 // messages that were marked on the way and that no ack told of before
 }
 
 // onAck takes an ack: what it names has arrived, and what left by the same first
@@ -30,12 +36,45 @@ func (p *peer) onAck(b *Batch, s *session, body []byte, at time.Duration) reason
 		p.ackRange(r, &n, at, &b.fx)
 	}
 	if n.path != nil {
-		n.path.marks += uint64(s.newMarks(ack.Marked))
+		n.marks = s.newMarks(ack.Marked)
 		p.measured(n.path, at-n.left, time.Duration(ack.Delay)*wire.AckDelayUnit, at)
 	}
+	p.steer(&n, at)
 	p.concludeLoss()
 	p.flush(at)
 	return reason.None
+}
+
+// sentAgain notes that an ack names m, of which several copies left. If the newest copy
+// that arrived had left before the last one of m, by the same first hop, an earlier one
+// of m has arrived: it was not lost.
+func (n *news) sentAgain(m *Pending) {
+	if f := m.path; f != nil && (f != n.again.path || m.last.number > n.again.number) {
+		n.again.path, n.again.number = f, m.last.number
+	}
+}
+
+// steer tells the windows of what has arrived. Marks count for the first hop of the
+// newest copy.
+func (p *peer) steer(n *news, at time.Duration) {
+	if n.marks > 0 {
+		n.path.marks += uint64(n.marks)
+		p.table.marked.Add(uint64(n.marks))
+	}
+	for _, f := range p.out.paths {
+		if !f.fresh {
+			continue
+		}
+		if n.again.path == f && n.again.number > f.last.number {
+			f.control.undo()
+		}
+		a := progress{at: at, bytes: f.got, left: f.last}
+		if f == n.path {
+			a.rtt, a.marked = at-n.left, n.marks > 0
+		}
+		f.control.ack(&a)
+		f.got, f.last = 0, snapshot{}
+	}
 }
 
 // newest returns what is known of the copy with that counter of s before the ack is
@@ -48,6 +87,9 @@ func (p *peer) newest(s *session, counter uint64, at time.Duration) (n news) {
 	if n.past = p.out.past.take(n.copy); n.past != nil {
 		n.path, n.left = n.past.path, n.past.at
 		n.path.arrived(&n.past.departure, at)
+		if n.past.lost {
+			n.path.control.undo()
+		}
 	}
 	return n
 }
@@ -89,7 +131,8 @@ func (p *peer) ackRange(r wire.AckRange, n *news, at time.Duration, fx *effects)
 		if m.trail.sent > 1 {
 			p.conclude(m, n, at, fx)
 			if !newest {
-				o.past.add(m)
+				o.past.add(m, false)
+				n.sentAgain(m)
 			}
 		}
 		p.arrived(m, fx)

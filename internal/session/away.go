@@ -222,7 +222,7 @@ func (p *peer) retry(f *path, at time.Duration) {
 	for m := f.flight.head; m != nil; {
 		next := m.behind
 		if p.holds(f, m, at) != Moving {
-			p.out.past.add(m)
+			p.out.past.add(m, false)
 			m.cut()
 			m.stay, m.timeouts = false, 0
 			p.out.again.push(m)

@@ -44,6 +44,7 @@ func TestWaitingIsBounded(t *testing.T) {
 func TestUnackedIsBounded(t *testing.T) {
 	w, a, b := pair(t, 61)
 	w.connect(a, b)
+	a.widen(b)
 	w.cut = func(from, to *testNode) bool { return true }
 	big := make([]byte, limits.MaxMessage)
 	n := 0
@@ -61,6 +62,7 @@ func TestUnackedIsBounded(t *testing.T) {
 	other := w.add(nil)
 	w.cut = nil
 	w.connect(a, other)
+	a.widen(other)
 	w.cut = func(from, to *testNode) bool { return true }
 	for n = 0; n <= limits.MessageWindow; n++ {
 		if _, err := a.t.Send(w.now, Message{To: other.self, Kind: wire.PlainMessage}, func(Result) {}); err != nil {

@@ -40,7 +40,8 @@ type Config struct {
 	Rank func(homes []wire.ID)
 
 	// Emit routes one complete frame of ours by the first hop that c says and tells
-	// which that is; ok is false when no link took it. The frame is only valid
+	// which that is; ok is false when no link took it. Then hop is that of a link that
+	// is full now, and of which Table.Room will tell, or zero. The frame is only valid
 	// during the call. It must not block. Locked.
 	Emit func(frame []byte, c Choice) (hop wire.ID, ok bool)
 	// Holds says what has become of a frame that Emit sent by hop: a Transmission

@@ -30,7 +30,23 @@ type Info struct {
 	Idle      time.Duration // since something was sent or arrived
 	RTT       time.Duration // from end to end; 0: not measured
 	Waiting   int           // messages that wait for an ack or a response
+
+	// Of the first hop that the last message left by; 0: none has.
+	Window   int           // bytes that may be under way
+	InFlight int           // bytes that are
+	Rate     int           // bytes/s that arrived lately
+	Base     time.Duration // least round trip lately
+	Marked   uint64        // copies that relays marked, by whatever hop
 }
+
+// Overload tells what the messages to all peers have met with.
+type Overload struct {
+	Marked uint64 // copies that relays marked
+	Unsent uint64 // messages that ended at their deadline and had not left, though a session stood
+}
+
+// Overload tells what the messages to all peers have met with so far. Any goroutine.
+func (t *Table) Overload() Overload { return Overload{t.marked.Load(), t.unsent.Load()} }
 
 // Describe tells of the sessions, the one used last first, and no more than most
 // of them. Any goroutine.
@@ -62,6 +78,13 @@ func (p *peer) describe(at time.Duration) Info {
 	i := Info{
 		Peer: p.id, State: StateNone, RTT: p.srtt,
 		Idle: max(at-p.usedAt(), 0), Waiting: int(p.awaited.Load()),
+	}
+	if f := p.out.pathOf(&p.out.by); f != nil {
+		c := &f.control
+		i.Window, i.InFlight, i.Rate, i.Base = max(c.window, c.floor()), c.inflight, int(c.rate), c.base.least()
+	}
+	for _, f := range p.out.paths {
+		i.Marked += f.marks
 	}
 	opening := p.init != nil || p.next != nil
 	if s := p.usable(); s != nil {

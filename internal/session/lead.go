@@ -97,6 +97,15 @@ func (t *Table) emit(frame []byte, c Choice) (hop wire.ID, by Choice, ok bool) {
 	return hop, c, ok
 }
 
+// emitMessage is emit, but what a link has no room for now waits for that link.
+func (t *Table) emitMessage(frame []byte, c Choice) (hop wire.ID, by Choice, ok bool) {
+	if hop, ok = t.cfg.Emit(frame, c); !ok && hop == (wire.ID{}) {
+		c = c.pass()
+		hop, ok = t.cfg.Emit(frame, c)
+	}
+	return hop, c, ok
+}
+
 // pass returns the choice to fall back on when no link took a frame by c.
 func (c Choice) pass() Choice {
 	if c.Via != (wire.ID{}) {

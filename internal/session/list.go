@@ -18,6 +18,18 @@ func (l *list) push(m *Pending) {
 	l.n++
 }
 
+// pushFront puts m before all others.
+func (l *list) pushFront(m *Pending) {
+	m.list, m.before, m.behind = l, nil, l.head
+	if l.head != nil {
+		l.head.before = m
+	} else {
+		l.tail = m
+	}
+	l.head = m
+	l.n++
+}
+
 // cut takes m out of the list that it is in, if any.
 func (m *Pending) cut() {
 	l := m.list
@@ -37,7 +49,7 @@ func (m *Pending) cut() {
 	l.n--
 	m.list, m.before, m.behind = nil, nil, nil
 	if f := m.path; f != nil {
-		f.bytes -= int(m.last.size)
+		f.control.land(int(m.last.size))
 		m.path = nil
 	}
 }

@@ -47,6 +47,11 @@ type Message struct {
 	// not copied: it must not change before the result is known. It is for
 	// callers that wait for the result anyway.
 	Patient bool
+
+	// Deadline is when nobody needs the message any more; zero: never. It ends
+	// nothing by itself: that is for Cancel. What cannot arrive in time does not
+	// leave, and while a peer is overloaded it says which messages can be met.
+	Deadline time.Time
 }
 
 // Result is how a message ended.
@@ -80,6 +85,7 @@ type Pending struct {
 	over     bool
 	stay     bool      // the next copy is to take the first hop of the last one
 	stayed   bool      // the last copy did
+	probe    bool      // the next copy leaves whatever the window is: a timer has gone off
 	timeouts uint8     // copies that were not acked in time; see patience
 	last     departure // of the last copy
 	first    uint64    // names the first copy
@@ -99,7 +105,8 @@ type Pending struct {
 // returns an error: reason.TooLarge, Unsupported for another kind, OwnID, Closed,
 // or QueueFull when, for one that is not Patient, as much waits as is kept for
 // one peer: limits.WaitingMessages and WaitingBytes without a session, else
-// limits.MessageWindow and UnackedBytes; for such a one reason.MemoryLimit too, when
+// what leaves in a second, limits.WaitingBytes in any case, and with what is on its
+// way limits.MessageWindow and UnackedBytes; for such a one reason.MemoryLimit too, when
 // Config.Budget is used up. Any goroutine.
 func (t *Table) Send(now time.Time, m Message, done func(Result)) (*Pending, error) {
 	if m.Kind != wire.PlainMessage && m.Kind != wire.PlainRequest && m.Kind != wire.PlainResponse {
@@ -122,7 +129,7 @@ func (t *Table) Send(now time.Time, m Message, done func(Result)) (*Pending, err
 // submit queues a message and sends what may be sent. mu is held.
 func (p *peer) submit(m Message, at time.Duration, done func(Result)) (*Pending, error) {
 	if !m.Patient {
-		if p.out.full(len(m.Data)) || p.usable() == nil && p.waitingFull(len(m.Data)) {
+		if p.out.full(len(m.Data)) || p.overfull(len(m.Data)) {
 			return nil, reason.QueueFull
 		}
 		if !p.affords(len(m.Data)) {
@@ -140,8 +147,7 @@ func (p *peer) submit(m Message, at time.Duration, done func(Result)) (*Pending,
 	if x.asks() {
 		p.asked.Add(1)
 	}
-	p.out.fresh.push(x)
-	p.out.freshBytes += len(m.Data)
+	p.queue(x, at)
 	p.flush(at)
 	return x, nil
 }
@@ -149,12 +155,14 @@ func (p *peer) submit(m Message, at time.Duration, done func(Result)) (*Pending,
 // Cancel ends m with cause, unless it has ended. The outcome tells whether a
 // copy may have arrived. Any goroutine.
 func (m *Pending) Cancel(now time.Time, cause error) {
-	m.peer.table.at(now)
+	p := m.peer
+	at := p.table.at(now)
 	var fx effects
-	m.peer.mu.Lock()
-	m.peer.end(m, Result{Err: cause}, &fx)
-	m.peer.mu.Unlock()
-	fx.run(m.peer.table)
+	p.mu.Lock()
+	p.abandon(m, at)
+	p.end(m, Result{Err: cause}, &fx)
+	p.mu.Unlock()
+	fx.run(p.table)
 }
 
 // end ends m, whatever it waits for. r says how; what is known of the way is
@@ -237,9 +245,7 @@ func (o *outbox) requests() []*Pending {
 
 // endAll ends everything that waits in p. mu is held.
 func (p *peer) endAll(cause error, fx *effects) {
-	for m := p.out.fresh.head; m != nil; m = p.out.fresh.head {
-		p.end(m, Result{Err: cause}, fx)
-	}
+	p.endUnsent(Result{Err: cause}, fx)
 	for id, ok := p.out.nextLive(p.out.lowest, p.out.next); ok; id, ok = p.out.nextLive(id+1, p.out.next) {
 		p.end(p.out.get(id), Result{Err: cause}, fx)
 	}
@@ -247,42 +253,6 @@ func (p *peer) endAll(cause error, fx *effects) {
 		p.end(m, Result{Err: cause}, fx)
 	}
 	p.dropDatagrams(len(p.datagrams.list), reason.Expired)
-}
-
-// flush sends what may be sent now: what was lost first, then what is new. mu
-// is held.
-func (p *peer) flush(at time.Duration) {
-	o := &p.out
-	s := p.usable()
-	if s == nil {
-		if p.init == nil {
-			p.arm(at)
-		}
-		return
-	}
-	if len(p.datagrams.list) > 0 {
-		p.flushDatagrams(s, at)
-	}
-	if at < o.stalled {
-		return
-	}
-	if p.away.on.Load() {
-		if p.waiting() {
-			p.arm(p.away.next)
-		}
-		return
-	}
-	o.stalled = 0
-	for o.again.head != nil {
-		if !p.transmit(s, o.again.head, at) {
-			return
-		}
-	}
-	for o.fresh.head != nil && o.open() {
-		if !p.transmit(s, o.fresh.head, at) {
-			return
-		}
-	}
 }
 
 // transmit sends one copy of m, sealed anew, by the next first hop. false: it
@@ -297,10 +267,9 @@ func (p *peer) transmit(s *session, m *Pending, at time.Duration) bool {
 		p.arm(at) // the key is used up: a new session is due
 		return false
 	}
-	hop, c, ok := t.emit(frame, c)
+	hop, c, ok := t.emitMessage(frame, c)
 	if !ok {
-		p.out.stall(at)
-		p.arm(p.out.stalled)
+		p.refused(hop, at)
 		return false
 	}
 	m.by = by
@@ -338,14 +307,18 @@ func (p *peer) departed(m *Pending, hop wire.ID, c Choice, copy uint64, size int
 		o.freshBytes -= len(m.m.Data)
 		o.enter(m)
 		m.began, m.first = p.began, copy
+		o.by = hop
 	} else if f := o.pathOf(&m.hop); f != nil {
 		f.others = hop != m.hop
 	}
 	m.cut()
 	m.trail.leave(hop, c)
-	m.hop, m.stayed, m.stay = hop, m.stay, false
+	if m.trail.sent > 1 && !m.stay {
+		o.aside = hop
+	}
+	m.hop, m.stayed, m.stay, m.probe = hop, m.stay, false, false
 	f := o.pathBy(&hop, at)
-	f.depart(m, copy, size, at)
+	f.depart(m, copy, size, at, p.rto(f))
 	if m.asks() {
 		p.speak(at)
 	} else {

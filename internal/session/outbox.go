@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/wire"
 )
 
 // outbox holds the messages toward one peer that have not ended. Guarded by the
@@ -18,7 +19,11 @@ type outbox struct {
 
 	fresh      list // waiting for their first copy to leave
 	freshBytes int
-	again      list // to be sent once more
+	order      order
+	again      list    // to be sent once more
+	shelf      list    // cannot arrive in time: they wait for their end
+	by         wire.ID // the first hop of the last message that left for the first time
+	aside      wire.ID // the first hop of the last copy that was to find another one
 	paths      []*path
 	past       past
 	asking     map[uint64]*Pending // acked requests that wait for their response

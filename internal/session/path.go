@@ -13,23 +13,22 @@ import (
 type path struct {
 	hop    wire.ID
 	flight list          // messages whose last copy left by hop, in the order of their counters
-	bytes  int           // of those copies
 	left   time.Duration // when the last copy left
 	newest time.Duration // when the newest copy left of which we know that it arrived
 	fresh  bool          // newest is news
 
 	// RFC 6298; srtt is 0 until something was measured
 	srtt, rttvar time.Duration
-	base         leastTrip
+
+	control control  // how much may be under way
+	got     int      // bytes of copies that have arrived, as the ack that is looked at tells
+	last    snapshot // of the newest of them
+	marks   uint64   // copies that relays marked
 
 	since    time.Duration // when the timer was set last, by an ack that named something new, by its end, or as the own link held the oldest copy
 	timeouts uint8         // how often it has gone off since such an ack
 	others   bool          // what was sent again last took another first hop: there is one
 	mark     mark          // of the oldest copy
-
-	delivered   uint64        // bytes of copies of which we know that they arrived
-	deliveredAt time.Duration // when the last of them was acked
-	marks       uint64        // of them, frames that were marked on the way
 }
 
 // mark is what the own link was seen to hold of a copy, see Config.Holds.
@@ -38,12 +37,12 @@ type mark struct{ copy, at uint64 }
 // departure is what is noted of a copy that leaves: the transmission names it, so
 // that what is acked is never taken for another copy of the same message.
 type departure struct {
-	copy        uint64        // see transmission; 0: none left
-	at          time.Duration // see path.depart
-	delivered   uint64        // of the path at that time
-	deliveredAt time.Duration // the same
-	size        uint32        // bytes of the frame
+	copy     uint64        // see transmission; 0: none left
+	at       time.Duration // see path.depart
+	snapshot               // of the control of the path at that time
 }
+
+func newPath(hop *wire.ID) *path { return &path{hop: *hop, control: newControl()} }
 
 // pathBy returns the path by hop, making one if need be.
 func (o *outbox) pathBy(hop *wire.ID, at time.Duration) *path {
@@ -52,12 +51,12 @@ func (o *outbox) pathBy(hop *wire.ID, at time.Duration) *path {
 			continue
 		}
 		if f.flight.n == 0 && at-f.left >= limits.LeadLife {
-			o.paths[i] = &path{hop: *hop} // what was known of it is old
+			o.paths[i] = newPath(hop) // what was known of it is old
 		}
 		return o.paths[i]
 	}
 	o.forget()
-	f := &path{hop: *hop}
+	f := newPath(hop)
 	o.paths = append(o.paths, f)
 	return f
 }
@@ -89,17 +88,17 @@ func (o *outbox) forget() {
 	}
 }
 
-// depart puts m, of which a copy has just left, into the flight. A caller may have
+// depart puts m, of which a copy has just left, into the flight; rto is that of the
+// path. A caller may have
 // looked at the clock before one whose copy left first: the times of one flight are
 // those of its order all the same, since losses are concluded from them.
-func (f *path) depart(m *Pending, copy uint64, size int, at time.Duration) {
+func (f *path) depart(m *Pending, copy uint64, size int, at, rto time.Duration) {
 	if f.flight.n == 0 {
 		f.timeouts = m.timeouts // what no first hop has brought so far is no news of this one
 	}
 	f.left = max(f.left, at)
-	m.last = departure{copy, f.left, f.delivered, f.deliveredAt, uint32(size)}
+	m.last = departure{copy, f.left, f.control.depart(size, f.left, rto)}
 	m.path = f
-	f.bytes += size
 	f.flight.push(m)
 }
 
@@ -107,7 +106,10 @@ func (f *path) depart(m *Pending, copy uint64, size int, at time.Duration) {
 func (f *path) arrived(d *departure, at time.Duration) {
 	f.newest, f.fresh = max(f.newest, d.at), true
 	f.since, f.timeouts = at, 0
-	f.delivered, f.deliveredAt = f.delivered+uint64(d.size), at
+	f.got += int(d.size)
+	if d.number > f.last.number {
+		f.last = d.snapshot
+	}
 }
 
 // sample takes a round trip of a copy whose receiver took delay of it to ack. That
@@ -117,8 +119,8 @@ func (f *path) sample(trip, delay, at time.Duration) {
 	if trip <= 0 || trip > limits.LeadLife {
 		return // a clock has jumped
 	}
-	f.base.add(trip, at)
-	trip = max(trip-delay, min(trip, f.base.least()))
+	f.control.base.add(trip, at)
+	trip = max(trip-delay, min(trip, f.control.base.least()))
 	if f.srtt == 0 {
 		f.srtt, f.rttvar = trip, trip/2
 		return
@@ -131,7 +133,8 @@ func (f *path) sample(trip, delay, at time.Duration) {
 // were sent before one that arrived, by the same hop.
 func (f *path) overtaken(until time.Duration, o *outbox) {
 	for m := f.flight.head; m != nil && m.last.at <= until; m = f.flight.head {
-		o.past.add(m)
+		o.past.add(m, true)
+		f.control.lose(m.last.number)
 		m.cut()
 		m.stay = !m.stayed
 		o.again.push(m)
@@ -181,17 +184,19 @@ type pastCopy struct {
 	departure
 	id   uint64 // of its message
 	path *path
+	lost bool // it was taken for lost
 }
 
-// add remembers the copy of m that is on its way, if one is.
-func (o *past) add(m *Pending) {
+// add remembers the copy of m that is on its way, if one is, and whether it is taken
+// for lost.
+func (o *past) add(m *Pending, lost bool) {
 	if m.path == nil {
 		return
 	}
 	if o.ring == nil {
 		o.ring = new([pastKept]pastCopy)
 	}
-	o.ring[o.next%pastKept] = pastCopy{m.last, m.id, m.path}
+	o.ring[o.next%pastKept] = pastCopy{m.last, m.id, m.path, lost}
 	o.next++
 }
 

@@ -408,8 +408,8 @@ func TestOvertakenGoesByTheSameHopOnce(t *testing.T) {
 		if w.pathOf(a, b, 0).timeouts != 0 {
 			t.Error("got a timeout")
 		}
-		if f := w.pathOf(a, b, want.hop); f.deliveredAt < a.t.at(o.at) {
-			t.Errorf("got the last arrival at %v, want that of the copy at %v", f.deliveredAt, a.t.at(o.at))
+		if f := w.pathOf(a, b, want.hop); f.control.deliveredAt < a.t.at(o.at) {
+			t.Errorf("got the last arrival at %v, want that of the copy at %v", f.control.deliveredAt, a.t.at(o.at))
 		}
 	}
 }
@@ -554,8 +554,8 @@ func TestLeastTrip(t *testing.T) {
 
 func TestArrivalBeginsTheTimerAnew(t *testing.T) {
 	f := &path{since: 1, timeouts: 3, newest: 9}
-	f.arrived(&departure{at: 5, size: 100}, 7)
-	if f.since != 7 || f.timeouts != 0 || f.newest != 9 || !f.fresh || f.delivered != 100 || f.deliveredAt != 7 {
+	f.arrived(&departure{at: 5, snapshot: snapshot{number: 1, size: 100}}, 7)
+	if f.since != 7 || f.timeouts != 0 || f.newest != 9 || !f.fresh || f.got != 100 || f.last.number != 1 {
 		t.Errorf("got %+v", f)
 	}
 }

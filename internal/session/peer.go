@@ -63,6 +63,7 @@ type peer struct {
 	stirred   time.Duration // links have changed: when what waits is tried once more; 0: they have not
 	astray    astray
 	timer     timer
+	waits     waiting // guarded by the lock of the Table's waitlist
 }
 
 func newPeer(t *Table, id wire.ID, by *share, floor uint64) *peer {

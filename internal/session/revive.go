@@ -48,7 +48,7 @@ func (p *peer) revive(at time.Duration, late bool) {
 			next := m.behind
 			due := !late || m.timeouts > 0 || at-m.last.at > p.rto(f)
 			if due && p.holds(f, m, at) != Moving {
-				o.past.add(m)
+				o.past.add(m, false)
 				m.cut()
 				m.timeouts, m.stay = 0, false
 				o.again.push(m)

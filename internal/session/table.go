@@ -28,8 +28,11 @@ type Table struct {
 	scores scores
 	trips  roundTrips
 	pacer  pacer
+	waits  waitlist
 	talked reached // those whose entry is gone
 	linked reached // those that were linked
+
+	marked, unsent atomic.Uint64 // see Overload
 
 	networkKey atomic.Pointer[[]byte] // in the place of cfg.NetworkKey; nil: that one
 	windows    *budget.Budget         // of what peers make this node remember; set at New
@@ -190,6 +193,7 @@ func (t *Table) remove(p *peer, cause error, fx *effects) {
 	p.account.Close()
 	p.windowed.Close()
 	t.timers.remove(&p.timer)
+	t.waits.leave(p)
 	t.floor = max(t.floor, p.out.next)
 	delete(t.peers, p.id)
 	t.discharge(p.share)

@@ -80,6 +80,8 @@ func (p *peer) expire(f *path, at time.Duration) {
 		p.yield(f, Unacked, at)
 		return
 	}
+	f.control.expire()
+	f.flight.head.probe = true
 	f.timeouts = more(f.timeouts)
 	if f.timeouts < 2 || !f.others {
 		p.timedOut(f, f.flight.head)
@@ -99,7 +101,7 @@ func more(timeouts uint8) uint8 { return min(timeouts+1, limits.MessageBackoff) 
 
 // timedOut sends m again, whose last copy was not acked in time by that path.
 func (p *peer) timedOut(f *path, m *Pending) {
-	p.out.past.add(m)
+	p.out.past.add(m, true)
 	m.cut()
 	if !m.trail.hasty() || p.rto(f)<<m.timeouts <= limits.FirstHopsPause {
 		m.timeouts = more(m.timeouts)
@@ -107,7 +109,11 @@ func (p *peer) timedOut(f *path, m *Pending) {
 	m.stay = false
 	m.trail.timedOut(m.hop)
 	p.lead.failed(m.hop)
-	p.out.again.push(m)
+	if m.probe {
+		p.out.again.pushFront(m)
+	} else {
+		p.out.again.push(m)
+	}
 }
 
 // holds asks what has become of the last copy of m in the own link to the first hop.
@@ -130,7 +136,7 @@ func (p *peer) yield(f *path, most Holding, at time.Duration) {
 	for m := f.flight.head; m != nil; {
 		next := m.behind
 		if h := p.holds(f, m, at); h >= Waiting && h <= most {
-			p.out.past.add(m)
+			p.out.past.add(m, false)
 			m.cut()
 			m.stay = false
 			p.out.again.push(m)
