@@ -104,6 +104,19 @@ type SessionInfo struct {
 	Idle      time.Duration `json:"idleNs"`    // since something was sent or arrived
 	RTT       time.Duration `json:"rttNs"`     // from end to end; 0: not measured
 	Waiting   int           `json:"waiting"`   // messages that wait for an ack or a response
+
+	// Of acknowledged messages, by the first hop that the last one left by; 0: none has left.
+	Window   int           `json:"window"`         // bytes that may be under way
+	InFlight int           `json:"inFlight"`       // bytes that are
+	Rate     int           `json:"bytesPerSecond"` // that arrived lately, smoothed
+	Base     time.Duration `json:"baseRttNs"`      // least round trip of the last 10 to 20 s
+	Marked   uint64        `json:"marked"`         // copies that a relay marked, as they left a queue that stood
+}
+
+// Overload tells what too much of acknowledged messages has led to.
+type Overload struct {
+	Marked uint64 `json:"marked"` // copies that a relay marked, as they left a queue that stood
+	Unsent uint64 `json:"unsent"` // messages that ended and had not left, because they could not have arrived in time
 }
 
 // BootstrapInfo describes one URL that the node joins by.
@@ -161,6 +174,7 @@ type Status struct {
 	Table    []BucketInfo `json:"table"`   // the buckets that hold relay links, the farthest first
 	Traffic  []Traffic    `json:"traffic"` // by transport, ended links included
 	Dials    Dials        `json:"dials"`
+	Overload Overload     `json:"overload"`
 	Upkeep   Upkeep       `json:"upkeep"`
 
 	Hops []HopsInfo `json:"hops"` // of what was delivered, the fewest links first

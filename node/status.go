@@ -74,6 +74,7 @@ func (n *Node) Status() Status {
 	s.UndeclaredProxy, s.UndeclaredProxyAt = n.edge.lastProxy()
 	s.NetworkChanges, s.NetworkChange, s.NetworkChangeAt = n.network.last()
 	s.SessionList = n.sessionList(peers)
+	s.Overload = Overload(n.sessions.Overload())
 	n.limitsHit(&s)
 	s.Limits = n.limits(&s)
 	return s
@@ -103,6 +104,7 @@ func (n *Node) sessionList(peers []PeerInfo) []SessionInfo {
 		infos[i] = SessionInfo{
 			ID: id, State: string(s.State), Linked: linked[id], Initiator: s.Initiator,
 			Age: s.Age, Idle: s.Idle, RTT: s.RTT, Waiting: s.Waiting,
+			Window: s.Window, InFlight: s.InFlight, Rate: s.Rate, Base: s.Base, Marked: s.Marked,
 		}
 	}
 	return infos

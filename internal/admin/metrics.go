@@ -55,6 +55,11 @@ var (
 	warnings    = desc("warnings", "Parts of the node that are not as they should be; its status says why.", "part")
 	panics      = desc("panics_total", "Faults of the program or of a handler that ended a part of the node; the log has their stacks.")
 	netChanges  = desc("network_changes_total", "Changes of the network below the node: addresses that came or went, another way out, sleep of the machine.")
+	window      = desc("message_window_bytes", "Bytes of acknowledged messages that may be under way, and those that are, in the sessions used last.", "stat")
+	messageRate = desc("message_rate_bytes", "Bytes of acknowledged messages a second that arrived lately, in the sessions used last.")
+	messageBase = desc("message_base_seconds", "Least round trip of acknowledged messages lately, of the sessions used last: the fastest, the middle and the slowest.", "stat")
+	marks       = desc("message_marks_total", "Copies of acknowledged messages of this node that a relay marked, as they left a queue that stood.")
+	unsent      = desc("messages_unsent_total", "Acknowledged messages that ended and had not left, because they could not have arrived in time.")
 	signalTime  = desc("signal_seconds", "Time from the offer of a link over WebRTC to its proof at both ends.")
 )
 
@@ -79,6 +84,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 		buildInfo, uptime, links, suspects, frames, bytesTotal, drops, rtt, queueFill, tableSize, tableBucket, dials,
 		sessions, ports, limitUsed, limitMax, limitHits, attached, bootstraps,
 		hops, forwardTime, signalTime, panics, netChanges, warnings,
+		window, messageRate, messageBase, marks, unsent,
 	} {
 		ch <- d
 	}
@@ -109,6 +115,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	m.links(s.Peers)
 	m.traffic(&s)
 	m.drops(&s)
+	m.messages(&s)
 	for _, l := range s.Limits {
 		m.gauge(limitUsed, float64(l.Used), l.Name)
 		m.gauge(limitMax, float64(l.Max), l.Name)
@@ -182,12 +189,35 @@ func (m metrics) links(peers []node.PeerInfo) {
 	}
 	m.gauge(suspects, float64(suspect))
 	m.gauge(queueFill, fill)
-	if len(rtts) > 0 {
-		slices.Sort(rtts)
-		m.gauge(rtt, rtts[0].Seconds(), "min")
-		m.gauge(rtt, rtts[len(rtts)/2].Seconds(), "median")
-		m.gauge(rtt, rtts[len(rtts)-1].Seconds(), "max")
+	m.spread(rtt, rtts)
+}
+
+// spread tells the least, the middle and the greatest of times, if there are any.
+func (m metrics) spread(d *prometheus.Desc, all []time.Duration) {
+	if len(all) > 0 {
+		slices.Sort(all)
+		m.gauge(d, all[0].Seconds(), "min")
+		m.gauge(d, all[len(all)/2].Seconds(), "median")
+		m.gauge(d, all[len(all)-1].Seconds(), "max")
 	}
+}
+
+// messages tells of the acknowledged messages to all peers as a whole.
+func (m metrics) messages(s *node.Status) {
+	var open, inFlight, rate int
+	var bases []time.Duration
+	for _, v := range s.SessionList {
+		open, inFlight, rate = open+v.Window, inFlight+v.InFlight, rate+v.Rate
+		if v.Base > 0 {
+			bases = append(bases, v.Base)
+		}
+	}
+	m.gauge(window, float64(open), "window")
+	m.gauge(window, float64(inFlight), "in-flight")
+	m.gauge(messageRate, float64(rate))
+	m.spread(messageBase, bases)
+	m.counter(marks, s.Overload.Marked)
+	m.counter(unsent, s.Overload.Unsent)
 }
 
 // traffic tells what was counted since the start.
