@@ -258,7 +258,7 @@ func (e *simEnd) up(s *Simulation, r simRemote, dial engine.Dial, rtt time.Durat
 	l.link = link.New(link.Config{
 		Number: n.number, Peer: r.id, Leaf: r.leaf, LeafLink: r.leaf || n.leaf,
 		Outbound: dial.Target != nil, Direct: dial.Direct, Instance: r.hello.Instance, Dial: dial.Count,
-		Contact: r.hello.Contact, Carrier: e, OnBusy: l.onBusy, OnRoom: l.onRoom, Wake: l.wake, Clock: s.time, Drops: &s.drops,
+		Contact: r.hello.Contact, Carrier: e, OnBusy: l.onBusy, OnRoom: l.onRoom, Wake: l.wake, Clock: s.time, Drops: &s.drops, Line: e.lineOf(),
 	}, s.time())
 	peer := engine.NewPeer(l.link)
 	l.in = engine.NewIngress(peer)

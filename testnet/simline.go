@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/peermesh/peermesh/internal/line"
+	"github.com/peermesh/peermesh/internal/link"
 	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/tcpsim"
 	"github.com/peermesh/peermesh/transport"
@@ -153,6 +154,17 @@ func (e *simEnd) Line() (transport.Line, bool) {
 		return transport.Line{}, false
 	}
 	return transport.Line{Held: e.tcp.Held(), Lost: e.tcp.Lost(), RTT: e.tcp.RTT(), Segment: tcpsim.Segment}, true
+}
+
+// lineOf is how the link on this end asks for the line; nil: there is none.
+func (e *simEnd) lineOf() func() (link.Line, bool) {
+	if e.tcp == nil {
+		return nil
+	}
+	return func() (link.Line, bool) {
+		l, ok := e.Line()
+		return link.Line(l), ok
+	}
 }
 
 // hangUp tells the other side of the end of a connection.
