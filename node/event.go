@@ -92,6 +92,14 @@ type PeerInfo struct {
 	QueueFill float64       `json:"queueFill"` // Queued as a share of what the link's queue holds, 0 to 1
 	Age       time.Duration `json:"ageNs"`
 	Bucket    int           `json:"bucket"` // leading bits that its Key and this node's have in common
+
+	// Of a link that had something waiting, and whose carrier knows its line. All
+	// zero, or left out in JSON, of others.
+	Slow       bool          `json:"slow,omitempty"`               // what the line has no use for waits in the link
+	LineRate   int           `json:"lineBytesPerSecond,omitempty"` // that get through
+	LineBase   time.Duration `json:"lineBaseNs,omitempty"`         // the least round trip of the last 10 to 20 s
+	LineLimit  int           `json:"lineLimitBytes,omitempty"`     // that the carrier may hold
+	Congestion string        `json:"congestion,omitempty"`         // control of the TCP connection, such as "bbr"; empty: not known
 }
 
 // SessionInfo describes the end-to-end session with one peer, linked or not.

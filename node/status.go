@@ -35,6 +35,10 @@ func (l *liveLink) info(self routing.Key) PeerInfo {
 		RxBytes: s.RxBytes, TxBytes: s.TxBytes, RxFrames: s.RxFrames, TxFrames: s.TxFrames,
 		Direct: l.link.Direct, QueueFill: min(1, float64(s.Queued)/limits.LinkQueue), Age: time.Since(l.since),
 		Bucket: self.CommonPrefixLen(id.Key()),
+		Slow:   s.Slow, LineRate: s.Line.Rate, LineBase: s.Line.Base, LineLimit: s.Line.Limit,
+	}
+	if c, ok := l.conn.(interface{ Congestion() string }); ok {
+		info.Congestion = c.Congestion()
 	}
 	if addr := l.conn.RemoteAddr(); addr != nil {
 		info.Address = addr.String()

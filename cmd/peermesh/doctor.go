@@ -24,7 +24,7 @@ func doctorCommand(std streams) *cli.Command {
 		ArgsUsage: "[URL|ID...]",
 		Description: describe("Looks at what a node started here with these flags, environment and config file would meet: its\n"+
 			"port, its URLs and whether a peer can dial them, its bootstrap URLs stage by stage, the clock,\n"+
-			"open files, the state directory. Then at each URL (ws, wss, http or https) and ID given. The node\n"+
+			"open files, congestion control, the state directory. Then at each URL (ws, wss, http or https) and ID given. The node\n"+
 			"may run meanwhile or not; doctor joins as a leaf of its own, and ends with 1 if something fails.",
 			"peermesh doctor --port 8080 --bootstrap ws://127.0.0.1:8081",
 			"peermesh doctor --config /etc/peermesh/config.toml --json",
@@ -91,7 +91,7 @@ func examine(c *cli.Context, std streams) error {
 		return err
 	}
 	defer p.close()
-	looks := []func(context.Context){p.listen, p.certificate, p.webRTC, p.iceServers, p.state, p.files, p.proxy, p.bootstraps, p.clock, p.ownURLs, p.reach}
+	looks := []func(context.Context){p.listen, p.certificate, p.webRTC, p.iceServers, p.state, p.files, p.congestion, p.proxy, p.bootstraps, p.clock, p.ownURLs, p.reach}
 	if c.Bool("running") {
 		if p.cfg.Listen == "" {
 			return &usageError{command: "doctor", text: "--running needs --port"}

@@ -18,6 +18,7 @@ import (
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
 	"github.com/peermesh/peermesh/node"
+	"github.com/peermesh/peermesh/transport/ws"
 )
 
 // spareFiles are the open files that a process needs beside those of its links.
@@ -248,6 +249,22 @@ func (p *patient) files(context.Context) {
 		f.Detail = fmt.Sprintf("%d needed at most; this system does not say how many it allows", need)
 	case may < uint64(need):
 		f.Verdict, f.Hint = verdictWarn, fmt.Sprintf("ulimit -n %d (systemd: LimitNOFILE=), or lower --max-peers and --max-leaves", need)
+	}
+	p.say(f)
+}
+
+// congestion says which congestion control links over TCP get.
+func (p *patient) congestion(context.Context) {
+	f := finding{Verdict: verdictOK, Check: "congestion"}
+	switch name, known := ws.LinkCongestion(); {
+	case !known:
+		f.Verdict, f.Detail = verdictUnknown, "this system does not say which congestion control links over TCP get"
+	case name == "bbr":
+		f.Detail = "links over TCP get bbr"
+	default:
+		f.Verdict = verdictWarn
+		f.Detail = fmt.Sprintf("links over TCP get %s: on a long line that loses packets it moves a fraction of what bbr does", name)
+		f.Hint = "sysctl -w net.ipv4.tcp_congestion_control=bbr, or add bbr to net.ipv4.tcp_allowed_congestion_control; modprobe tcp_bbr where net.ipv4.tcp_available_congestion_control lacks it"
 	}
 	p.say(f)
 }

@@ -103,5 +103,8 @@ func linkState(p node.PeerInfo) string {
 	if p.Suspect {
 		return "late"
 	}
+	if p.Slow {
+		return "slow"
+	}
 	return "ok"
 }

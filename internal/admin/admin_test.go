@@ -274,6 +274,7 @@ func sample() Status {
 			Peers: []node.PeerInfo{{
 				ID: b, Leaf: true, Transport: "ws", Outbound: true, Address: "127.0.0.1:9", Agent: "peermesh/1.2.3", RTT: time.Millisecond,
 				Since: at, Suspect: true, RxBytes: 1, TxBytes: 2, RxFrames: 3, TxFrames: 4, Queued: 5, QueueFill: 0.5, Age: time.Second, Bucket: 6,
+				Slow: true, LineRate: 8, LineBase: 9, LineLimit: 10, Congestion: "bbr",
 			}},
 			Bootstraps:  []node.BootstrapInfo{{URL: "ws://127.0.0.1:8081", Linked: true, Peer: b, Attempts: 2, Stage: "connect", Reason: "nobody-listens", LastError: "refused", NextTry: at}},
 			SessionList: []node.SessionInfo{{ID: b, State: "up", Linked: true, Initiator: true, Age: 1, Idle: 2, RTT: 3, Waiting: 4, Window: 5, InFlight: 6, Rate: 7, Base: 8, Marked: 9}},

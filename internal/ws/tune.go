@@ -26,6 +26,7 @@ func tune(conn net.Conn) {
 	_ = tcp.SetKeepAliveConfig(keepAlive)
 	limitUnsent(tcp, limits.SocketUnsent)
 	tuneSystem(tcp)
+	askForBBR(tcp)
 }
 
 // Slow says whether the connection is slow: then less of what was flushed waits

@@ -9,23 +9,13 @@ import (
 // tuneSystem ends a connection whose bytes are not acknowledged within
 // socketPatience.
 func tuneSystem(tcp *net.TCPConn) {
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = raw.Control(func(fd uintptr) {
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(socketPatience.Milliseconds()))
+	control(tcp, func(fd int) {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(socketPatience.Milliseconds()))
 	})
 }
 
 // limitUnsent keeps the queue where fairness acts: a socket with more bytes
 // unsent counts as full.
 func limitUnsent(tcp *net.TCPConn, bytes int) {
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = raw.Control(func(fd uintptr) {
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes)
-	})
+	control(tcp, func(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes) })
 }

@@ -2,6 +2,9 @@ package ws
 
 import (
 	"net"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -39,5 +42,26 @@ func checkUnsent(t *testing.T, c *Conn, want int) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Connections over loopback keep the congestion control of the system; others ask for
+// BBR, which is not always to be had.
+func TestCongestionControl(t *testing.T) {
+	dialled, _ := pair(t, Settings{}, true)
+	system, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+	if err != nil {
+		t.Skip(err)
+	}
+	if got, want := dialled.Congestion(), strings.TrimSpace(string(system)); got != want {
+		t.Errorf("over loopback: got %q, want that of the system, %q", got, want)
+	}
+	got, ok := LinkCongestion()
+	allowed, err := os.ReadFile("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
+	if err != nil {
+		t.Skip(err)
+	}
+	if may := slices.Contains(strings.Fields(string(allowed)), wanted); !ok || got == "" || may && got != wanted {
+		t.Errorf("got %q, %v for a link to another machine, which may use %s", got, ok, allowed)
 	}
 }
