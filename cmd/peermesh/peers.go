@@ -23,7 +23,7 @@ func peersCommand(std streams) *cli.Command {
 		Usage: "list the peers of a running node of this machine",
 		Description: describe("Prints a line for each link: the peer's ID, carrier, direction, role, the bucket it is in (CPL:\n"+
 			"leading bits of the Keys in common), round trip, age, bytes in and out, how full the outgoing queue\n"+
-			"is, and whether its acks are late. Then one for each bootstrap URL that is not linked. In columns on\n"+
+			"is, and whether its acks are late or its line is slow. Then one for each bootstrap URL that is not linked. In columns on\n"+
 			"a terminal, separated by tabs elsewhere.",
 			"peermesh peers",
 			"peermesh peers --sort rtt --watch 1s",

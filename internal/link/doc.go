@@ -30,6 +30,12 @@
 // wait are taken apart, and when it is fast again the frames are poured back
 // (slow.go): a fast link pays for none of it.
 //
+// What was handed to the carrier nobody can pass any more. Where the carrier can tell
+// of its line (Config.Line) it holds no more than that line has use for, and the
+// neighbour leaves no more than twice that unread (line.go, stretch.go, ADR 047). The
+// rest waits here until the carrier has room, which is looked at when an ack comes and
+// by a timer. A new link is slow until its neighbour was seen to read fast.
+//
 // # Drafts
 //
 // Small datagrams of this node itself are written into the queue unsealed, those

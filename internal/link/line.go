@@ -28,6 +28,7 @@ type carrierLine struct {
 	since   time.Duration       // when something was last seen to get through, or began to be held
 	segment int
 	trip    time.Duration // the round trip when the link began: that of an empty line, mostly
+	last    int           // bytes of the last flush
 	limited uint64        // bytes handed over when nothing waited behind them
 	m       *stretches    // nil: nothing had to be measured yet
 
@@ -153,7 +154,7 @@ func (n *carrierLine) room(now time.Time, handed, taken uint64) bool {
 // the neighbour has read leaves the answer open.
 func (n *carrierLine) full(at time.Duration, handed, taken uint64) bool {
 	out, limit := int(handed-taken), n.limit()
-	unread := out > n.unread()
+	unread := out-n.last > n.unread() // a long frame is read when all of it is there
 	if n.m != nil {
 		n.m.read.look(at, unread, out, n.segment)
 	}
@@ -213,14 +214,25 @@ func (n *carrierLine) handed(now time.Time, before, after, taken uint64, more bo
 		return
 	}
 	at := now.Sub(n.start)
+	n.last = int(after - before)
 	if n.m != nil {
 		n.m.past.add(at, after, max(n.base()/8, limits.LineWaitMin))
 		n.m.carrier.handed(at, before, after, taken)
 		n.m.read.handed(at, before, after, taken)
 	}
-	if !more {
+	if !more && n.roomy(int(after-taken)) {
 		n.limited = after
 	}
+}
+
+// roomy says that there was room for more when so much was unread. Without that it
+// is the line that limits, though nothing waits just now: CoDel may have dropped it.
+func (n *carrierLine) roomy(out int) bool {
+	if n.m == nil {
+		return true
+	}
+	most := max(n.limit(), n.m.read.limit(n.segment))
+	return out < most-step(most)
 }
 
 // took notes what the neighbour has read. It says whether the link is slow no more.
