@@ -26,7 +26,7 @@ type model struct {
 	handed, acked, taken uint64
 	sent, arrived        float64 // bytes that the line has sent, and that have arrived
 	trips                []sentAt
-	acks, reads          []sentAt // that are on their way back
+	acks                 []sentAt // that are on their way back
 	unread               float64
 	rtt                  time.Duration
 	looks                int
@@ -251,7 +251,7 @@ func TestLineBoundsWhatIsNotRead(t *testing.T) {
 		if most := int(mbit * 0.35); w.mostUnread > most {
 			t.Errorf("%s: %d bytes were not read, want at most %d", name, w.mostUnread, most)
 		}
-		if got := w.use(mbit, 30*time.Second); got < 0.9 {
+		if got := w.use(mbit, 30*time.Second); got < 0.85 {
 			t.Errorf("%s: %.2f of what it reads was used", name, got)
 		}
 	}

@@ -158,7 +158,7 @@ func (n *carrierLine) full(at time.Duration, handed, taken uint64) bool {
 	if n.m != nil {
 		n.m.read.look(at, unread, out, n.segment)
 	}
-	if !unread && out < limit-step(limit) {
+	if !unread && out < limit-step(limit) && !n.draining() {
 		return false
 	}
 	on, ok := n.look(at, handed, taken)
@@ -170,10 +170,15 @@ func (n *carrierLine) full(at time.Duration, handed, taken uint64) bool {
 	limit = n.limit()
 	full := on > 0 && on >= limit-step(limit)
 	n.m.carrier.look(at, full, on, n.segment)
-	if n.m.carrier.drain.on || n.m.read.drain.on {
+	if n.draining() {
 		n.limited = handed
 	}
 	return full || unread
+}
+
+// draining says that the line is drained to see its least round trip.
+func (n *carrierLine) draining() bool {
+	return n.m != nil && (n.m.carrier.drain.on || n.m.read.drain.on)
 }
 
 // step is how much room makes a flush worth while.
