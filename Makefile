@@ -95,7 +95,7 @@ lab: lab-tools
 	cd internal/natlab && go test -count=1 -timeout 5m
 
 natlab: lab-tools
-	cd internal/natlab && go test -count=1 -timeout 5m -longcuts -table ../../docs/natlab.md
+	cd internal/natlab && go test -count=1 -timeout 10m -longcuts -longstops -table ../../docs/natlab.md
 
 fuzz: tools
 	.ci/fuzz $(FUZZTIME)

@@ -61,7 +61,7 @@ func TestSlowNeighbourIsNotSuspect(t *testing.T) {
 		t.Errorf("not measured: got %v, want %v", got, limits.LinkRTOMin)
 	}
 	for range 30 {
-		v.sample(1500 * time.Millisecond)
+		v.sample(drivenStart, 1500*time.Millisecond)
 	}
 	if got := v.rto(); got <= 1500*time.Millisecond+limits.AckDelay || got > limits.LinkRTOMax {
 		t.Errorf("after round trips of 1.5 s: got %v, want more than they take, at most %v", got, limits.LinkRTOMax)

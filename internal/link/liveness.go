@@ -21,6 +21,8 @@ type liveness struct {
 	debt    debt
 
 	suspect  bool
+	doubted  time.Time // since when it is, if it is
+	still    time.Time // when the last long silence was over
 	owedAt   time.Time // when an ack began to be owed; zero: none, or not looked at yet
 	pongOwed bool      // an answer waits to be written
 }
@@ -70,7 +72,9 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 	l.live.debt.look(now, &l.handed)
 	l.tickLine(now)
 	h := Health{Suspect: l.late(now)}
-	h.Changed = h.Suspect != v.suspect
+	if h.Changed = h.Suspect != v.suspect; h.Changed {
+		v.doubted = now
+	}
 	v.suspect = h.Suspect
 	if h.Suspect && v.pingAt.IsZero() && !l.proved(now) {
 		l.sendPing(now, nonce)
@@ -164,20 +168,33 @@ func (l *Link) OnPong(now time.Time, nonce [8]byte) (asked, cleared bool) {
 	if v.pingAt.IsZero() || v.ping != nonce {
 		return false, false
 	}
-	v.sample(now.Sub(v.pingAt))
-	v.pinged, v.pingAt, v.probed = v.pingAt, time.Time{}, time.Time{}
-	if l.owed(now) > v.rto() {
-		return true, false // it is well, and acks nothing all the same
+	v.heardOf(now)
+	if l.owed(now) <= v.rto() { // else it is well, and acks nothing all the same
+		cleared, v.suspect = v.suspect, false
 	}
-	cleared, v.suspect = v.suspect, false
+	v.sample(v.pingAt, now.Sub(v.pingAt))
+	v.pinged, v.pingAt, v.probed = v.pingAt, time.Time{}, time.Time{}
 	return true, cleared
 }
 
-func (v *liveness) sample(rtt time.Duration) {
-	if v.srtt == 0 {
+// sample takes the round trip of what left then. What left before a long silence was
+// over took no round trip: the neighbour stood still meanwhile, and the next silence is
+// not to be borne for longer.
+func (v *liveness) sample(left time.Time, rtt time.Duration) {
+	switch {
+	case left.Before(v.still):
+	case v.srtt == 0:
 		v.srtt = rtt
-	} else {
+	default:
 		v.srtt += (rtt - v.srtt) / 8
+	}
+}
+
+// heardOf notes an answer. One that ends a suspicion which has lasted for longer than
+// a slow neighbour takes ends a silence.
+func (v *liveness) heardOf(now time.Time) {
+	if v.suspect && now.Sub(v.doubted) > 3*v.rto() {
+		v.still = now
 	}
 }
 
@@ -198,9 +215,11 @@ func (l *Link) OnAck(now time.Time, t wire.Taken) (genuine, cleared bool) {
 	l.wasRead(now, t.Bytes)
 	l.charge()
 	// A loaded link is slower than its pings, which were sent while it was idle,
-	// tell. An ack that took longer than they did says so.
-	if rtt := now.Sub(left) - limits.AckDelay; !left.IsZero() && rtt > v.srtt {
-		v.sample(rtt)
+	// tell. An ack that took longer than they did says so, and one that took much
+	// less that it no longer is.
+	v.heardOf(now)
+	if rtt := now.Sub(left) - limits.AckDelay; !left.IsZero() && (rtt > v.srtt || rtt < v.srtt/2) {
+		v.sample(left, max(rtt, 0))
 	}
 	cleared, v.suspect = v.suspect, false
 	return true, cleared

@@ -165,3 +165,28 @@ func TestLinkIsBusyUntilAllIsTaken(t *testing.T) {
 		t.Errorf("all is taken: got %+v, want it quiet", h)
 	}
 }
+
+// A neighbour that stands still again and again is not given more time for that.
+func TestSilenceIsNoRoundTrip(t *testing.T) {
+	d := newDriven(drivenStart)
+	now := drivenStart
+	for stop := range 10 {
+		silent := time.Duration(0)
+		for class := wire.ClassInteractive; silent < 3*time.Second; silent += limits.LinkTick {
+			now = now.Add(limits.LinkTick)
+			d.link.AppendFrame(Self, class, testFrame(class, 100, 1)[wire.BatchHeader:])
+			d.link.Pump(now)
+			if h := d.link.Tick(now, [8]byte{1}); h.Suspect != (silent > limits.LinkRTOMin) {
+				t.Fatalf("stop %d, after %v: suspect %v", stop, silent, h.Suspect)
+			}
+		}
+		first := d.link.allTaken()
+		first.Count, first.Bytes = first.Count-10, first.Bytes-10
+		if stop%2 == 0 {
+			d.link.OnAck(now, first) // what lay in its buffers comes bit by bit
+		}
+		d.link.OnPong(now, [8]byte{1})
+		d.link.OnAck(now, d.link.allTaken())
+		d.link.Tick(now, [8]byte{1})
+	}
+}

@@ -27,8 +27,8 @@ const roleVariable = "PEERMESH_NATLAB_ROLE"
 var roles = map[string]func() error{
 	"socket": socketRole,
 	"node":   nodeRole,
-	"crowd":  crowdRole,
-	"mute":   muteRole,
+	"crowd":  crowdRole, "silence": silenceRole,
+	"mute": muteRole,
 
 	"prey": preyRole, "lure": lureRole, "proxy": proxyRole, "links": linksRole,
 	"halfopen": halfOpenRole, "flood": floodRole, "joins": joinsRole,
