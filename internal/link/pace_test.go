@@ -1,6 +1,7 @@
 package link
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,13 +14,13 @@ import (
 // lined is a running link over a line whose room the test decides on.
 type lined struct {
 	*modelLink
-	looks int
+	looks atomic.Int32
 }
 
 func newLined(t *testing.T) *lined {
 	c := newModelCarrier(leavesNothing)
 	l := &lined{}
-	cfg := Config{Number: 1, Carrier: c, Line: func() (Line, bool) { l.looks++; return c.line() }}
+	cfg := Config{Number: 1, Carrier: c, Line: func() (Line, bool) { l.looks.Add(1); return c.line() }}
 	l.modelLink = &modelLink{Link: New(cfg, time.Now()), carrier: c, want: make(map[uint32]int), lined: true}
 	l.modelLink.run((*Link).Run)
 	t.Cleanup(func() {
@@ -59,20 +60,20 @@ func TestWhatTheLineHasNoRoomForWaits(t *testing.T) {
 		if held < startLimit/2 || held > startLimit+4<<10 {
 			t.Fatalf("the carrier was given %d bytes, want about %d", held, startLimit)
 		}
-		l.looks = 0
+		l.looks.Store(0)
 		time.Sleep(time.Second)
-		if most := int(time.Second / (10 * time.Millisecond)); l.delivered() != held || l.looks > most+1 {
-			t.Errorf("a second later: %d bytes more and %d looks, want none and %d: one each quarter of a round trip", l.delivered()-held, l.looks, most)
+		if most := int(time.Second / (10 * time.Millisecond)); l.delivered() != held || int(l.looks.Load()) > most+1 {
+			t.Errorf("a second later: %d bytes more and %d looks, want none and %d: one each quarter of a round trip", l.delivered()-held, l.looks.Load(), most)
 		}
-		l.looks = 0
+		l.looks.Store(0)
 		for range 20 { // who sends meanwhile makes nobody look
 			f, _ := l.mesh(wire.ClassInteractive, 60)
 			l.AppendOwn(wire.ClassInteractive, f[wire.BatchHeader:])
 			l.forward(1)
 		}
 		synctest.Wait()
-		if l.looks > 1 || l.delivered() != held {
-			t.Errorf("by those who send meanwhile: got %d looks and %d bytes more", l.looks, l.delivered()-held)
+		if l.looks.Load() > 1 || l.delivered() != held {
+			t.Errorf("by those who send meanwhile: got %d looks and %d bytes more", l.looks.Load(), l.delivered()-held)
 		}
 		l.carrier.change(func() { l.carrier.full = false })
 		time.Sleep(limits.LinkTick)
