@@ -16,6 +16,9 @@ import (
 // table is where the outcomes go.
 var table = flag.String("table", "", "write the outcomes of the cells to this Markdown file")
 
+// long asks for the whole time of what is else tried for seconds.
+var long = flag.Bool("long", false, "flows over lines last as long as the figures of them ask for")
+
 // The cells wait far more than they compute: for ICE to give up, mostly.
 const cellsAtOnce = 6
 
@@ -33,6 +36,7 @@ var roles = map[string]func() error{
 	"prey": preyRole, "lure": lureRole, "proxy": proxyRole, "links": linksRole,
 	"halfopen": halfOpenRole, "flood": floodRole, "joins": joinsRole,
 	"fetch": fetchRole, "mover": moverRole,
+	"line": lineRole, "flow": flowRole, "bare": bareRole, "baresink": bareSinkRole,
 }
 
 func TestMain(m *testing.M) {

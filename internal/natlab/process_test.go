@@ -4,6 +4,7 @@ package natlab
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -117,6 +118,16 @@ func (p *process) tell(t *testing.T, format string, args ...any) {
 	if _, err := fmt.Fprintf(p.in, format+"\n", args...); err != nil {
 		t.Fatalf("%s: %v; it said:\n%s", p.name, err, p.said())
 	}
+}
+
+// tellJSON writes a line of JSON to the standard input.
+func (p *process) tellJSON(t *testing.T, v any) {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.tell(t, "%s", text)
 }
 
 // next returns the next line of standard output.
