@@ -17,7 +17,7 @@ import (
 )
 
 // flowRole is a leaf that sends flows of acknowledged messages: it joins by the URLs of
-// its arguments. Each line of input is a flow, sent one after the other; the answer is a
+// its arguments. Each line of input is a load, sent one after the other; the answer is a
 // flowResult.
 func flowRole() error {
 	n, err := node.New(node.Config{Bootstrap: os.Args[1:], Leaf: true, WebRTC: node.WebRTCOff})
@@ -36,7 +36,7 @@ func flowRole() error {
 		return err
 	}
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		var f flow
+		var f load
 		if err := json.Unmarshal(in.Bytes(), &f); err != nil {
 			return err
 		}
@@ -47,8 +47,8 @@ func flowRole() error {
 	return nil
 }
 
-// flow is messages of one size to one node.
-type flow struct {
+// load is messages of one size to one node.
+type load struct {
 	To     string
 	Size   int
 	Count  int           // messages in all; 0: as many as For has time for
@@ -62,11 +62,11 @@ type flowResult struct {
 	Sent, Delivered, Undelivered, Unknown int
 	P50, P99                              time.Duration // of those delivered
 	Took                                  time.Duration // until the last one was delivered
-	InTime                                int           // that were delivered while the flow was offered
+	InTime                                int           // that were delivered while they were offered
 	Cause                                 string        `json:",omitempty"` // of the last one that was not
 }
 
-func (f *flow) send(n *node.Node) flowResult {
+func (f *load) send(n *node.Node) flowResult {
 	to, err := routing.ParseID(f.To)
 	if err != nil {
 		return flowResult{Cause: err.Error()}
@@ -80,7 +80,7 @@ func (f *flow) send(n *node.Node) flowResult {
 	return c.result()
 }
 
-// collector gathers what becomes of a flow.
+// collector gathers what becomes of them.
 type collector struct {
 	began  time.Time
 	during time.Duration
@@ -92,7 +92,7 @@ type collector struct {
 }
 
 // open offers messages at a rate, whatever becomes of those before.
-func (c *collector) open(n *node.Node, to routing.ID, f *flow) {
+func (c *collector) open(n *node.Node, to routing.ID, f *load) {
 	for i := range f.Count {
 		time.Sleep(time.Until(c.began.Add(f.For * time.Duration(i) / time.Duration(f.Count))))
 		c.wg.Go(func() { c.one(n, to, f) })
@@ -101,7 +101,7 @@ func (c *collector) open(n *node.Node, to routing.ID, f *flow) {
 }
 
 // closed sends each message when one before it has ended.
-func (c *collector) closed(n *node.Node, to routing.ID, f *flow) {
+func (c *collector) closed(n *node.Node, to routing.ID, f *load) {
 	for range f.AtOnce {
 		c.wg.Go(func() {
 			for time.Since(c.began) < f.For {
@@ -112,7 +112,7 @@ func (c *collector) closed(n *node.Node, to routing.ID, f *flow) {
 	c.wg.Wait()
 }
 
-func (c *collector) one(n *node.Node, to routing.ID, f *flow) {
+func (c *collector) one(n *node.Node, to routing.ID, f *load) {
 	ctx, cancel := context.WithTimeout(context.Background(), f.Each)
 	defer cancel()
 	began := time.Now()

@@ -69,7 +69,7 @@ func (s *sink) taken(t *testing.T) (n int) {
 }
 
 // sends begins a flow to the receiver.
-func (m *lineMesh) sends(t *testing.T, s *member, f flow) {
+func (m *lineMesh) sends(t *testing.T, s *member, f load) {
 	t.Helper()
 	f.To = m.receiver.id
 	s.tellJSON(t, f)
@@ -92,7 +92,7 @@ func (r flowResult) String() string {
 // joined is a first message, which makes the session: no part of what is measured.
 func (m *lineMesh) joined(t *testing.T, s *member) {
 	t.Helper()
-	m.sends(t, s, flow{Size: 1, Count: 1, For: time.Second, Each: patience})
+	m.sends(t, s, load{Size: 1, Count: 1, For: time.Second, Each: patience})
 	if r := s.outcome(t, 2*patience); r.Delivered != 1 {
 		t.Fatalf("first message: %v", r)
 	}
@@ -125,7 +125,7 @@ func TestBurstOnASlowLine(t *testing.T) {
 	m.joined(t, s)
 	before := m.count(t)
 	const size, count = 4096, 300
-	m.sends(t, s, flow{Size: size, Count: count, For: 4 * time.Second, Each: 30 * time.Second})
+	m.sends(t, s, load{Size: size, Count: count, For: 4 * time.Second, Each: 30 * time.Second})
 	r := s.outcome(t, 2*patience)
 	wire := float64(m.count(t)[0].Bytes-before[0].Bytes) / float64(r.Delivered*size)
 	t.Logf("%v; %.2f bytes on the line for each delivered; %.0f %% of the line", r, wire, 100*megabit.share(r.Delivered*size, r.Took))
@@ -140,10 +140,10 @@ func TestOverloadOnASlowLine(t *testing.T) {
 	m.joined(t, s)
 	const size = 4096
 	during := lasting(20*time.Second, time.Minute)
-	m.sends(t, s, flow{Size: size, Count: megabit.offered(1.5, size, during), For: during, Each: 5 * time.Second})
+	m.sends(t, s, load{Size: size, Count: megabit.offered(1.5, size, during), For: during, Each: 5 * time.Second})
 	r := s.outcome(t, during+patience)
 	t.Logf("%v; %.0f %% of the line", r, 100*megabit.share(r.Delivered*size, max(during, r.Took)))
-	m.sends(t, s, flow{Size: size, Count: 20, For: 4 * time.Second, Each: 5 * time.Second})
+	m.sends(t, s, load{Size: size, Count: 20, For: 4 * time.Second, Each: 5 * time.Second})
 	t.Logf("after it: %v", s.outcome(t, patience))
 }
 
@@ -159,8 +159,8 @@ func TestLightFlowBesideAFlood(t *testing.T) {
 			m.joined(t, flood)
 			m.joined(t, light)
 			during := lasting(10*time.Second, 35*time.Second)
-			m.sends(t, flood, flow{Size: size, Count: megabit.offered(2, size, during), For: during, Each: 10 * time.Second})
-			m.sends(t, light, flow{Size: 500, Count: int(20 * during.Seconds()), For: during, Each: 10 * time.Second})
+			m.sends(t, flood, load{Size: size, Count: megabit.offered(2, size, during), For: during, Each: 10 * time.Second})
+			m.sends(t, light, load{Size: 500, Count: int(20 * during.Seconds()), For: during, Each: 10 * time.Second})
 			t.Logf("light: %v", light.outcome(t, during+patience))
 			t.Logf("flood: %v", flood.outcome(t, during+patience))
 		})
@@ -191,7 +191,7 @@ func TestSendersShareALine(t *testing.T) {
 			}
 			during := lasting(10*time.Second, 20*time.Second)
 			for _, s := range all {
-				m.sends(t, s, flow{Size: size, AtOnce: 200, For: during, Each: during})
+				m.sends(t, s, load{Size: size, AtOnce: 200, For: during, Each: during})
 			}
 			var sum, squares float64
 			for i, s := range all {
@@ -218,7 +218,7 @@ func TestBesideTCP(t *testing.T) {
 			sink := m.bareSink(t)
 			during := lasting(10*time.Second, 30*time.Second)
 			tcp.tellJSON(t, bareFlow{To: lineAddress(m.far) + ":9", For: during, Congestion: congestion})
-			m.sends(t, s, flow{Size: 4096, AtOnce: 200, For: during, Each: during})
+			m.sends(t, s, load{Size: 4096, AtOnce: 200, For: during, Each: during})
 			tcp.nextWithin(t, during+patience)
 			theirs := sink.taken(t)
 			r := s.outcome(t, during+patience)
@@ -245,7 +245,7 @@ func TestLongLine(t *testing.T) {
 			m := newLineMesh(t, s)
 			from := m.sender(t, 1)
 			m.joined(t, from)
-			m.sends(t, from, flow{Size: 1024, AtOnce: 4000, For: during, Each: during})
+			m.sends(t, from, load{Size: 1024, AtOnce: 4000, For: during, Each: during})
 			r := from.outcome(t, during+patience)
 			t.Logf("messages %.0f %%, TCP with cubic %.0f %%, with bbr %.0f %% of the line; %v",
 				100*s.share(r.InTime*1024, during), 100*bare["cubic"], 100*bare["bbr"], r)
@@ -263,7 +263,7 @@ func TestAlternatingLine(t *testing.T) {
 	s := m.sender(t, 1)
 	m.joined(t, s)
 	during := lasting(10*time.Second, 30*time.Second)
-	m.sends(t, s, flow{Size: 1024, Count: int(4e6 / 8 / 1024 * during.Seconds()), For: during, Each: 10 * time.Second})
+	m.sends(t, s, load{Size: 1024, Count: int(4e6 / 8 / 1024 * during.Seconds()), For: during, Each: 10 * time.Second})
 	for began, i := time.Now(), 1; time.Since(began) < during; i++ {
 		time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second)))
 		m.shape(t, []shaping{fast, slow}[i%2])
@@ -290,7 +290,7 @@ func TestManySendersOnAVerySlowLine(t *testing.T) {
 	m.shape(t, line)
 	const during = 2 * time.Minute
 	for _, s := range all {
-		m.sends(t, s, flow{Size: size, Count: line.offered(1.5, size, during) / senders, For: during, Each: 20 * time.Second})
+		m.sends(t, s, load{Size: size, Count: line.offered(1.5, size, during) / senders, For: during, Each: 20 * time.Second})
 	}
 	sum, unknown := 0, 0
 	for _, s := range all {
