@@ -26,6 +26,7 @@ func lineRole() error {
 	ways := [2]*way{newWay(ends[0], ends[1]), newWay(ends[1], ends[0])}
 	for _, w := range ways {
 		go w.read()
+		go w.send()
 		go w.write()
 	}
 	print := json.NewEncoder(os.Stdout)
@@ -59,7 +60,7 @@ type shaping struct {
 // lineCount is what the directions of a line have carried.
 type lineCount [2]wayCount
 
-type wayCount struct{ Packets, Bytes, Dropped, Lost int }
+type wayCount struct{ Packets, Bytes, Dropped int }
 
 func openTUNs(names []string) (ends [2]*os.File, err error) {
 	for i, name := range names {
@@ -85,11 +86,11 @@ func openTUNs(names []string) (ends [2]*os.File, err error) {
 type way struct {
 	from, to *os.File
 	due      chan packet
+	changed  chan struct{} // there is a packet, or another rate
 
 	mu      sync.Mutex
 	s       shaping
-	free    time.Time   // when the sender has sent all that waits
-	leaving []time.Time // of what waits
+	queue   [][]byte
 	carried wayCount
 }
 
@@ -101,14 +102,25 @@ type packet struct {
 // farAway is how many packets may be on their way behind the queue.
 const farAway = 1 << 16
 
+// fine is what the clock of a busy machine cannot tell: a sender does not wait for less.
+const fine = 500 * time.Microsecond
+
 func newWay(from, to *os.File) *way {
-	return &way{from: from, to: to, due: make(chan packet, farAway), s: shaping{Rate: 1e9, Packets: 1000}}
+	return &way{from: from, to: to, due: make(chan packet, farAway), changed: make(chan struct{}, 1), s: shaping{Rate: 1e9, Packets: 1000}}
 }
 
 func (w *way) shape(s shaping) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.s = s
+	w.mu.Unlock()
+	w.change()
+}
+
+func (w *way) change() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
 }
 
 func (w *way) count() wayCount {
@@ -123,35 +135,81 @@ func (w *way) read() {
 		if err != nil {
 			return // the host is gone
 		}
-		if at, ok := w.pass(n, time.Now()); ok {
-			w.due <- packet{append([]byte(nil), buf[:n]...), at}
+		w.take(append([]byte(nil), buf[:n]...))
+	}
+}
+
+// take puts a packet into the queue, if there is room.
+func (w *way) take(p []byte) {
+	w.mu.Lock()
+	if len(w.queue) >= w.s.Packets {
+		w.carried.Dropped++
+		w.mu.Unlock()
+		return
+	}
+	w.queue = append(w.queue, p)
+	w.mu.Unlock()
+	w.change()
+}
+
+// send takes packets from the queue at the rate of the line.
+func (w *way) send() {
+	for free := time.Now(); ; {
+		p, s := w.first()
+		if p == nil {
+			<-w.changed
+			if now := time.Now(); free.Before(now) {
+				free = now
+			}
+			continue
+		}
+		free = w.serialize(free, float64(len(p))*8)
+		w.sent(len(p))
+		if rand.Float64() < s.Loss {
+			continue
+		}
+		w.due <- packet{p, free.Add(s.Delay)}
+	}
+}
+
+func (w *way) first() ([]byte, shaping) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) == 0 {
+		return nil, w.s
+	}
+	return w.queue[0], w.s
+}
+
+// serialize waits until so many bits have left, whatever becomes of the rate meanwhile,
+// and returns when that was.
+func (w *way) serialize(from time.Time, bits float64) time.Time {
+	for {
+		_, s := w.first()
+		end := from.Add(time.Duration(bits / s.Rate * float64(time.Second)))
+		wait := time.Until(end)
+		if wait < fine {
+			return end
+		}
+		select {
+		case <-time.After(wait):
+			return end
+		case <-w.changed:
+			now := time.Now()
+			if now.After(from) {
+				bits -= now.Sub(from).Seconds() * s.Rate
+				from = now
+			}
 		}
 	}
 }
 
-// pass says when a packet arrives that comes now; false: it does not.
-func (w *way) pass(bytes int, now time.Time) (time.Time, bool) {
+func (w *way) sent(bytes int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.leaving) > 0 && !w.leaving[0].After(now) {
-		w.leaving = w.leaving[1:]
-	}
-	if len(w.leaving) >= w.s.Packets {
-		w.carried.Dropped++
-		return time.Time{}, false
-	}
-	if w.free.Before(now) {
-		w.free = now
-	}
-	w.free = w.free.Add(time.Duration(float64(bytes) * 8 / w.s.Rate * float64(time.Second)))
-	w.leaving = append(w.leaving, w.free)
+	w.queue = w.queue[1:]
 	w.carried.Packets++
 	w.carried.Bytes += bytes
-	if rand.Float64() < w.s.Loss {
-		w.carried.Lost++
-		return time.Time{}, false
-	}
-	return w.free.Add(w.s.Delay), true
 }
 
 func (w *way) write() {
