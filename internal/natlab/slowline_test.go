@@ -18,16 +18,15 @@ type lineMesh struct {
 	receiver *member
 }
 
-// newLineMesh lays a line between the relay and the receiver, and shapes it once all have
-// joined.
+// newLineMesh lays a line between the relay and the receiver.
 func newLineMesh(t *testing.T, s shaping) *lineMesh {
 	t.Helper()
 	m := &lineMesh{cell: newCell(t)}
 	m.relay[0].runs(t, "--port", fmt.Sprint(relayPort), "--webrtc", "off")
 	m.far = place{newSpace(t, "far"), netip.MustParseAddr(outer(40))}
 	m.line = newLine(t, m.relay[0], m.far)
-	m.receiver = ready(t, m.far.play(t, "flow", m.farURL()))
 	m.shape(t, s)
+	m.receiver = ready(t, m.far.play(t, "flow", m.farURL()))
 	return m
 }
 
@@ -128,7 +127,11 @@ func TestBurstOnASlowLine(t *testing.T) {
 	m.sends(t, s, load{Size: size, Count: count, For: 4 * time.Second, Each: 30 * time.Second})
 	r := s.outcome(t, 2*patience)
 	wire := float64(m.count(t)[0].Bytes-before[0].Bytes) / float64(r.Delivered*size)
-	t.Logf("%v; %.2f bytes on the line for each delivered; %.0f %% of the line", r, wire, 100*megabit.share(r.Delivered*size, r.Took))
+	goodput := megabit.share(r.Delivered*size, r.Took)
+	t.Logf("%v; %.2f bytes on the line for each delivered; %.0f %% of the line", r, wire, 100*goodput)
+	if r.Delivered != count || wire > 1.2 || goodput < 0.6 {
+		t.Errorf("got %d of %d, %.2f bytes for each and %.2f of the line, want all, at most 1.2, and 0.6 at least", r.Delivered, count, wire, goodput)
+	}
 }
 
 // TestOverloadOnASlowLine: of half as much again as an uplink can do, it does what it can
@@ -142,9 +145,17 @@ func TestOverloadOnASlowLine(t *testing.T) {
 	during := lasting(20*time.Second, time.Minute)
 	m.sends(t, s, load{Size: size, Count: megabit.offered(1.5, size, during), For: during, Each: 5 * time.Second})
 	r := s.outcome(t, during+patience)
-	t.Logf("%v; %.0f %% of the line", r, 100*megabit.share(r.Delivered*size, max(during, r.Took)))
+	goodput := megabit.share(r.Delivered*size, max(during, r.Took))
+	t.Logf("%v; %.0f %% of the line", r, 100*goodput)
+	if goodput < 0.6 || r.Unknown > r.Sent/50 || r.P50 > 2*time.Second {
+		t.Errorf("got %.2f of the line, %d of %d unknown and p50 %v, want 0.6 at least, next to none, and 2 s at most", goodput, r.Unknown, r.Sent, r.P50)
+	}
 	m.sends(t, s, load{Size: size, Count: 20, For: 4 * time.Second, Each: 5 * time.Second})
-	t.Logf("after it: %v", s.outcome(t, patience))
+	after := s.outcome(t, patience)
+	t.Logf("after it: %v", after)
+	if after.Delivered != after.Sent {
+		t.Errorf("after the overload: got %d of %d, want all", after.Delivered, after.Sent)
+	}
 }
 
 // TestLightFlowBesideAFlood: a light flow's messages do not wait behind those of a flood
@@ -161,7 +172,11 @@ func TestLightFlowBesideAFlood(t *testing.T) {
 			during := lasting(10*time.Second, 35*time.Second)
 			m.sends(t, flood, load{Size: size, Count: megabit.offered(2, size, during), For: during, Each: 10 * time.Second})
 			m.sends(t, light, load{Size: 500, Count: int(20 * during.Seconds()), For: during, Each: 10 * time.Second})
-			t.Logf("light: %v", light.outcome(t, during+patience))
+			r := light.outcome(t, during+patience)
+			t.Logf("light: %v", r)
+			if r.Delivered != r.Sent || r.P50 > time.Second {
+				t.Errorf("light: got %d of %d and p50 %v, want all within 1 s", r.Delivered, r.Sent, r.P50)
+			}
 			t.Logf("flood: %v", flood.outcome(t, during+patience))
 		})
 	}
@@ -200,7 +215,11 @@ func TestSendersShareALine(t *testing.T) {
 				squares += float64(r.InTime) * float64(r.InTime)
 				t.Logf("%d: %d in time, %v", i, r.InTime, r)
 			}
-			t.Logf("Jain's index %.3f; %.0f %% of the line", sum*sum/senders/squares, 100*tenMegabit.share(int(sum)*size, during))
+			fair := sum * sum / senders / squares
+			t.Logf("Jain's index %.3f; %.0f %% of the line", fair, 100*tenMegabit.share(int(sum)*size, during))
+			if fair < 0.95 {
+				t.Errorf("Jain's index: got %.3f, want 0.95 at least", fair)
+			}
 		})
 	}
 }
@@ -222,7 +241,11 @@ func TestBesideTCP(t *testing.T) {
 			tcp.nextWithin(t, during+patience)
 			theirs := sink.taken(t)
 			r := s.outcome(t, during+patience)
-			t.Logf("messages %.0f %%, TCP %.0f %% of the line; %v", 100*tenMegabit.share(r.InTime*4096, during), 100*tenMegabit.share(theirs, during), r)
+			ours, tcps := tenMegabit.share(r.InTime*4096, during), tenMegabit.share(theirs, during)
+			t.Logf("messages %.0f %%, TCP %.0f %% of the line; %v", 100*ours, 100*tcps, r)
+			if min(ours, tcps) < 0.1 {
+				t.Errorf("got %.2f of the line and %.2f for TCP, want some for each", ours, tcps)
+			}
 		})
 	}
 }
@@ -231,9 +254,12 @@ func TestBesideTCP(t *testing.T) {
 // the same carrier.
 func TestLongLine(t *testing.T) {
 	for _, loss := range []float64{0, 0.001, 0.01} {
+		if loss > 0 && !*long {
+			continue
+		}
 		t.Run(fmt.Sprint(loss), func(t *testing.T) {
 			s := shaping{Rate: 1e8, Delay: 40 * time.Millisecond, Packets: 500, Loss: loss}
-			during := lasting(5*time.Second, 10*time.Second)
+			during := lasting(3*time.Second, 10*time.Second)
 			bare := make(map[string]float64)
 			for _, congestion := range []string{"cubic", "bbr"} {
 				m := newLineMesh(t, s)
@@ -249,6 +275,9 @@ func TestLongLine(t *testing.T) {
 			r := from.outcome(t, during+patience)
 			t.Logf("messages %.0f %%, TCP with cubic %.0f %%, with bbr %.0f %% of the line; %v",
 				100*s.share(r.InTime*1024, during), 100*bare["cubic"], 100*bare["bbr"], r)
+			if r.Delivered == 0 || r.Unknown > 0 {
+				t.Errorf("got %d delivered, %d unknown, want some and none", r.Delivered, r.Unknown)
+			}
 		})
 	}
 }
@@ -269,7 +298,11 @@ func TestAlternatingLine(t *testing.T) {
 		m.shape(t, []shaping{fast, slow}[i%2])
 	}
 	m.shape(t, fast)
-	t.Log(s.outcome(t, during+patience))
+	r := s.outcome(t, during+patience)
+	t.Log(r)
+	if r.Delivered < r.Sent*9/10 || r.Unknown > r.Sent/50 {
+		t.Errorf("got %d of %d, %d unknown, want nearly all", r.Delivered, r.Sent, r.Unknown)
+	}
 }
 
 // TestManySendersOnAVerySlowLine: twenty want half as much again as a line of 64 kbit/s can do.
