@@ -92,10 +92,10 @@ shells:
 # In the directory of the package, so that go test shows the table. It measures
 # times, so it runs beside no other package and without the race detector.
 lab: lab-tools
-	cd internal/natlab && go test -count=1 -timeout 5m
+	cd internal/natlab && go test -count=1 -timeout 10m
 
 natlab: lab-tools
-	cd internal/natlab && go test -count=1 -timeout 10m -longcuts -longstops -table ../../docs/natlab.md
+	cd internal/natlab && go test -count=1 -timeout 20m -longcuts -longstops -long -v -table ../../docs/natlab.md
 
 fuzz: tools
 	.ci/fuzz $(FUZZTIME)

@@ -16,6 +16,10 @@
 //	          |              |
 //	192.168.1.2 a        b 192.168.2.2      nodes without a URL
 //
+// A line is a process that moves packets between two TUN devices, with a rate, a delay, a
+// queue and loss: flows of messages go over it, and bare TCP beside them. -long makes
+// them last as long as their figures ask for.
+//
 // The tests without a translator put a node on one host of the wide net, and pages,
 // proxies, leaves and floods on others: each host is of another group of addresses.
 //
