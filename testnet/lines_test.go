@@ -118,7 +118,7 @@ var lineRows = []lineRow{
 	},
 	{
 		name: "light beside 60 kB", short: true, run: func(t testing.TB, seed uint64) []figure { return light(t, seed, 60_000, 64) },
-		reached: lightReached, target: lightTarget, before: []bound{atLeast("arrive", .99), atMost("p99 ms", 30_000)},
+		reached: lightReached, target: lightTarget, before: []bound{atLeast("arrive", .99), atMost("p99 ms", 500)},
 	},
 	{
 		name: "four ingresses", run: func(t testing.TB, seed uint64) []figure { return fair(t, seed, false, false) },

@@ -137,6 +137,7 @@ var bounds = map[string]map[string]string{
 		"place.next":       "limits.LinkFlows in a list",
 		"places.head":      "limits.LinkFlows in a list",
 		"places.tail":      "limits.LinkFlows in a list",
+		"partial.parts":    "limits.PieceBytes of all limits.PieceSlots, wire.MaxFrame of one",
 		"ring.entries":     "limits.SentRing bytes",
 		"held.waiting":     "limits.LinkQueue bytes of frames; given up after limits.IdleTick",
 		"held.sent":        "limits.SentRing bytes of frames; given up after limits.IdleTick",

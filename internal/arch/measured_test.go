@@ -26,6 +26,7 @@ var measured = map[string]string{
 	"PreAuthLinks":       "internal/link",
 	"LinkQueue":          "internal/link",
 	"LinkFlows":          "internal/link",
+	"PieceBytes":         "internal/link",
 	"ControlBytes":       "internal/link",
 	"PortQueue":          "node",
 	"EventQueue":         "node",

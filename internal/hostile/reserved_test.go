@@ -40,7 +40,7 @@ var allReserved = []reserved{
 	}},
 	{"Hello tag 10", []string{"*(reserved)* membership token"}, helloToken},
 	{"capability bits 1, 2", []string{"*(reserved)* 1 QUIC streams, 2 mux1 streams"}, capabilities},
-	{"link frames 0x8A, 0x8B", []string{"| 0x8A | *(reserved)*", "| 0x8B | *(reserved)*"}, unknownLinkFrames},
+	{"link frame 0x8B", []string{"| 0x8B | *(reserved)*"}, unknownLinkFrames},
 	{"ports from 0xFF02", []string{"those from 0xFF02 *(reserved)*"}, ports},
 }
 
@@ -148,7 +148,7 @@ func unknownLinkFrames(t *testing.T, n *node.Node, l *hostile.Link) {
 			frames = append(frames, append([]byte{byte(code)}, token...))
 		}
 	}
-	for _, code := range []byte{0x85, 0x8A, 0x8B} {
+	for _, code := range []byte{0x85, 0x8B} {
 		if got := wire.LinkType(code).String(); got != "unknown" {
 			t.Errorf("%#x is named %s", code, got)
 		}

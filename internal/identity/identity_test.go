@@ -122,6 +122,7 @@ func TestWireHoldsTheLimits(t *testing.T) {
 		got, want int
 	}{
 		{"MaxFrame", wire.MaxFrame, limits.MaxFrame},
+		{"PieceSlots", wire.PieceSlots, limits.PieceSlots},
 		{"MaxMessage", wire.MaxMessage, limits.MaxMessage},
 		{"MaxBundle", wire.MaxBundle, limits.MaxBundle},
 		{"MaxHopLimit", wire.MaxHopLimit, limits.MaxHops},

@@ -60,6 +60,11 @@ const (
 	SlowQueueMin  = 16 << 10               // bytes, the least of that
 	SlowBatchTime = 5 * time.Millisecond   // of the rate: what one flush takes then
 	SlowBatchMin  = 1_500                  // bytes, the least of that
+	PieceRate     = 2_000_000              // bytes/s below which long frames leave in pieces: above, one of 60,000 bytes takes 30 ms
+	PieceTime     = 10 * time.Millisecond  // of the rate: a piece, at least wire.MinPiece; what is not half as long again leaves whole
+	PieceQuantum  = 1_500                  // FlowQuantum while frames leave in pieces: RFC 8290's packet
+	PieceSlots    = 64                     // frames of one link and direction in pieces at a time
+	PieceBytes    = 192 << 10              // bytes of them: three of the longest, and in memory no more than 256 KiB
 	CoDelTarget   = 20 * time.Millisecond  // a datagram may wait; RFC 8289 has 5, but one frame alone takes 12 at 1 Mbit/s
 	CoDelInterval = 100 * time.Millisecond // for so long one may wait longer before one is dropped (RFC 8289)
 	MarkWait      = 50 * time.Millisecond  // a frame of class 2 may wait

@@ -36,6 +36,10 @@
 // rest waits here until the carrier has room, which is looked at when an ack comes and
 // by a timer. A new link is slow until its neighbour was seen to read fast.
 //
+// On a link that moves less than limits.PieceRate a long frame leaves in pieces, with
+// others' frames between them (pieces.go), and what comes in pieces is put together
+// before the handler sees it (join.go).
+//
 // # Drafts
 //
 // Small datagrams of this node itself are written into the queue unsealed, those
@@ -88,7 +92,7 @@
 //
 // # Purity
 //
-// The state (queue.go, flows.go, turns.go, draft.go, ring.go, taken.go, liveness.go,
+// The state (queue.go, flows.go, turns.go, pieces.go, join.go, draft.go, ring.go, taken.go, liveness.go,
 // debt.go, duplicate.go) knows neither
 // goroutines nor clocks; shell.go and writer.go are the goroutines, the timers
 // and the carrier around it.

@@ -37,7 +37,8 @@ type flow struct {
 	from     *source
 	frames   chunks // one in each
 	bytes    int
-	refused  bool // a frame of this node's own, for the flow had as much waiting as it may
+	cut      inPieces // of its first frame
+	refused  bool     // a frame of this node's own, for the flow had as much waiting as it may
 	codel    codel
 	standing standing
 }
@@ -48,6 +49,7 @@ type source struct {
 	key   sourceKey
 	in    *inlet
 	flows round
+	apart int   // of its flows, those that stand apart: see slots
 	rest  *flow // for the frames of all flows that have none of their own; nil: there are none
 }
 
@@ -61,6 +63,7 @@ type flows struct {
 	byKey   map[flowKey]*flow
 	sources map[sourceKey]*source
 	last    *flow // looked up last
+	slots   slots
 	count   int
 	most    int // count has been since the maps were made: they do not shrink
 }
@@ -148,18 +151,19 @@ func (fl *flows) forgetSource(s *source) {
 	s.in.sources--
 }
 
-// turn is the flow whose turn it is; nil: nothing waits.
-func (fl *flows) turn() *flow {
+// turn is the flow whose turn it is, by turns of so many bytes; nil: nothing waits, but
+// of flows that stand apart.
+func (fl *flows) turn(quantum int) *flow {
 	for {
-		p := fl.round.front()
+		p := fl.round.front(quantum)
 		if p == nil {
 			return nil
 		}
 		s := p.source
-		of := s.flows.front()
+		of := s.flows.front(quantum)
 		switch {
 		case of == nil:
-			if fl.round.leave() {
+			if fl.round.leave() && s.apart == 0 {
 				fl.forgetSource(s)
 			}
 		case of.flow.frames.head == nil:
@@ -173,15 +177,15 @@ func (fl *flows) turn() *flow {
 }
 
 // spent charges a flow whose turn it is, and its source, with bytes that have left.
-func (fl *flows) spent(f *flow, n int) {
-	f.from.flows.spend(n)
-	fl.round.spend(n)
+func (fl *flows) spent(f *flow, n, quantum int) {
+	f.from.flows.spend(n, quantum)
+	fl.round.spend(n, quantum)
 }
 
 // enter gives a flow, and its source, a turn for n bytes.
-func (fl *flows) enter(f *flow, n int) {
-	fl.round.enter(&f.from.place, n)
-	f.from.flows.enter(&f.place, n)
+func (fl *flows) enter(f *flow, n, quantum int) {
+	fl.round.enter(&f.from.place, n, quantum)
+	f.from.flows.enter(&f.place, n, quantum)
 }
 
 // flowMemory is what a flow with a source of its own retains at most: both, and their

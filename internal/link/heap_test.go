@@ -11,6 +11,7 @@ import (
 	"github.com/peermesh/peermesh/internal/heaptest"
 	"github.com/peermesh/peermesh/internal/identity"
 	"github.com/peermesh/peermesh/internal/limits"
+	"github.com/peermesh/peermesh/internal/reason"
 	"github.com/peermesh/peermesh/internal/session"
 	"github.com/peermesh/peermesh/internal/wire"
 	"github.com/peermesh/peermesh/transport/mem"
@@ -71,6 +72,24 @@ func TestHeapOfFullLinks(t *testing.T) {
 			}
 			if took := heaptest.InUse() - before; took > memory.Used() || took < memory.Used()/2 {
 				t.Errorf("got %d bytes charged, want the %d that they take, or a little more", memory.Used(), took)
+			}
+			return all
+		}},
+		{Limit: "PieceBytes", Entries: 50, Each: 256 << 10, Fill: func(t *testing.T) any {
+			all, memory, before := make([]*drivenEnd, 50), budget.New(1<<30), heaptest.InUse()
+			part := make([]byte, 2_049) // of a length of which memory is rounded up most
+			part[0] = byte(wire.TypeData)
+			for i := range all {
+				all[i] = newDriven(drivenStart)
+				all[i].link.account = memory.Open()
+				for n := range limits.PieceBytes / len(part) {
+					if why := all[i].link.Handle(all[i], pieceMessage(n%limits.PieceSlots, false, part)); why != reason.None {
+						t.Fatalf("piece %d: %v", n, why)
+					}
+				}
+			}
+			if took := heaptest.InUse() - before; memory.Used() < took*9/10 || memory.Used() > took {
+				t.Errorf("got %d bytes charged, want nearly the %d that they take", memory.Used(), took)
 			}
 			return all
 		}},

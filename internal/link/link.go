@@ -83,7 +83,10 @@ type Link struct {
 	held      held
 	account   budget.Account // of the memory below
 	flight    int            // memory of what the writer has taken and the carrier not yet
+	parts     int            // memory of frames that came in pieces and are not whole
 	live      liveness
+
+	joiner *joiner // the reader's; nil: no frame has come in part
 
 	done chan struct{}
 }
@@ -318,33 +321,31 @@ func (l *Link) prepare(out *chunks) {
 	if l.control.frames > 0 || open && l.owing.ack.Load() {
 		l.takeControl(out)
 	}
-	frames := 0
-	if open {
-		frames = l.takeMesh(out)
-	}
+	mesh := open && l.takeMesh(out)
 	l.takeLast(out)
-	l.handOver(out, frames > 0)
+	l.handOver(out, mesh)
 	if l.line.slow && out.head != nil {
 		l.line.handed(l.Clock(), before, l.handed.bytes, l.handed.taken, l.queue.bytes > 0)
 	}
 }
 
-// takeMesh moves mesh frames to out, and says how many.
-func (l *Link) takeMesh(out *chunks) int {
+// takeMesh moves mesh frames, or pieces of them, to out, if there are some.
+func (l *Link) takeMesh(out *chunks) bool {
 	var mesh chunks
 	frames, single := l.take(&mesh)
 	for c := mesh.head; c != nil; c = c.next {
 		l.flight += cap(c.buf)
 		if c.kept {
-			l.ring.keep(c, l.ringMost())
+			l.ring.keep(l.queue.keeps(c), l.ringMost())
 			l.charge()
 		}
 	}
 	l.txFrames += uint64(frames)
 	l.flushed = single
 	l.tellRoom()
+	some := mesh.head != nil
 	out.splice(&mesh, l.queue.recordMax)
-	return frames
+	return some
 }
 
 // ackRoom is how many bytes an ack takes in a batch.
@@ -379,9 +380,9 @@ func (l *Link) takeControl(out *chunks) {
 	}
 }
 
-// splice puts more behind l, into l's last record where it fits.
+// splice puts more behind l, into l's last record where it fits; a piece has its own.
 func (l *chunks) splice(more *chunks, max int) {
-	if t := l.tail; t != nil && more.head != nil && t.room(max) >= len(more.head.buf) {
+	if t := l.tail; t != nil && more.head != nil && t.room(max) >= len(more.head.buf) && !wire.IsPiece(more.head.buf) {
 		t.adopt(more.pop())
 	}
 	if more.head == nil {

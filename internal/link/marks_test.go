@@ -98,13 +98,15 @@ func TestBurstIsNotMarked(t *testing.T) {
 	for range 24 { // 192 ms of the line
 		l.give1(7, wire.ClassInteractive, 1, 2, 1_000)
 	}
-	l.give1(8, wire.ClassInteractive, 3, 2, 30_000)
 	marked := 0
-	l.run(5*time.Second, func(f []byte) {
+	count := func(f []byte) {
 		if isMarked(f) {
 			marked++
 		}
-	})
+	}
+	l.run(time.Second, count)
+	l.give1(8, wire.ClassInteractive, 3, 2, 30_000)
+	l.run(5*time.Second, count)
 	if marked > 0 {
 		t.Errorf("got %d frames marked, want none", marked)
 	}

@@ -7,12 +7,12 @@ import (
 )
 
 // What a link retains for its neighbour is charged to the budget of the node: the
-// chunks that wait, those whose bytes the carrier has and has not written, the ring
-// and the link frames. All of it is capacity, not length.
+// chunks that wait, those whose bytes the carrier has and has not written, the ring,
+// the link frames, and frames that have come in part. All of it is capacity, not length.
 
 // charge brings the account up to date. It needs mu.
 func (l *Link) charge() {
-	l.account.Set(l.queue.held + l.flight + l.ring.held() + cap(l.control.buf))
+	l.account.Set(l.queue.held + l.flight + l.ring.held() + l.parts + cap(l.control.buf))
 }
 
 // affords says whether the node's budget lets n more bytes wait here: the link that

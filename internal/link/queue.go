@@ -45,6 +45,7 @@ type queue struct {
 	rate   int    // bytes/s, see Link.rate
 	urgent int    // bytes of this node's own of classes 0 and 1, in flows
 	late   int    // frames that CoDel has dropped, not counted yet
+	whole  chunks // kept frames whose last piece is in the flush under way
 	ready  bool   // a flow that refused an own frame has room
 
 	unswept bool // there are inlets that are gone

@@ -88,7 +88,7 @@ func (q *queue) pace(rate int, now func() time.Duration) {
 	switch {
 	case q.flows == nil && rate < limits.FlowRate:
 		q.apart(now())
-	case q.flows != nil && rate > limits.FlowRate+limits.FlowRate/4:
+	case q.flows != nil && rate > limits.FlowRate+limits.FlowRate/4 && q.flows.slots.used == 0: // what is in pieces ends so
 		q.pour()
 	}
 }

@@ -43,7 +43,7 @@ func (q *queue) share(in *inlet) int {
 // may be longer than the room, and while it leaves others have to get in.
 func (q *queue) slowShare(in *inlet) int {
 	most := q.most()
-	share := 2 * (most - (q.bytes - in.bytes)) / 3
+	share := 2 * (most - (q.waits() - in.bytes)) / 3
 	if in.sources > 1 {
 		share = min(share, most/2)
 	}
@@ -67,7 +67,7 @@ func (q *queue) fitsShare(in *inlet, n int) bool {
 		}
 		in.stalled = false
 	}
-	return in.bytes+n <= share || in.bytes == 0 && (q.flows == nil || q.bytes < q.most())
+	return in.bytes+n <= share || in.bytes == 0 && (q.flows == nil || q.waits() < q.most())
 }
 
 // admits says whether a frame of n bytes may wait on a slow link. f is its flow; nil:
@@ -98,7 +98,7 @@ func urgent(src uint64, class wire.Class) bool {
 // may: a frame, or what leaves soon. The rest is better kept by who sends it, who
 // knows until when it is of use.
 func (q *queue) ample(f *flow, src uint64, class wire.Class, n int) bool {
-	return src == Self && class == wire.ClassInteractive && f != nil && f.bytes > 0 && f.bytes+n > q.within(limits.OwnQueueTime)
+	return src == Self && class == wire.ClassInteractive && f != nil && f.frames.head != nil && f.bytes+n > q.within(limits.OwnQueueTime)
 }
 
 // roomy says whether there is room worth waking somebody for, who then moves many

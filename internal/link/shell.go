@@ -15,7 +15,8 @@ import (
 
 // Handler takes what a link receives.
 type Handler interface {
-	// HandleBatch takes one record's frames, length-prefixed. The bytes are
+	// HandleBatch takes one record's frames, or one frame that came in pieces,
+	// length-prefixed. The bytes are
 	// valid, and may be changed, until it returns. It runs on the reader
 	// goroutine: while it waits, nothing is read, which is back-pressure. A
 	// reason other than None ends the link.
@@ -93,6 +94,9 @@ func (l *Link) handle(h Handler, msg []byte) reason.Reason {
 			return reason.BadSeal
 		}
 		msg = plain
+	}
+	if wire.IsPiece(msg) {
+		return l.receivePiece(h, msg)
 	}
 	return h.HandleBatch(l, msg)
 }
@@ -367,6 +371,7 @@ func (l *Link) Close(cause reason.Reason) {
 		l.cause = cause
 	}
 	l.writer.stop()
+	l.parts = 0 // of frames that came in part nothing more will come
 	l.settle()
 	l.mu.Unlock()
 	l.Carrier.Close()

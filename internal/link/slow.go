@@ -31,16 +31,21 @@ func (c *chunk) memory() int {
 func (q *queue) put(f *flow, c *chunk) {
 	f.frames.push(c)
 	q.count(f, c, len(c.buf), c.memory())
-	q.flows.enter(f, len(c.buf))
+	q.flows.enter(f, len(c.buf), q.quantum())
 }
 
 // count counts bytes of a frame that waits, and memory.
 func (q *queue) count(f *flow, c *chunk, bytes, memory int) {
+	q.wait(f, c, bytes)
+	q.bytes += bytes
+	q.held += memory
+}
+
+// wait counts bytes of a frame that waits for room on the line.
+func (q *queue) wait(f *flow, c *chunk, bytes int) {
 	in := f.from.in
 	f.bytes += bytes
 	in.bytes += bytes
-	q.bytes += bytes
-	q.held += memory
 	if c.light {
 		in.light += bytes
 	}
@@ -52,7 +57,11 @@ func (q *queue) count(f *flow, c *chunk, bytes, memory int) {
 // pop takes the first frame of a flow.
 func (q *queue) pop(f *flow) *chunk {
 	c := f.frames.pop()
-	q.count(f, c, -len(c.buf), -c.memory())
+	if f.cut.slot > 0 {
+		q.uncut(f, c)
+	} else {
+		q.count(f, c, -len(c.buf), -c.memory())
+	}
 	if f.refused {
 		f.refused, q.ready = false, true
 	}
@@ -71,29 +80,53 @@ func (q *queue) drop(f *flow) {
 // of their flows. Frames that are kept and others go in records of their own.
 func (q *queue) takeSlow(out *chunks, now time.Duration) (frames, single int) {
 	var kept, bulk chunks
-	for taken, most := 0, q.batch(); q.bytes > 0; frames++ {
-		f := q.flows.turn()
-		q.watch(f, now)
-		n := len(f.frames.head.buf)
+	for taken, most := 0, q.batch(); q.bytes > 0; {
+		f := q.next(now)
+		if f == nil {
+			break
+		}
+		n := q.size(f)
 		if taken > 0 && taken+n > most {
 			break
 		}
 		taken += n
-		q.flows.spent(f, n)
-		c := q.pop(f)
-		f.mark(c, now)
-		single += c.datagrams()
-		if c.kept {
-			q.gather(&kept, c)
-		} else {
-			q.gather(&bulk, c)
+		q.flows.spent(f, n, q.quantum())
+		list := &bulk
+		if f.frames.head.kept {
+			list = &kept
+		}
+		if left := q.leave(list, f, n, now); left > 0 {
+			frames++
+			single += left
 		}
 		q.wake(f.from.in)
 	}
+	q.free()
 	q.rest()
 	out.link(kept)
 	out.link(bulk)
 	return frames, single
+}
+
+// leave puts the first frame of a flow, or the n bytes of it whose turn it is, behind
+// list. It returns 0 unless the frame has left with that, else how many datagrams
+// share it.
+func (q *queue) leave(list *chunks, f *flow, n int, now time.Duration) (single int) {
+	if f.cut.slot == 0 {
+		c := q.pop(f)
+		f.mark(c, now)
+		single = c.datagrams()
+		q.gather(list, c)
+		return single
+	}
+	c := q.piece(list, f, n, now)
+	if c == nil {
+		return 0
+	}
+	if single = c.datagrams(); !c.kept {
+		c.free()
+	}
+	return single
 }
 
 // gather puts a frame into the last record of a list, or into a new one.
@@ -127,7 +160,7 @@ func (q *queue) rest() {
 	if q.bytes > 0 {
 		return
 	}
-	q.flows.turn() // forgets all who have nothing waiting
+	q.flows.turn(q.quantum()) // forgets all who have nothing waiting
 	if q.flows.most > keptFlows {
 		q.held -= q.flows.memory()
 		q.flows = &flows{}
@@ -202,10 +235,13 @@ func (q *queue) open(in *inlet, k flowKey) *flow {
 
 // pour puts what waits back into chunks: the link is fast, or at its end.
 func (q *queue) pour() {
-	fl := q.flows
-	for f := fl.turn(); f != nil; f = fl.turn() {
+	fl, quantum := q.flows, q.quantum()
+	for fl.slots.apart.head != nil {
+		q.rejoin()
+	}
+	for f := fl.turn(quantum); f != nil; f = fl.turn(quantum) {
 		n, in := len(f.frames.head.buf), f.from.in
-		fl.spent(f, n)
+		fl.spent(f, n, quantum)
 		c := q.pop(f)
 		q.room(in, c.class, n).adopt(c)
 		q.pushed(in, n)

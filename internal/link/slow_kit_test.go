@@ -18,6 +18,7 @@ type slowLink struct {
 	drops reason.Counters
 	rooms int
 	bps   int
+	parts parts
 }
 
 func newSlow(tb testing.TB, bps int) *slowLink {
@@ -54,7 +55,12 @@ func (l *slowLink) flush() (frames [][]byte) {
 			if err != nil {
 				l.tb.Fatalf("batch: %v", err)
 			}
-			frames, batch = append(frames, frame), rest
+			if batch = rest; wire.IsLink(frame) {
+				frame = l.parts.join(frame)
+			}
+			if frame != nil {
+				frames = append(frames, frame)
+			}
 		}
 		bytes += len(c.buf)
 		if c.kept {
@@ -63,6 +69,24 @@ func (l *slowLink) flush() (frames [][]byte) {
 	}
 	l.now += time.Duration(float64(bytes) / float64(l.bps) * float64(time.Second))
 	return frames
+}
+
+// parts are frames in pieces, as a test reads them.
+type parts [wire.PieceSlots][]byte
+
+// join takes a piece, and returns the frame if that is its last. Another frame is
+// returned as it is.
+func (p *parts) join(frame []byte) []byte {
+	v, err := wire.ParsePiece(frame)
+	if err != nil {
+		return frame
+	}
+	all := append(p[v.Slot], v.Bytes...)
+	if p[v.Slot] = all; !v.Last {
+		return nil
+	}
+	p[v.Slot] = nil
+	return all
 }
 
 // run flushes for so long; each has all frames that leave.

@@ -86,13 +86,19 @@ func (o *owing) enough(due, read uint64) bool {
 func (l *Link) Took(frames, kept int) {
 	l.rx.frames.Add(uint64(frames))
 	l.rx.kept.Add(uint64(kept))
+	l.dealt(frames > 0, kept > 0)
+}
+
+// dealt is Took without its counts of frames: mesh says whether there were some, or
+// pieces, and kept whether some are of the acked classes.
+func (l *Link) dealt(mesh, kept bool) {
 	read := l.rx.bytes.Load()
 	fresh := read - l.rx.taken.Swap(read)
-	if kept == 0 {
+	if !kept {
 		fresh /= limits.AckBulkShare
 	}
 	due := l.owing.enough(l.owing.due.Add(fresh), read)
-	if frames == 0 || l.owing.ack.Load() && !due {
+	if !mesh || l.owing.ack.Load() && !due {
 		return
 	}
 	l.mu.Lock()

@@ -1,7 +1,5 @@
 package link
 
-import "github.com/peermesh/peermesh/internal/limits"
-
 // Turns go by deficit round robin (Shreedhar and Varghese, 1996) with the lists of
 // RFC 8290: who had nothing waiting goes before the others once. The link's round is
 // of sources, and each source has a round of its flows. So a node that talks to a
@@ -46,14 +44,14 @@ type round struct {
 	behind     bool // the old ones' turn it is for that
 }
 
-// enter gives p, which has n bytes to send, a place unless it has one: before all who
+// enter gives p, which has n bytes to send, a place and a turn unless it has one: before all who
 // have had a turn if one turn is enough for them.
-func (r *round) enter(p *place, n int) {
+func (r *round) enter(p *place, n, quantum int) {
 	if p.taken {
 		return
 	}
-	p.taken, p.deficit = true, limits.FlowQuantum
-	if n <= limits.FlowQuantum {
+	p.taken, p.deficit = true, quantum
+	if n <= quantum {
 		r.fresh.push(p)
 	} else {
 		r.old.push(p)
@@ -70,27 +68,27 @@ func (r *round) list() *places {
 
 // front is whose turn it is; nil: nobody is there. Who has used its turn up goes to
 // the end.
-func (r *round) front() *place {
+func (r *round) front(quantum int) *place {
 	for {
 		l := r.list()
 		if l.head == nil || l.head.deficit > 0 {
 			return l.head
 		}
 		p := l.pop()
-		p.deficit += limits.FlowQuantum
+		p.deficit += quantum
 		r.old.push(p)
 	}
 }
 
 // spend notes that front has sent so many bytes.
-func (r *round) spend(n int) {
+func (r *round) spend(n, quantum int) {
 	l := r.list()
 	l.head.deficit -= n
 	if l == &r.old {
 		n = -n
 	}
 	r.ahead = max(r.ahead+n, 0)
-	r.behind = r.ahead >= 2*limits.FlowQuantum || r.behind && r.ahead > 0
+	r.behind = r.ahead >= 2*quantum || r.behind && r.ahead > 0
 }
 
 // leave takes the place of front, which has nothing waiting. One that came with its
@@ -106,3 +104,6 @@ func (r *round) leave() (left bool) {
 	p.taken = false
 	return true
 }
+
+// park takes front out of the round. Its place stays taken.
+func (r *round) park() *place { return r.list().pop() }

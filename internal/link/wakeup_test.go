@@ -408,14 +408,16 @@ func (m *modelLink) compare() string {
 	if n := len(m.carrier.gathered); n > 0 {
 		return fmt.Sprintf("the carrier holds %d messages that nobody flushes", n)
 	}
-	got, byes := make(map[uint32]int), 0
+	got, byes, pieces := make(map[uint32]int), 0, parts{}
 	for _, batch := range m.carrier.delivered {
 		for len(batch) > 0 {
 			frame, rest, err := wire.NextInBatch(batch)
 			if err != nil {
 				return err.Error()
 			}
-			batch = rest
+			if batch, frame = rest, pieces.join(frame); frame == nil {
+				continue
+			}
 			switch {
 			case byes > 0:
 				return "a frame behind the bye"

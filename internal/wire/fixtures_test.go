@@ -170,6 +170,7 @@ var (
 	hints      = codec[Hint]{AppendHint, ParseHint}
 	asks       = codec[ConnectAsk]{AppendConnectAsk, ParseConnectAsk}
 	replies    = codec[ConnectReply]{AppendConnectReply, ParseConnectReply}
+	pieces     = codec[Piece]{AppendPiece, ParsePiece}
 	candidates = codec[Candidates]{AppendCandidates, ParseCandidates}
 	overs      = codec[ConnectOver]{AppendConnectOver, ParseConnectOver}
 

@@ -157,14 +157,14 @@ func TestNames(t *testing.T) {
 	got := []string{
 		TypeData.String(), TypeHint.String(), Type(0).String(), Type(7).String(),
 		ClassControl.String(), ClassBulk.String(), Class(4).String(),
-		LinkPing.String(), LinkHeld.String(), LinkType(0x85).String(), LinkType(0x8A).String(), LinkType(1).String(),
+		LinkPing.String(), LinkHeld.String(), LinkPiece.String(), LinkType(0x85).String(), LinkType(0x8B).String(), LinkType(1).String(),
 		RecordContact.String(), RecordAttachment.String(), RecordTopic.String(), RecordKind(0).String(),
 		RoleRelay.String(), RoleLeaf.String(), Role(0).String(),
 		LinkKindNone.String(), LinkKindWS.String(), LinkKindWebRTC.String(), LinkKindMemory.String(),
 	}
 	want := []string{
 		"data", "hint", "unknown", "unknown", "control", "bulk", "unknown",
-		"ping", "held", "unknown", "unknown", "unknown", "contact", "attachment", "topic", "unknown",
+		"ping", "held", "piece", "unknown", "unknown", "unknown", "contact", "attachment", "topic", "unknown",
 		"relay", "leaf", "unknown", "none", "ws", "webrtc", "mem",
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -101,6 +101,10 @@ func FuzzLinkRecord(f *testing.F) { fuzzFixed(f, copies, RecordCopy{3, testConta
 
 func FuzzHeld(f *testing.F) { fuzzFixed(f, helds, Held{7, 0}, Held{8, 17}) }
 
+func FuzzPiece(f *testing.F) {
+	fuzzFixed(f, pieces, Piece{1, true, pattern(0, 7)}, Piece{63, false, pattern(0, MinPiece)})
+}
+
 func FuzzPeers(f *testing.F) { fuzzFixed(f, peers, Peers{}, Peers{manyPeers(3)}) }
 
 func FuzzFindNode(f *testing.F) { fuzzFixed(f, findNodes, FindNode{testKey(1), 20}) }

@@ -4,7 +4,7 @@ package wire
 // so that it is never the Type of a mesh frame.
 type LinkType uint8
 
-// The link frames. 0x85 was one of guests; 0x8A and 0x8B are reserved.
+// The link frames. 0x85 was one of guests; 0x8B is reserved.
 const (
 	LinkPing     LinkType = 0x80 // asks for a Pong
 	LinkPong     LinkType = 0x81 // answers a Ping
@@ -15,11 +15,12 @@ const (
 	LinkFindNode LinkType = 0x87 // asks for contact records (FindNode)
 	LinkNodes    LinkType = 0x88 // answers a FindNode (Nodes)
 	LinkHeld     LinkType = 0x89 // a home holds the record of its leaf
+	LinkPiece    LinkType = 0x8A // a part of a long mesh frame (Piece)
 )
 
 var linkNames = map[LinkType]string{
 	LinkPing: "ping", LinkPong: "pong", LinkAck: "ack", LinkBye: "bye", LinkRecord: "record", LinkPeers: "peers",
-	LinkFindNode: "find-node", LinkNodes: "nodes", LinkHeld: "held",
+	LinkFindNode: "find-node", LinkNodes: "nodes", LinkHeld: "held", LinkPiece: "piece",
 }
 
 // String returns the lower-case name of t, or "unknown".

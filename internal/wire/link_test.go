@@ -17,6 +17,8 @@ func TestLinkFramesRoundTrip(t *testing.T) {
 	copies.roundTrip(t, "record", RecordCopy{Remaining: 77, Record: contact})
 	helds.fixed(t, "held", Held{1<<63 + 7, 0})
 	helds.fixed(t, "not held", Held{7, 17})
+	pieces.roundTrip(t, "piece", Piece{PieceSlots - 1, false, make([]byte, MinPiece)})
+	pieces.roundTrip(t, "last piece", Piece{0, true, []byte{1}})
 	peers.fixed(t, "no peers", Peers{})
 	peers.fixed(t, "peers", Peers{Entries: []PeerEntry{{testID(1), RoleRelay}, {testID(2), RoleLeaf}}})
 	peers.roundTrip(t, "most peers", Peers{Entries: manyPeers(MaxPeers)})
@@ -91,6 +93,13 @@ func TestLinkFramesRefused(t *testing.T) {
 		{helds, refusal{"ack for held", AppendLinkAck(nil, Taken{1, 1}), ErrType}},
 		{helds, refusal{"held cut", AppendHeld(nil, Held{1, 0})[:9], ErrShort}},
 		{helds, refusal{"held of 11 bytes", append(AppendHeld(nil, Held{1, 0}), 1), ErrTrailing}},
+		{pieces, refusal{"held for piece", AppendHeld(nil, Held{1, 0}), ErrType}},
+		{pieces, refusal{"piece without flags", []byte{0x8A, 1}, ErrShort}},
+		{pieces, refusal{"65th slot", AppendPiece(nil, &Piece{PieceSlots, true, []byte{1}}), ErrValue}},
+		{pieces, refusal{"piece with another flag", []byte{0x8A, 1, 2, 1}, ErrFlags}},
+		{pieces, refusal{"empty piece", AppendPiece(nil, &Piece{1, false, nil}), ErrLength}},
+		{pieces, refusal{"empty last piece", AppendPiece(nil, &Piece{1, true, nil}), ErrLength}},
+		{pieces, refusal{"short piece", AppendPiece(nil, &Piece{1, false, make([]byte, MinPiece-1)}), ErrLength}},
 		{peers, refusal{"257 peers", AppendPeers(nil, &Peers{manyPeers(MaxPeers + 1)}), ErrCount}},
 		{peers, refusal{"count without peers", []byte{0x86, 1, 0}, ErrShort}},
 		{peers, refusal{"peer without role", AppendPeers(nil, &Peers{[]PeerEntry{{testID(1), 0}}}), ErrValue}},

@@ -77,6 +77,12 @@ func invalidLink(t *testing.T) []invalid {
 	})...)
 	all = append(all, reject(t, copies, "linkRecord", []refusal{{"no record", []byte{0x84, 0, 1}, ErrLength}})...)
 	all = append(all, reject(t, helds, "held", []refusal{{"no reason", AppendHeld(nil, Held{1, 0})[:9], ErrShort}})...)
+	all = append(all, reject(t, pieces, "piece", []refusal{
+		{"65th slot", AppendPiece(nil, &Piece{PieceSlots, true, []byte{1}}), ErrValue},
+		{"flag 2", []byte{0x8A, 1, 2, 1}, ErrFlags},
+		{"no bytes", AppendPiece(nil, &Piece{1, true, nil}), ErrLength},
+		{"1,399 bytes and not the last", AppendPiece(nil, &Piece{1, false, make([]byte, MinPiece-1)}), ErrLength},
+	})...)
 	all = append(all, reject(t, peers, "peers", []refusal{
 		{"257 peers", AppendPeers(nil, &Peers{manyPeers(257)}), ErrCount},
 		{"role 0", AppendPeers(nil, &Peers{[]PeerEntry{{testID(1), 0}}}), ErrValue},

@@ -80,6 +80,7 @@ func vectorsLimits() any {
 		"maxContactURLs": MaxContactURLs, "maxContactURLBytes": MaxContactURLBytes, "maxHomes": MaxHomes,
 		"maxTopicPayload": MaxTopicPayload, "firstFrameLen": FirstFrameLen, "secondFrameMax": SecondFrameMax,
 		"maxAckRanges": MaxAckRanges, "messageWindow": MessageWindow, "maxBundle": MaxBundle,
+		"minPiece": MinPiece, "pieceSlots": PieceSlots,
 		"maxSDP": MaxSDP, "maxCandidates": MaxCandidates, "maxCandidateBytes": MaxCandidateBytes,
 	}
 }
@@ -189,6 +190,8 @@ func vectorsLink(t *testing.T) []vector {
 		example(t, nodes, "nodes", "two nodes", Nodes{[][]byte{testContact(1), testContact(2)}}),
 		example(t, helds, "held", "held", Held{1<<53 + 3, 0}),
 		example(t, helds, "held", "refused", Held{1<<53 + 3, 17}),
+		example(t, pieces, "piece", "piece", Piece{63, false, pattern(0, MinPiece)}),
+		example(t, pieces, "piece", "last piece", Piece{7, true, []byte{42}}),
 	}
 }
 
