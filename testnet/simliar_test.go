@@ -12,7 +12,8 @@ import (
 // TestSimOfALiar has one relay among 30 that says it is linked with every other
 // one, and drops what it is to forward. It joins a mesh that stands, or was there
 // when that grew. It takes links as Sybils do: where relays have few places it gets
-// most of them, since proven links make no room; else all.
+// most of them, since proven links make no room; else all. It asks until it has them:
+// how often depends on the seed.
 func TestSimOfALiar(t *testing.T) {
 	for _, c := range []struct {
 		places, links int // of each relay; of the liar, at least
@@ -20,9 +21,9 @@ func TestSimOfALiar(t *testing.T) {
 		datagrams     int // of 600, at least
 	}{
 		{12, 26, true, 594},
-		{12, 26, false, 576}, // nothing has told most senders of datagrams anything yet
+		{12, 26, false, 570}, // nothing has told most senders of datagrams anything yet
 		{18, 28, true, 594},
-		{18, 28, false, 576},
+		{18, 28, false, 570},
 	} {
 		name := fmt.Sprintf("first, %d places", c.places)
 		if c.late {
@@ -42,7 +43,7 @@ func TestSimOfALiar(t *testing.T) {
 			if c.late {
 				liar = s.liar()
 			}
-			for tries := 0; len(liar.links) < 30 && tries < 5; tries++ { // a place may be taken for a while
+			for tries := 0; len(liar.links) < c.links && tries < 30; tries++ { // a place may be taken for a while
 				g.storm(liar)
 				s.Settle()
 				s.Advance(time.Minute)
