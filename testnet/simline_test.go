@@ -81,17 +81,20 @@ func TestSimLineSitsACutThrough(t *testing.T) {
 }
 
 // The reader of a link waits for room as a real node's does, and what comes behind
-// keeps its order and its memory.
+// keeps its order and its memory. The first windows of 24 senders, which one link
+// brings, are more than the queue has room for.
 func TestSimReaderWaitsForRoom(t *testing.T) {
-	lab := newLineLab(t, Options{Seed: 1}, 1, []int{0}, func(lab *lineLab) {
-		lab.duplexLine(0, 2, Line{Rate: 64 * kbit, Delay: 20 * time.Millisecond, Buffer: 50})
+	lab := newLineLab(t, Options{Seed: 1}, 2, make([]int, 24), func(lab *lineLab) {
+		lab.duplexLine(1, lab.receiver, Line{Rate: 64 * kbit, Delay: 20 * time.Millisecond, Buffer: 50})
 	})
-	lab.flow(lineFlow{from: lab.nodes[1], size: 60_000, window: 40, deadline: 10 * time.Second, end: 3 * time.Second})
+	for _, from := range lab.senders {
+		lab.flow(lineFlow{from: lab.nodes[from], size: 15_000, window: 40, deadline: 10 * time.Second, end: 3 * time.Second})
+	}
 	waited, longest := 0, time.Duration(0)
 	var since time.Duration
 	lab.watch(lab.began+3*time.Second, func() {
 		waits := false
-		for _, l := range lab.nodes[0].links {
+		for _, l := range lab.nodes[1].links {
 			waits = waits || l.wait != nil
 		}
 		switch {
@@ -104,6 +107,7 @@ func TestSimReaderWaitsForRoom(t *testing.T) {
 		}
 	})
 	lab.run()
+	t.Logf("%d waits, the longest of %v", waited, longest)
 	if waited == 0 {
 		t.Error("got no reader that waited, want some: the queue was full")
 	}
