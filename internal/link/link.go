@@ -325,7 +325,7 @@ func (l *Link) prepare(out *chunks) {
 	l.takeLast(out)
 	l.handOver(out, mesh)
 	if l.line.slow && out.head != nil {
-		l.line.handed(l.Clock(), before, l.handed.bytes, l.handed.taken, l.queue.bytes > 0)
+		l.line.handed(l.Clock(), before, l.handed.bytes, l.handed.read(), l.queue.bytes > 0)
 	}
 }
 

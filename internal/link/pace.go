@@ -21,7 +21,7 @@ func (l *Link) open() bool {
 	case l.line.asleep:
 		return false
 	}
-	open := l.line.room(l.Clock(), l.handed.bytes, l.handed.taken)
+	open := l.line.room(l.Clock(), l.handed.bytes, l.handed.read())
 	if !open {
 		l.throttle(true)
 		l.busy()
@@ -50,7 +50,7 @@ func (l *Link) judge(f flushed) {
 	switch {
 	case l.line.ask != nil:
 		if enough {
-			l.line.flushed(f, slow, l.handed.taken)
+			l.line.flushed(f, slow, l.handed.read())
 		}
 	default:
 		if enough {
@@ -98,7 +98,7 @@ func (l *Link) awake() {
 func (l *Link) tickLine(now time.Time) {
 	l.owing.look(now, l.rx.bytes.Load())
 	if l.line.ask != nil && !l.line.slow {
-		l.line.tick(now, l.handed.bytes, l.handed.taken)
+		l.line.tick(now, l.handed.bytes, l.handed.read())
 		l.pace()
 	}
 }

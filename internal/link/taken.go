@@ -15,7 +15,17 @@ type handed struct {
 	bytes uint64
 	mesh  uint64 // of them, those up to the last mesh frame: an ack of so many has to come
 	due   uint64 // mesh, of what the carrier has taken: only from then on the neighbour can be late
+	bare  uint64 // bytes before the first mesh frame of those that an ack has to come of
 	taken uint64
+}
+
+// read is how many bytes the neighbour has read, as far as it would have said so: of
+// link frames that no mesh frame follows it owes no ack.
+func (h *handed) read() uint64 {
+	if !h.awaited() {
+		return h.bytes
+	}
+	return max(h.taken, h.bare)
 }
 
 // awaited says whether an ack has to come.
@@ -30,7 +40,7 @@ func (h *handed) left() { h.due = h.mesh }
 // handOver counts what is about to go to the carrier, before any ack of it can come.
 // mesh: there are mesh frames in it. It needs mu.
 func (l *Link) handOver(out *chunks, mesh bool) {
-	tag := 0
+	tag, before := 0, l.handed.bytes
 	if l.Send != nil {
 		tag = sealRoom
 	}
@@ -41,14 +51,15 @@ func (l *Link) handOver(out *chunks, mesh bool) {
 		return
 	}
 	if !l.handed.awaited() {
+		l.handed.bare = before
 		l.busy()
 	}
 	l.handed.mesh = l.handed.bytes
 }
 
-// untaken is how many bytes were given to the carrier that the neighbour has not
-// yet said it has dealt with. It needs mu.
-func (l *Link) untaken() int { return int(l.handed.bytes - l.handed.taken) }
+// untaken is how many bytes were given to the carrier of which the neighbour has yet
+// to say that it has dealt with them. It needs mu.
+func (l *Link) untaken() int { return int(l.handed.bytes - l.handed.read()) }
 
 // owing is what is owed to the neighbour: an ack of what was taken from it.
 type owing struct {
