@@ -216,8 +216,14 @@ func TestOrderOfAddresses(t *testing.T) {
 func TestLooksAreQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &mesh{t: t}
-		both := func() []netip.Addr { return []netip.Addr{ip(1), ip(2)} }
-		for _, n := range []*listening{m.named(1, both), m.named(2, both)} {
+		listen := make(chan struct{})
+		both := func() []netip.Addr {
+			<-listen
+			return []netip.Addr{ip(1), ip(2)}
+		}
+		all := []*listening{m.named(1, both), m.named(2, both)}
+		close(listen)
+		for _, n := range all {
 			events := watch(t, n.Node)
 			t.Cleanup(func() {
 				for len(events) > 0 {
