@@ -38,15 +38,7 @@ func TestPeersThatDoNotReadAreCut(t *testing.T) {
 	}
 	pusher := dial(t, n, hostile.NewSelf(wire.RoleRelay), hostile.Habits{On: notPing})
 	until(t, "the links are up", func() bool { return len(n.Peers()) == count+3 })
-	down := make(map[string]int) // reasons
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		for ev := range n.Events(ctx) {
-			if ev.Kind == node.PeerDown {
-				down[ev.Reason]++
-			}
-		}
-	})
+	downs := watchDowns(t, n)
 	before, began := held(), time.Now()
 	for _, x := range deaf { // each asks and pings until it is cut
 		all.Go(func() {
@@ -74,8 +66,7 @@ func TestPeersThatDoNotReadAreCut(t *testing.T) {
 	})
 	stop()
 	all.Wait()
-	watching.Wait()
-	if len(down) != 1 || down[reason.Stalled.String()] != count {
+	if down := downs(); len(down) != 1 || down[reason.Stalled.String()] != count {
 		t.Errorf("cut as %v, want all as %v", down, reason.Stalled)
 	}
 	t.Logf("%d links: %d bytes each at most; the first was cut after %v, the last after %v, of which %v are the stall", count, most/count, cut[0], cut[count-1], limits.WriteStall)

@@ -40,7 +40,6 @@ func held() int {
 type taker struct {
 	*hostile.Link
 	taken atomic.Int64 // bytes of mesh frames
-	bye   atomic.Int32 // the reason of the last Bye
 }
 
 // notPing is a habit: all but pings is dealt with, and nothing of it is kept.
@@ -51,9 +50,6 @@ func takers(t *testing.T, n *node.Node, count int) []*taker {
 	for i := range all {
 		x := &taker{}
 		x.Link = dial(t, n, hostile.NewSelf(wire.RoleLeaf), hostile.Habits{NoAck: true, On: func(frame []byte) bool {
-			if bye, err := wire.ParseBye(frame); err == nil {
-				x.bye.Store(int32(bye.Reason))
-			}
 			if !wire.IsLink(frame) {
 				x.taken.Add(int64(len(frame)))
 			}
@@ -102,6 +98,7 @@ func TestPeersThatNeverAckCostLittle(t *testing.T) {
 	for _, test := range []struct{ count, size int }{{60, 60}, {60, 4_200}, {many(t), 4_200}} {
 		n := start(t, node.Config{Listen: "127.0.0.1:0", MaxLeaves: test.count + 10, WebRTC: node.WebRTCOff})
 		end := honest(t, n)
+		downs := watchDowns(t, n)
 		all := takers(t, n, test.count)
 		pusher := dial(t, n, hostile.NewSelf(wire.RoleRelay), hostile.Habits{On: notPing})
 		until(t, "the links are up", func() bool { return len(n.Peers()) == test.count+3 })
@@ -125,12 +122,31 @@ func TestPeersThatNeverAckCostLittle(t *testing.T) {
 		if left := len(n.Peers()) - 3; left > 0 {
 			t.Errorf("got %d of them that are not cut", left)
 		}
-		if got := reason.Reason(all[0].bye.Load()); got != reason.Stalled {
-			t.Errorf("cut for %v, want %v", got, reason.Stalled)
+		if down := downs(); len(down) != 1 || down[reason.Stalled.String()] != test.count {
+			t.Errorf("cut as %v, want all as %v", down, reason.Stalled)
 		}
 		if delivered, failed := end(); failed > 0 || delivered == 0 {
 			t.Errorf("an honest flow: got %d messages delivered, %d failed", delivered, failed)
 		}
+	}
+}
+
+// watchDowns counts the links that end, by their reasons, until it is asked.
+func watchDowns(t *testing.T, n *node.Node) (end func() map[string]int) {
+	ctx, stop := context.WithCancel(t.Context())
+	down := make(map[string]int)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for ev := range n.Events(ctx) {
+			if ev.Kind == node.PeerDown {
+				down[ev.Reason]++
+			}
+		}
+	})
+	return func() map[string]int {
+		stop()
+		watching.Wait()
+		return down
 	}
 }
 
