@@ -119,6 +119,7 @@ func threeParties(tb testing.TB, null bool) (a, b, c *party) {
 // for, and tells how many there were.
 func (d *drivenEnd) deliver(t testing.TB, to ...*party) (frames int) {
 	t.Helper()
+	slots := make(map[uint8][]byte)
 	for _, batch := range d.tray.sent {
 		for len(batch) > 0 {
 			frame, rest, err := wire.NextInBatch(batch)
@@ -126,6 +127,14 @@ func (d *drivenEnd) deliver(t testing.TB, to ...*party) (frames int) {
 				t.Fatalf("record: %v", err)
 			}
 			batch = rest
+			if p, err := wire.ParsePiece(frame); err == nil {
+				slots[p.Slot] = append(slots[p.Slot], p.Bytes...)
+				if !p.Last {
+					continue
+				}
+				frame = slots[p.Slot]
+				delete(slots, p.Slot)
+			}
 			for _, p := range to {
 				if wire.FrameFlags(frame).Class() == wire.ClassBulk && *wire.FrameDst(frame) == p.id {
 					p.take(append([]byte(nil), frame...))
