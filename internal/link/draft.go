@@ -112,7 +112,9 @@ func (l *Link) appendDatagram(o *session.Opening, data []byte) Admission {
 	q := &l.queue
 	if q.flows != nil {
 		a := l.appendDatagramSlow(o, data)
-		q.wake(q.inlet(Self))
+		if a == Queued {
+			q.wake(q.inlet(Self))
+		}
 		l.charge()
 		return a
 	}

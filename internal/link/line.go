@@ -318,6 +318,9 @@ func (n *carrierLine) tick(now time.Time, handed, taken uint64) {
 	n.enter(now, float64(taken-before[1])/gone.Seconds(), taken)
 }
 
+// excuse forgets for how long nothing has got through.
+func (n *carrierLine) excuse(now time.Time) { n.since = now.Sub(n.start) }
+
 // stuck says that nothing has got through for so long although something waits.
 func (n *carrierLine) stuck(now time.Time) bool {
 	return n.held && now.Sub(n.start)-n.since >= limits.WriteStall

@@ -56,6 +56,7 @@ type Config struct {
 type Link struct {
 	Config // set at New
 
+	reading atomic.Bool                                        // the reader deals with a message: while it waits for room, nothing else is read
 	rx      struct{ bytes, frames, kept, taken atomic.Uint64 } // taken: of bytes, what the reader has dealt with
 	txBytes atomic.Uint64
 
@@ -201,7 +202,9 @@ func (l *Link) Append(src uint64, class wire.Class, run []byte, n int) (rest []b
 		rest = run[l.appendPart(in, class, run, a):]
 		l.refused(src, class, a)
 	}
-	q.wake(in) // the next of those who wait
+	if len(rest) < len(run) {
+		q.wake(in) // the next of those who wait
+	}
 	l.charge()
 	return rest, a
 }
@@ -232,6 +235,9 @@ func (l *Link) append(src uint64, class wire.Class, frame []byte) Admission {
 	in := l.queue.inlet(src)
 	if l.queue.flows != nil {
 		a := l.appendSlow(in, class, frame, l.since())
+		if a == Queued {
+			l.queue.wake(in)
+		}
 		l.charge()
 		return a
 	}

@@ -87,6 +87,9 @@ func (l *Link) Tick(now time.Time, nonce [8]byte) Health {
 		h.Dead = reason.Idle
 		return h
 	}
+	if l.reading.Load() { // what the neighbour has read may wait behind what this node is slow to take
+		l.line.excuse(now)
+	}
 	if l.line.stuck(now) {
 		h.Dead = reason.Stalled
 		return h

@@ -87,6 +87,8 @@ func carrierCause(err error) reason.Reason {
 }
 
 func (l *Link) handle(h Handler, msg []byte) reason.Reason {
+	l.reading.Store(true)
+	defer l.reading.Store(false)
 	l.rx.bytes.Add(uint64(len(msg)))
 	if l.Recv != nil {
 		plain, err := l.Recv.Open(msg[:0], msg, nil)
