@@ -94,8 +94,9 @@ func (f *flood) arrived(msg []byte) {
 }
 
 func (f *flood) measure(ctx context.Context) (Rate, error) {
+	begin := f.usage() // before a sender that may be done at once
 	go func() { f.done <- f.send() }()
-	from, to, err := f.watch(ctx)
+	from, to, err := f.watch(ctx, begin)
 	err = errors.Join(err, f.finish())
 	rate := f.rate(from, to)
 	return rate, errors.Join(err, rate.wrong())
@@ -131,12 +132,12 @@ func (f *flood) send() error {
 	return nil
 }
 
-// watch lets the run warm up and takes the two readings.
-func (f *flood) watch(ctx context.Context) (from, to usage, err error) {
+// watch lets the run warm up and takes the two readings. A run of so many messages is
+// measured from its beginning.
+func (f *flood) watch(ctx context.Context, begin usage) (from, to usage, err error) {
 	if f.opts.Messages > 0 {
-		from = f.usage()
 		err = errors.Join(f.waitSender(ctx), f.settle(ctx))
-		return from, f.usage(), err
+		return begin, f.usage(), err
 	}
 	if err = f.pass(ctx, f.opts.Warm); err == nil {
 		from = f.usage()
