@@ -67,6 +67,9 @@ func newLine(ask func() (Line, bool), now time.Time) carrierLine {
 	if !n.slow { // nothing can be known here, now or ever
 		n.ask = nil
 	}
+	if n.trip > 0 && n.trip < limits.LineBaseNear/2 { // a machine's own, or a LAN: what it does tells when it is slow
+		n.slow = false
+	}
 	return n
 }
 
