@@ -146,7 +146,6 @@ func (e *simEnd) broke() {
 }
 
 // Full says that a write would have to wait.
-func (e *simEnd) Full() bool { return e.tcp != nil && e.tcp.Full() }
 
 // Line implements transport.Liner.
 func (e *simEnd) Line() (transport.Line, bool) {

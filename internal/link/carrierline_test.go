@@ -384,3 +384,26 @@ func TestLineThatTurnsSlowIsFoundOut(t *testing.T) {
 		t.Errorf("got a rate of %d, want that of the last tick", got)
 	}
 }
+
+// A link on which no time passes begins fast, so that a window of small messages pays
+// for no flows. It can still turn slow.
+func TestALinkOfAMachineBeginsFast(t *testing.T) {
+	for _, test := range []struct {
+		trip time.Duration
+		slow bool
+	}{
+		{50 * time.Microsecond, false},
+		{limits.LineBaseNear, true},
+		{0, true}, // not known
+	} {
+		trip := test.trip
+		n := newLine(func() (Line, bool) { return Line{RTT: trip}, true }, drivenStart)
+		if n.slow != test.slow {
+			t.Errorf("a first round trip of %v: got slow %v, want %v", trip, n.slow, test.slow)
+		}
+		trip = limits.LineTarget
+		if n.enter(drivenStart.Add(time.Second), 1<<10, 0); !n.slow {
+			t.Errorf("a first round trip of %v, then little gets through: got fast, want slow", test.trip)
+		}
+	}
+}

@@ -24,7 +24,7 @@ func (l *Link) Pump(now time.Time) (wait time.Duration) {
 	l.mu.Lock()
 	l.line.asleep = false
 	var err error
-	for err == nil && !l.ended && l.pending() && !l.full() {
+	for err == nil && !l.ended && l.pending() {
 		var out chunks
 		if l.prepare(&out); out.head == nil {
 			break
@@ -49,16 +49,6 @@ func (l *Link) Pump(now time.Time) (wait time.Duration) {
 		l.Close(cause)
 	}
 	return wait
-}
-
-// full says that the carrier takes nothing just now. It needs mu.
-func (l *Link) full() bool {
-	c, ok := l.Carrier.(interface{ Full() bool })
-	if !ok || !c.Full() {
-		return false
-	}
-	l.queue.slow = true
-	return true
 }
 
 // Handle gives h one message of the carrier, which it may change. A reason other

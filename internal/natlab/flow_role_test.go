@@ -16,9 +16,9 @@ import (
 	"github.com/peermesh/peermesh/routing"
 )
 
-// flowRole is a leaf that sends flows of acknowledged messages: it joins by the URLs of
-// its arguments. Each line of input is a load, sent one after the other; the answer is a
-// flowResult.
+// flowRole is a leaf that sends acknowledged messages: it joins by the URLs of its
+// arguments. Each line of input is a load, and they are sent one after the other. The
+// answer to each is a flowResult.
 func flowRole() error {
 	n, err := node.New(node.Config{Bootstrap: os.Args[1:], Leaf: true, WebRTC: node.WebRTCOff})
 	if err != nil {
